@@ -11,7 +11,7 @@ Each name is imported when it is first used: `import neurobench` itself costs no
 
 from typing import TYPE_CHECKING, Any
 
-from neurobench.began import BEGAN as BEGAN  # first
+from neurobench.import_time import BEGAN as BEGAN  # must be first
 from neurobench.version import __version__ as __version__
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""`python -m neurobench`."""
+"""Entry point of `python -m neurobench`."""
 
 import sys
 

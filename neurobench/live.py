@@ -1,10 +1,10 @@
-"""What can be looked at while it is computed: a sampler's job, the decision map of a network.
+"""Live views of a computation in progress: a sampler's job, the decision map of a network.
 
     if live.wanted():
         live.publish(live.ClassMap(title, probabilities))
 
-Where nobody looks, nothing is computed for it. Whoever publishes computes by what is there already, or by draws of
-their own: a run that is looked at gives the same bits. It needs the standard library alone; any room may publish.
+If nobody watches, nothing is computed for a view. A publisher uses values that it has already, or separate random
+draws, so that a watched run gives the same bits. Only the standard library is needed; any subpackage may publish.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ PAUSE = 0.1  # s between two views
 
 
 class Job(NamedTuple):
-    """Of a sampler, as it stands."""
+    """Current state of a sampler's job."""
 
     number: int
     seconds: float
-    chips: int  # reads that were asked for; each is a chip's
-    done: int  # of them, those that have got to the end
-    step: int  # that the others have got to
+    chips: int  # requested reads, one per chip
+    done: int  # number of them that have finished
+    step: int  # step reached by the others
     steps: int
-    energy: float  # lowest of the chips looked at last
+    energy: float  # lowest of the chips examined last
     best: float  # lowest so far
 
 
@@ -42,7 +42,7 @@ View = Job | ClassMap
 Watcher = Callable[[View], None]
 _watchers: list[Watcher] = []
 _numbers = itertools.count(1)
-_shown = float("-inf")  # when something was shown last
+_shown = float("-inf")  # time of the last view
 
 
 def watched() -> bool:
@@ -50,7 +50,7 @@ def watched() -> bool:
 
 
 def wanted() -> bool:
-    """Whether anybody looks, and a little while has gone by since there was something to see."""
+    """Whether anybody is watching and the last view is at least PAUSE seconds old."""
     return bool(_watchers) and time.monotonic() - _shown >= PAUSE
 
 
@@ -63,7 +63,7 @@ def publish(view: View) -> None:
 
 @contextmanager
 def watching(watcher: Watcher) -> Iterator[None]:
-    """Within it `watcher` is given every view."""
+    """Context manager: pass every view to `watcher`."""
     _watchers.append(watcher)
     try:
         yield
@@ -72,7 +72,7 @@ def watching(watcher: Watcher) -> Iterator[None]:
 
 
 class JobMonitor:
-    """Publishes how a job goes on. `lowest` is called where somebody looks, and nowhere else."""
+    """Publisher of the progress of a job. `lowest` is called only if somebody is watching."""
 
     def __init__(self, chips: int, steps: int):
         self.chips, self.steps, self.best = chips, steps, float("inf")
@@ -80,11 +80,12 @@ class JobMonitor:
         self.begun = time.monotonic()
 
     def ended(self, before: int, done: int, lowest: Callable[[], float]) -> None:
-        """`before` + `done` chips have got to the end."""
+        """Report that `before` + `done` chips have finished."""
         self.at(before + done, self.steps, lowest)
 
     def at(self, done: int, step: int, lowest: Callable[[], float]) -> None:
-        """`done` chips have got to the end, the others to `step`. The end of the job is always shown."""
+        """Report that `done` chips have finished and the others have reached `step`. The end of the job is always
+        shown."""
         if not (_watchers and done == self.chips) and not wanted():
             return
         energy = lowest()

@@ -1,12 +1,12 @@
-"""What the program is busy with, on the screen while it works.
+"""Display of what the program is busy with, on the screen while it works.
 
     with phase("testing", total=10_000) as progress:
         progress.advance(1000)
 
-On a terminal it is a line with a spinner, the seconds and, where the total is known, a bar and the time left; the line
-is gone once the phase has ended. Elsewhere a plain line is written now and then. It goes to stderr, so that results can
-be piped, and it needs the standard library alone: it stands before anything else has been imported. Any room may name a
-phase; nothing is shown unless a command has them `shown`.
+On a terminal it is a line with a spinner, the seconds and, if the total is known, a bar and the time left; the line is
+cleared once the phase has ended. Elsewhere a plain line is written now and then. It goes to stderr, so that results can
+be piped, and needs only the standard library, so that it appears before anything else has been imported. Any subpackage
+may name a phase; nothing is shown outside the context manager `shown`, which commands enter.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO, TypeVar
 
-TICK = 0.1  # s between two drawings
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0  # s between lines where there is no terminal; twice as long after each
+TICK = 0.1  # s between two redraws
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0  # s between lines without a terminal; doubled after each
 BAR = 20  # columns
 Item = TypeVar("Item")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Phase:
-    """Something that takes a while. `total`: how many steps it has, where that is known."""
+    """Part of the program that takes a while. `total`: its number of steps, if known."""
 
     def __init__(self, name: str, total: int | None = None):
         self.name, self.total, self.done, self.begun = name, total, 0, time.monotonic()
@@ -43,11 +43,11 @@ class Phase:
 
     @property
     def part(self) -> float | None:
-        """Of the whole, in [0, 1]; None where the total is not known or nothing is done yet."""
+        """Fraction done, in [0, 1]; None if the total is unknown or nothing is done yet."""
         return min(1.0, self.done / self.total) if self.total and self.done else None
 
     def times(self) -> str:
-        """Seconds so far and, once a part is done, how many are left if it goes on as it went."""
+        """Seconds so far and, once a part is done, the time left if it continues at the same speed."""
         if self.part is None:
             return _duration(self.seconds)
         return f"{_duration(self.seconds)}, {_duration(self.seconds * (1 / self.part - 1))} left"
@@ -58,7 +58,7 @@ _open: list[Phase] = []  # the innermost last
 
 @contextmanager
 def phase(name: str, total: int | None = None) -> Iterator[Phase]:
-    """Within it the program is busy with `name`. Phases may lie inside one another: the innermost is shown."""
+    """Context manager: mark the program as busy with `name`. Phases may be nested; the innermost is shown."""
     entry = Phase(name, total)
     _open.append(entry)
     try:
@@ -68,7 +68,7 @@ def phase(name: str, total: int | None = None) -> Iterator[Phase]:
 
 
 def tracked(name: str, items: Sequence[Item]) -> Iterator[Item]:
-    """The items one after the other, as steps of a phase."""
+    """Yield the items one after the other, each as a step of a phase."""
     with phase(name, len(items)) as progress:
         for item in items:
             yield item
@@ -81,7 +81,7 @@ def innermost() -> Phase | None:
 
 @contextmanager
 def shown() -> Iterator[None]:
-    """Within it phases are shown on stderr, and what is printed to the same terminal stands above their line."""
+    """Context manager: show phases on stderr, and anything printed to the same terminal above their line."""
     outputs, screen = (sys.stdout, sys.stderr), _screen(sys.stderr)
     if isinstance(screen, Terminal):
         sys.stderr = _Above(sys.stderr, screen)
@@ -106,7 +106,7 @@ def _tick(screen: Screen, ended: threading.Event) -> None:
 
 
 class Screen(Protocol):
-    def show(self) -> None: ...  # the innermost phase as it is now; called every TICK seconds
+    def show(self) -> None: ...  # the current state of the innermost phase; called every TICK seconds
 
     def clear(self) -> None: ...
 
@@ -116,12 +116,12 @@ def _screen(stream: TextIO) -> Screen:
 
 
 class Terminal:
-    """One line, drawn anew at each tick; the cursor stays at its beginning."""
+    """Display in one line, redrawn at each tick; the cursor stays at its beginning."""
 
     def __init__(self, stream: TextIO):
         self.stream, self.lock, self.ticks = stream, threading.RLock(), 0
         self.is_drawn = False
-        self.at_line_start = True  # elsewhere something else is being drawn, and the line would cut through it
+        self.at_line_start = True  # otherwise other output is in progress, and the line would cut through it
         unicode = (stream.encoding or "").lower().replace("-", "").startswith("utf")
         self.frames, self.full, self.empty = ("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "━", "─") if unicode else ("|/-\\", "#", ".")
 
@@ -152,7 +152,7 @@ class Terminal:
 
 
 class Log:
-    """A line every so often, ever more seldom while a phase lasts."""
+    """Display in plain lines, at intervals that grow while a phase lasts."""
 
     def __init__(self, stream: TextIO):
         self.stream, self.pause, self.spoke = stream, FIRST_PAUSE, time.monotonic()
@@ -172,7 +172,7 @@ class Log:
 
 
 class _Above:
-    """A terminal's stream: what is written to it takes the place of the phase's line, which follows below."""
+    """Stream of a terminal: text written to it replaces the phase's line, which follows below."""
 
     def __init__(self, stream: TextIO, screen: Terminal):
         self._stream, self._screen = stream, screen

@@ -1,3 +1,3 @@
-"""The version of this distribution, in a module of its own: rooms that name it import nothing above them."""
+"""Version of this distribution, in a separate module so that subpackages that use it import nothing above them."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Tests run on one thread: small arrays are not worth sharing, and pools that spin take each other's cores."""
+"""Tests run on one thread: small arrays are not worth splitting, and spinning thread pools take each other's cores."""
 
 import gc
 import os
@@ -6,29 +6,30 @@ import signal
 
 import pytest
 
-# Before numpy, torch and numba are loaded, and inherited by the processes that tests start.
+# Set before numpy, torch and numba are imported, and inherited by the processes that tests start.
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"
 
-# A shell starts what it puts in the background with Ctrl-C ignored, and what a test starts would inherit it.
+# A shell starts background jobs with Ctrl-C ignored, and the processes that tests start would inherit this.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# xdist tells the processes that run tests how wide its own terminal is; a user's pipe knows of none.
+# xdist passes the width of its own terminal to the processes that run tests; a user's pipe has no width.
 os.environ.pop("COLUMNS", None)
 
-# Looking for garbage among all that torch and its company have made was an eighth of the time of tests.
+# Garbage collection over all objects that torch and its dependencies create took an eighth of the tests' time.
 gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_collection_finish() -> None:
-    """What has been imported by now is not looked through again."""
+    """Exempt all objects that exist after the imports from garbage collection."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
-    """Numba's pool is as wide as the machine whatever the variables say; tests of thread counts widen it again."""
+    """Limit Numba to one thread: its pool is as wide as the machine whatever the variables say. Tests of thread counts
+    widen it again."""
     import numba
 
     numba.set_num_threads(1)

@@ -11,5 +11,5 @@ def normal(*shape: int, seed: int = 0, **options: Any) -> Tensor:
 
 
 def uniform(*shape: int, seed: int = 0, **options: Any) -> Tensor:
-    """In [0, 1)."""
+    """Uniform draws in [0, 1)."""
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), **options)

@@ -1,4 +1,4 @@
-"""Specs for tests, with the values that the shipped YAML gives: `spec("model/qrbm", n_hidden=3)`."""
+"""Specs for tests, with the values of the shipped YAML: `spec("model/qrbm", n_hidden=3)`."""
 
 import re
 from pathlib import Path
@@ -13,14 +13,14 @@ CONF = Path(__file__).parents[1] / "conf"
 
 
 def values(file: str, key: str | None = None) -> dict[str, Any]:
-    """The section that a YAML file declares: of `backend/sim` one device, by its key; else the only one there is."""
+    """Section that a YAML file declares: for `backend/sim` the device with this key, otherwise the only section."""
     plain = yaml.load((CONF / f"{file}.yaml").read_text(), _Loader)
     section = plain[key] if key else plain.get(file.partition("/")[0], plain)
     return {name: _wired(value) for name, value in section.items() if name != "name"}
 
 
 def spec(file: str, key: str | None = None, **changes: Any) -> Any:
-    """The spec that it names, with some fields changed."""
+    """Spec of the class that a YAML section names, with some fields changed."""
     fields = {**values(file, key), **changes}
     made = load(fields.pop("_target_"))(**fields)
     assert isinstance(made, Spec)
@@ -28,12 +28,12 @@ def spec(file: str, key: str | None = None, **changes: Any) -> Any:
 
 
 def _wired(value: Any) -> Any:
-    """`${backend.sampler}` -> "sampler", as parsing does it."""
+    """Replace a reference by the device's key, as parsing does: `${backend.sampler}` -> "sampler"."""
     return value.removeprefix("${backend.").removesuffix("}") if isinstance(value, str) else value
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML as OmegaConf reads it: 1e-4 is a number."""
+    """Loader that reads YAML as OmegaConf does: 1e-4 is a number."""
 
 
 _Loader.add_implicit_resolver(

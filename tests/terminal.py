@@ -1,4 +1,4 @@
-"""A terminal of 24 lines of 80 columns, for tests of what a person sees."""
+"""A terminal of 24 lines and 80 columns, for tests of the output that a user sees."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def on_a_terminal(command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None) -> str:
-    """All that a command writes to it. The command has to end with 0."""
+    """Output that a command writes to the terminal. The command's exit code must be 0."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     child = subprocess.Popen(command, cwd=folder, env={**environment, "TERM": "xterm"}, stdout=theirs, stderr=theirs)

@@ -1,4 +1,4 @@
-"""Conformance: the reference graphs can be run, and a verdict is what it says."""
+"""Conformance to NIR: the reference graphs can be run, and verdicts describe deviations correctly."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ def answered(case: Case, how: Dynamics | None = None) -> Any:
     return exact(parse_nir(case.graph), case.x, how or Dynamics(case.dt))
 
 
-def test_there_are_thirty_graphs_that_tell_something() -> None:
+def test_there_are_at_least_thirty_reference_graphs_and_none_is_silent() -> None:
     assert len(CASES) >= 30
     for case in CASES.values():
         y = answered(case).y
@@ -31,14 +31,14 @@ def test_there_are_thirty_graphs_that_tell_something() -> None:
         assert (y[:, 0] != y[:, 1]).any() or "IF" in case.name, f"{case.name}: both samples are alike"
 
 
-def test_the_same_graph_at_another_dt_is_the_same_answer() -> None:
-    """What a framework with a dt of its own is judged by."""
+def test_a_reference_graph_gives_the_same_output_at_another_dt() -> None:
+    """Frameworks with a fixed dt are judged by the graphs at that dt."""
     for case in cases(1.0):
         if not case.own_dt and case.name != "IF, r = 1":
             assert answered(case).y == pytest.approx(answered(CASES[case.name]).y, abs=1e-5), case.name
 
 
-def test_faults_are_of_cases_and_frameworks_that_there_are() -> None:
+def test_listed_faults_refer_to_existing_cases_and_frameworks() -> None:
     assert {framework for framework, _ in FAULTS} <= set(FRAMEWORKS)
     assert {case for _, case in FAULTS} <= set(CASES)
 
@@ -58,7 +58,9 @@ LIF = "LIF, reset to -0.5"
         (LIF, {"begins": "reset"}, "approximate", "v begins at v_reset, of which NIR says nothing"),
     ],
 )
-def test_what_another_simulator_does_is_told(name: str, how: dict[str, Any], word: str, detail: str) -> None:
+def test_a_verdict_says_how_the_dynamics_of_a_simulator_deviate(
+    name: str, how: dict[str, Any], word: str, detail: str
+) -> None:
     case = CASES[name]
     y = answered(case, Dynamics(case.dt, **how)).y
     told = verdict(case, Answer(y))
@@ -66,7 +68,7 @@ def test_what_another_simulator_does_is_told(name: str, how: dict[str, Any], wor
     assert detail in told.detail
 
 
-def test_the_first_difference_is_named() -> None:
+def test_a_verdict_locates_the_first_wrong_spike_and_tells_refusals_and_failures_apart() -> None:
     case = CASES["CubaLIF, reset to -0.5"]
     truth = answered(case)
     y = truth.y.copy()
@@ -81,7 +83,7 @@ def test_the_first_difference_is_named() -> None:
     assert (off.word, off.detail) == ("approximate", "all spikes right, membranes off by up to 0.25")
 
 
-def test_the_page_has_a_row_a_node_and_says_why(tmp_path: Path) -> None:
+def test_the_conformance_page_has_a_row_per_node_and_the_reason_for_a_wrong_verdict(tmp_path: Path) -> None:
     case = CASES["LIF, r = 2"]
     verdicts = [verdict(case, Answer(np.zeros_like(answered(case).y)))]
     text = page([Conformance("norse", {"norse": "1"}, verdicts)], 40, 2)
@@ -89,7 +91,9 @@ def test_the_page_has_a_row_a_node_and_says_why(tmp_path: Path) -> None:
     assert "The importer logs a warning that it expects r = 1" in text
 
 
-def test_a_framework_that_is_not_there_is_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_or_missing_framework_is_reported_with_a_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["conform", "norsk", "--outputs", str(tmp_path)]) != 0
     assert "Did you mean norse?" in capsys.readouterr().err
     assert main(["conform", "norse", "--outputs", str(tmp_path), "--python", str(tmp_path / "no")]) != 0

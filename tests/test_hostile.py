@@ -1,6 +1,6 @@
-"""Nothing in a file that somebody sent runs code: every attempt is refused in a sentence and leaves no trace.
+"""Files received from others cannot run code: every attempt is refused with a message and leaves no trace.
 
-Each attempt would touch a marker file if the class that it names were called. See also tests/config/test_refusals.py.
+Each attempt would create a marker file if the class that it names were called. See also tests/config/test_refusals.py.
 """
 
 import json
@@ -23,7 +23,7 @@ FOREIGN = "is not allowed: only classes of neurobench itself"
 COMMAND_LINE = "is set by a YAML file: only the command line may change how Hydra itself works"
 TORCH_MODULE = "defaults:\n  - override /model: torch_module\nmodel: {"
 
-# What an experiment file of a folder that somebody sent may try: YAML, and the sentence. EVIL is a nested target.
+# Attempts by an experiment file of a received folder: YAML and the expected message. EVIL is a nested target.
 FILES = {
     "a model's class": ("model: {_target_: os.system}", FOREIGN),
     "a model's class, by exec": ("model: {_target_: builtins.exec}", FOREIGN),
@@ -121,7 +121,7 @@ FILES = {
     "a sweeper's parameters": ("hydra: {sweeper: {params: {seed: '1,2'}}}", COMMAND_LINE),
     "changing the folder": ("hydra: {job: {chdir: true}}", COMMAND_LINE),
 }
-# The same from the command line: only sweeps and their launchers are served.
+# Attempts on the command line: of Hydra's settings, only sweeps and their launchers can be chosen.
 WORDS = {
     "callbacks": (["+hydra.callbacks.x._target_=os.system"], "hydra.callbacks cannot be set"),
     "the environment": (["+hydra.job.env_set.NEUROBENCH_ALLOW=os"], "hydra.job.env_set cannot be set"),
@@ -150,7 +150,7 @@ PLACES = {
 @pytest.fixture
 def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "evil.py").write_text("open('marker', 'w')\n")  # beside what was sent: it is not imported
+    (tmp_path / "evil.py").write_text("open('marker', 'w')\n")  # beside the received files: it must not be imported
     return tmp_path / "marker"
 
 
@@ -169,7 +169,7 @@ def refused(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str],
 
 
 def experiment(text: str, marker: Path) -> list[str]:
-    """The words that choose an experiment of a folder that somebody sent."""
+    """Command-line words that choose an experiment of a received folder."""
     folder = marker.parent / "sent" / "experiment"
     folder.mkdir(parents=True)
     evil = json.dumps({"_target_": "os.system", "_args_": [f"touch {marker}"]})
@@ -179,7 +179,9 @@ def experiment(text: str, marker: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(("text", "sentence"), FILES.values(), ids=list(FILES))
-def test_a_file_cannot_run_code(text: str, sentence: str, marker: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_received_experiment_file_cannot_run_code(
+    text: str, sentence: str, marker: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     refused(["run", *experiment(text, marker), "scale=smoke"], sentence, capsys)
     assert not marker.exists()
     assert not (marker.parent / "outputs").exists(), "a refused run left a folder"
@@ -187,21 +189,23 @@ def test_a_file_cannot_run_code(text: str, sentence: str, marker: Path, capsys: 
 
 @pytest.mark.parametrize("verb", [["run", "-m"], ["sweep"], ["validate"]], ids=lambda verb: verb[0])
 @pytest.mark.parametrize("name", ["a model's key", "Hydra's callbacks", "Hydra's launcher", "the environment"])
-def test_nor_by_another_verb(verb: list[str], name: str, marker: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_received_experiment_file_cannot_run_code_by_multirun_sweep_or_validate(
+    verb: list[str], name: str, marker: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     text, sentence = FILES[name]
     refused([*verb, *experiment(text, marker), "scale=smoke"], sentence, capsys)
     assert not marker.exists()
 
 
 @pytest.mark.parametrize(("words", "sentence"), WORDS.values(), ids=list(WORDS))
-def test_the_command_line_is_served_sweeps_alone(
+def test_hydra_settings_other_than_sweeps_and_launchers_are_refused_on_the_command_line(
     words: list[str], sentence: str, marker: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused(["run", "scale=smoke", *words], sentence, capsys)
     assert not marker.exists()
 
 
-def test_what_the_environment_becomes_later_allows_nothing(
+def test_setting_neurobench_allow_after_the_import_allows_nothing(
     marker: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NEUROBENCH_ALLOW", "os")
@@ -230,7 +234,7 @@ def test_a_search_space_cannot_run_code(
 
 
 def sent_run(marker: Path, change: Any = None, config: str | None = None, checkpoint: bytes | None = None) -> str:
-    """A run folder that somebody sent, finished by its own word."""
+    """Run folder received from somebody, finished according to its own record."""
     folder = marker.parent / "outputs" / "sent" / "20260101-000000-abcdef"
     folder.mkdir(parents=True)
     plain = {
@@ -263,7 +267,7 @@ def sent_run(marker: Path, change: Any = None, config: str | None = None, checkp
 
 @pytest.mark.parametrize("verb", [["rerun"], *READING], ids=lambda verb: verb[0])
 @pytest.mark.parametrize("change", PLACES.values(), ids=list(PLACES))
-def test_a_sent_run_cannot_run_code(
+def test_a_received_run_folder_cannot_run_code(
     verb: list[str], change: Any, marker: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = sent_run(marker, change)
@@ -271,7 +275,7 @@ def test_a_sent_run_cannot_run_code(
     assert not marker.exists()
 
 
-def test_two_sent_runs_are_compared_as_text(marker: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_comparing_received_runs_runs_no_code(marker: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = sent_run(marker, PLACES["a nested class"])
     assert exit_code(["compare", folder, folder]) == FINE
     assert not marker.exists()
@@ -283,7 +287,7 @@ def test_two_sent_runs_are_compared_as_text(marker: Path, capsys: pytest.Capture
     ["!!python/object/apply:os.system ['touch MARKER']", "- 1", "", "a: ["],
     ids=["Python", "list", "empty", "cut"],
 )
-def test_a_configuration_that_is_none(
+def test_a_stored_configuration_that_is_not_a_yaml_mapping_is_refused_and_runs_no_code(
     verb: list[str], config: str, marker: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = sent_run(marker, config=config)
@@ -302,7 +306,7 @@ class Touch:
 
 @pytest.mark.parametrize("kind", ["pickle", "torch", "cut", "empty"])
 @pytest.mark.parametrize("verb", READING, ids=lambda verb: verb[0])
-def test_a_sent_checkpoint_is_read_as_data(
+def test_a_received_checkpoint_that_is_not_plain_data_is_refused_and_runs_no_code(
     verb: list[str], kind: str, marker: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evil = marker.parent / "evil.pt"

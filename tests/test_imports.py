@@ -1,4 +1,4 @@
-"""The order of rooms: who may import whom. Lazy imports and those for type checkers count like any other."""
+"""Layers of subpackages (rooms on floors): who may import whom. Lazy imports and those for type checkers count too."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -17,12 +17,13 @@ FLOORS = [
     {"examples"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-SHARED = {"learner", "common"}  # among models
-COMPOSE = {"cli.run", "experiment.plan", "experiment.request", "report.published", "sweeps.plan"}  # or parse
+SHARED = {"learner", "common"}  # may be imported by every model
+# modules that compose a configuration or parse it
+COMPOSE = {"cli.run", "experiment.plan", "experiment.request", "report.published", "sweeps.plan"}
 
 
 def modules() -> dict[str, Path]:
-    """Dotted name of each module -> file."""
+    """Map dotted module names to files."""
     names = {}
     for path in sorted((ROOT / "neurobench").rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -31,7 +32,7 @@ def modules() -> dict[str, Path]:
 
 
 def imports(known: dict[str, Path]) -> dict[str, set[str]]:
-    """Module -> those of ours that it imports, at its top, in a function or for type checkers."""
+    """Map each module to those of this package that it imports, at its top, in a function or for type checkers."""
     found: dict[str, set[str]] = {}
     for name, path in known.items():
         for node in ast.walk(ast.parse(path.read_text())):
@@ -47,7 +48,7 @@ def room(module: str) -> str:
     return [*module.split("."), ""][1]
 
 
-def test_no_room_imports_one_above_it_or_beside_it() -> None:
+def test_no_subpackage_imports_one_of_a_higher_or_the_same_layer() -> None:
     wrong = [
         f"{one} -> {other}"
         for one, others in imports(modules()).items()
@@ -58,7 +59,7 @@ def test_no_room_imports_one_above_it_or_beside_it() -> None:
     assert wrong == []
 
 
-def test_models_know_neither_storage_nor_each_other() -> None:
+def test_models_import_neither_storage_nor_each_other() -> None:
     wrong = []
     for one, others in imports(modules()).items():
         own = one.split(".")[2] if room(one) == "models" and one.count(".") > 1 else None
@@ -69,16 +70,16 @@ def test_models_know_neither_storage_nor_each_other() -> None:
     assert wrong == []
 
 
-def test_no_module_imports_itself_by_a_detour() -> None:
-    tuple(TopologicalSorter(imports(modules())).static_order())  # raises CycleError, which names the circle
+def test_imports_have_no_cycles() -> None:
+    tuple(TopologicalSorter(imports(modules())).static_order())  # raises CycleError, which names the cycle
 
 
-def test_every_room_has_its_floor() -> None:
+def test_every_subpackage_has_a_layer() -> None:
     rooms = {path.name for path in (ROOT / "neurobench").iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert rooms == set(FLOOR)
 
 
-def test_only_hydra_composes_and_nothing_of_it_makes_an_object() -> None:
+def test_no_module_uses_hydra_utils_or_private_names_of_hydra_and_omegaconf() -> None:
     forbidden = ("hydra.utils", "hydra._internal", "_get_node", "_is_interpolation", "_is_none", "_set_parent")
     wrong = [
         f"{path.relative_to(ROOT)}: {word}"
@@ -89,6 +90,6 @@ def test_only_hydra_composes_and_nothing_of_it_makes_an_object() -> None:
     assert wrong == []
 
 
-def test_what_hydra_composed_is_handed_on_to_nothing_behind_parse() -> None:
+def test_only_modules_that_compose_or_parse_handle_hydras_dictconfig() -> None:
     known = {name.removeprefix("neurobench.") for name, path in modules().items() if "DictConfig" in path.read_text()}
     assert {name for name in known if not name.startswith("config.")} == COMPOSE

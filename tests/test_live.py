@@ -1,4 +1,4 @@
-"""Live views: what is looked at is what is computed, and looking changes no bit."""
+"""Live views show what is computed, and watching a run changes no bit of it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rbm() -> RBM:
     return RBM(*(torch.randn(*size, generator=draw) for size in [(9, 6), (9,), (6,)]))
 
 
-def test_where_nobody_looks_nothing_is_computed_to_be_looked_at() -> None:
+def test_without_a_watcher_nothing_is_computed_for_live_views() -> None:
     def never() -> float:
         raise AssertionError("nobody looks")
 
@@ -42,7 +42,7 @@ def test_where_nobody_looks_nothing_is_computed_to_be_looked_at() -> None:
 
 
 @pytest.mark.parametrize("backend", ["mock", "sim", "sim_annealer"])
-def test_a_sampler_that_is_looked_at_gives_the_same_reads_and_shows_its_job(backend: str, rbm: RBM) -> None:
+def test_a_watched_sampler_returns_the_same_reads_and_reports_the_progress_of_its_job(backend: str, rbm: RBM) -> None:
     sampler = spec(f"backend/{backend}", "sampler").open(0, CPU)
     unseen = sampler.sample_rbm(rbm, 120, seed=3)
     jobs: list[View] = []
@@ -55,10 +55,10 @@ def test_a_sampler_that_is_looked_at_gives_the_same_reads_and_shows_its_job(back
     assert [job.done for job in ends] == sorted(job.done for job in ends)
     assert (ends[-1].chips, ends[-1].done, ends[-1].step) == (120, 120, ends[-1].steps)
     assert [job.best for job in ends] == [min(job.energy for job in ends[: k + 1]) for k in range(len(ends))]
-    assert ends[-1].best <= float(energy(rbm, seen.v, seen.h).min()) + 1e-4  # of any state that was shown
+    assert ends[-1].best <= float(energy(rbm, seen.v, seen.h).min()) + 1e-4  # the best of all states shown
 
 
-def test_the_emulated_dynex_shows_its_chips_a_few_at_a_time_and_ends_at_the_energy_that_it_returns(rbm: RBM) -> None:
+def test_the_emulated_dynex_shows_50_chips_at_a_time_and_ends_at_its_first_reads_energy(rbm: RBM) -> None:
     sampler = spec("backend/mock", "sampler").open(0, CPU)
     jobs: list[Any] = []
     with live.watching(jobs.append):
@@ -68,7 +68,7 @@ def test_the_emulated_dynex_shows_its_chips_a_few_at_a_time_and_ends_at_the_ener
 
 
 @pytest.mark.parametrize("grid", [0, 16])
-def test_a_network_that_is_looked_at_learns_the_same_and_shows_its_map(grid: int) -> None:
+def test_a_watched_network_learns_the_same_weights_and_shows_its_class_map(grid: int) -> None:
     made, watched = (learner(seed=1, phases=phases(host=2, loop=1), grid=grid) for _ in range(2))
     data, maps = yin_yang(60), []
     train(made, data, 3)
@@ -84,8 +84,8 @@ def test_a_network_that_is_looked_at_learns_the_same_and_shows_its_map(grid: int
     np.testing.assert_allclose(np.array(maps[0].probabilities).sum(2), 1, rtol=1e-5)
 
 
-def test_a_grid_before_the_batch_takes_no_part_in_learning() -> None:
-    """Without noise a row's products depend on that row alone."""
+def test_evaluating_a_grid_with_each_batch_does_not_change_what_is_learned() -> None:
+    """Without noise, the products of a row depend on that row alone."""
     ends = []
     for grid in (0, 4):
         made = learner(linear(noise_std=0.0), seed=2, phases=phases(host=4), grid=grid)
@@ -93,10 +93,10 @@ def test_a_grid_before_the_batch_takes_no_part_in_learning() -> None:
         ends.append((made.net.parameters(), record.updates))
     assert ends[0][1] == ends[1][1]
     for ours, theirs in zip(ends[0][0], ends[1][0], strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)  # sums of other shapes are rounded otherwise
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)  # sums of other shapes are rounded differently
 
 
-def test_the_tutorials_job_table_and_map_on_a_terminal() -> None:
+def test_a_terminal_shows_the_tutorials_job_table_and_class_map() -> None:
     paper = Console(file=io.StringIO(), width=100, force_terminal=True, color_system="truecolor")
     with live_views(paper):
         live.publish(Job(7, 0.8, 100_000, 1_408, 200, 200, -3.0, -3.0914))
@@ -118,16 +118,16 @@ def test_the_tutorials_job_table_and_map_on_a_terminal() -> None:
         assert word in text
 
 
-def test_a_map_has_the_classes_colours_with_y_upwards() -> None:
+def test_a_class_map_has_the_colours_of_the_classes_and_y_pointing_up() -> None:
     first, *others = class_map(ClassMap("t", [[[1.0, 0, 0]] * 2, [[0, 0, 1.0]] * 2])).spans
     assert not others or {str(span.style) for span in others} >= {str(others[0].style)}
     styles = [span.style for span in (first, *others)]
     top, bottom = styles[0], styles[-1]
-    assert top.color.triplet == (255, 165, 0)  # type: ignore[union-attr]  # orange: the dots, above
+    assert top.color.triplet == (255, 165, 0)  # type: ignore[union-attr]  # orange, the class of the dots, on top
     assert bottom.bgcolor.triplet == (0, 0, 0)  # type: ignore[union-attr]
 
 
-def test_nobody_looks_where_output_goes_to_a_file() -> None:
+def test_there_are_no_live_views_if_output_goes_to_a_file_or_is_quiet() -> None:
     for console in (Console(file=io.StringIO()), Console(quiet=True)):
         with live_views(console):
             assert not live.watched()

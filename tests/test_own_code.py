@@ -1,4 +1,4 @@
-"""Somebody's own model, device or data set: one module and one YAML file in an empty folder, nothing edited."""
+"""A user's own model, device or data set: one module and one YAML file in an empty folder, nothing else edited."""
 
 import hashlib
 import json
@@ -215,7 +215,7 @@ def exit_code(words: list[str]) -> int:
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str, str], list[str]]:
-    """Write a module and its YAML into the empty folder, allow the module, and return the words that find the YAML."""
+    """Write a module and its YAML into the empty folder, allow the module, and return the words to find the YAML."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(targets, "PLUGIN_FILES", {})
@@ -237,7 +237,7 @@ Own = Callable[[str, str, str, str], list[str]]
 
 
 @pytest.mark.parametrize(("dataset", "above"), [("yin_yang", 0.55), ("mnist", 0.5), ("nmnist", 0.3)])
-def test_a_sixth_model_learns_every_kind_of_data(own: Own, dataset: str, above: float) -> None:
+def test_a_custom_model_learns_vectors_images_and_events(own: Own, dataset: str, above: float) -> None:
     words = own("echo", ECHO, "model", ECHO_YAML)
     assert exit_code(["run", *words, "model=echo", f"dataset={dataset}", "scale=smoke", "name=echo"]) == FINE
     folder = find_run(Path("outputs"), "echo")
@@ -249,7 +249,7 @@ def test_a_sixth_model_learns_every_kind_of_data(own: Own, dataset: str, above: 
     assert (folder.path / "figures" / "reservoir.png").is_file()
 
 
-def test_it_is_listed_and_shown(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_custom_model_and_its_runs_are_listed_and_shown(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
     words = own("echo", ECHO, "model", ECHO_YAML)
     assert exit_code(["run", *words, "model=echo", "dataset=yin_yang", "scale=smoke", "name=echo"]) == FINE
     assert exit_code(["list", "runs"]) == FINE
@@ -263,7 +263,9 @@ def test_it_is_listed_and_shown(own: Own, capsys: pytest.CaptureFixture[str]) ->
     assert "of 5 right" in capsys.readouterr().out
 
 
-def test_a_device_of_ones_own_serves_the_models_of_its_kind(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_custom_sampler_serves_a_model_and_its_own_refusal_is_reported(
+    own: Own, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = own("lazy", DEVICE, "backend", DEVICE_YAML)
     setting = ["run", *words, "model=qrbm", "backend=lazy", "scale=smoke", "name=lazy"]
     assert exit_code(setting) == FINE
@@ -275,7 +277,7 @@ def test_a_device_of_ones_own_serves_the_models_of_its_kind(own: Own, capsys: py
     assert "301 hidden units are more than 300" in capsys.readouterr().err
 
 
-def test_a_data_set_of_ones_own_is_learned(own: Own) -> None:
+def test_a_custom_data_set_is_learned(own: Own) -> None:
     words = own("rings", DATA, "dataset", DATA_YAML)
     setting = ["model=eprop_rsnn", "dataset=rings", "scale=smoke", "name=rings"]
     assert exit_code(["run", *words, *setting, "training.batch_size=20"]) == FINE
@@ -285,7 +287,7 @@ def test_a_data_set_of_ones_own_is_learned(own: Own) -> None:
     assert result["dataset"] == "rings"
 
 
-def test_a_data_set_of_no_known_layout_is_refused(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_custom_data_set_of_an_unknown_layout_is_refused(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
     words = own("rings", DATA.replace('"vector"', '"vectr"'), "dataset", DATA_YAML)
     for setting in ([], ["encoder=latency"]):
         assert exit_code(["validate", *words, "model=eprop_rsnn", "dataset=rings", *setting]) == BAD_USAGE
@@ -293,7 +295,7 @@ def test_a_data_set_of_no_known_layout_is_refused(own: Own, capsys: pytest.Captu
         assert "dataset=rings: layout='vectr' is none of vector, image, events. Did you mean vector?" in told
 
 
-def test_the_person_at_the_keyboard_allows_it_and_nobody_else(own: Own, tmp_path: Path) -> None:
+def test_custom_code_is_refused_unless_the_environment_variable_allows_it(own: Own, tmp_path: Path) -> None:
     words = own("echo", ECHO, "model", ECHO_YAML)
     command = [sys.executable, "-m", "neurobench", "validate", *words, "model=echo", "dataset=yin_yang"]
     bare = {name: value for name, value in os.environ.items() if name != "NEUROBENCH_ALLOW"}
@@ -371,7 +373,7 @@ class Net(nn.Sequential):
 """
 
 
-def test_an_encoder_and_a_tracker_of_ones_own(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_custom_encoder_and_a_custom_tracker_serve_a_run(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
     own("rowwise", ENCODER, "encoder", "name: rowwise\n_target_: rowwise.Rows\n")
     own("diary", TRACKER, "logger", "diary: {_target_: diary.Diary, file: diary.txt}\n")
     words = ["run", "--plugin", "rowwise.py", "--plugin", "diary.py", "name=both"]
@@ -385,7 +387,7 @@ def test_an_encoder_and_a_tracker_of_ones_own(own: Own, monkeypatch: pytest.Monk
     assert Path("diary.txt").read_text().splitlines()[1:] == ["epoch 1", "ends finished"]
 
 
-def test_a_file_elsewhere_brings_its_yaml_and_is_part_of_what_a_run_is(
+def test_a_plugin_file_in_another_folder_brings_its_yaml_and_is_part_of_a_runs_identity(
     own: Own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own("mynet", NET, "experiment", NET_YAML)
@@ -429,7 +431,7 @@ def test_a_file_elsewhere_brings_its_yaml_and_is_part_of_what_a_run_is(
         ("a,b/mine.py", "a comma parts the entries of NEUROBENCH_ALLOW"),
     ],
 )
-def test_a_file_that_cannot_be_allowed(
+def test_a_file_that_cannot_be_a_plugin_is_refused_with_the_reason(
     file: str, sentence: str, own: Own, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if file != "gone.py":
@@ -440,7 +442,7 @@ def test_a_file_that_cannot_be_allowed(
     assert targets.ALLOWED == ()
 
 
-def test_fields_without_a_dataclass_are_answered_with_the_decorator(
+def test_a_spec_class_without_the_dataclass_decorator_is_refused_with_the_remedy(
     own: Own, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = own("echo", ECHO.replace("@dataclass(frozen=True)\n", ""), "model", ECHO_YAML)
@@ -450,13 +452,13 @@ def test_fields_without_a_dataclass_are_answered_with_the_decorator(
     assert "(1 fault)" in told
 
 
-def test_a_key_of_a_class_without_any_is_called_no_value(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_key_of_a_custom_class_without_keys_is_refused(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
     words = own("rowwise", ENCODER, "encoder", "name: rowwise\n_target_: rowwise.Rows\ncentre: 3\n")
     assert exit_code(["validate", *words, "model=qrbm", "encoder=rowwise"]) == BAD_USAGE
     assert "encoder.centre: encoder has no key centre. It has no keys." in capsys.readouterr().err
 
 
-def test_broken_code_is_named_and_stops_nothing_else(
+def test_broken_custom_code_is_named_and_does_not_stop_other_commands(
     own: Own, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = "# @package _global_\nmodel: {name: broken, _target_: broken.Model}\n"
@@ -472,9 +474,7 @@ def test_broken_code_is_named_and_stops_nothing_else(
         Path("broken.py").write_text(code)
         assert exit_code(["validate", *plugin, "model=broken"]) == BAD_USAGE
         assert f"its module cannot be imported ({sentence}: " in capsys.readouterr().err
-    assert not Path(
-        "__pycache__"
-    ).exists()  # of texts of one length, written within a second, each is the one that runs
+    assert not Path("__pycache__").exists()  # cached bytecode would hide a new text of equal length within a second
     Path("broken.py").write_text("import nothing_of_that_name")
     assert exit_code(["list", *plugin, "--json"]) == FINE
     cells = json.loads(capsys.readouterr().out)["matrix"]
@@ -487,7 +487,7 @@ def test_broken_code_is_named_and_stops_nothing_else(
     assert "cut.yaml" in told
 
 
-def test_files_in_the_variable_are_as_good_as_the_option(tmp_path: Path) -> None:
+def test_the_environment_variable_takes_plugin_files_and_leaves_out_a_missing_one(tmp_path: Path) -> None:
     (tmp_path / "echo.py").write_text(ECHO)
     (tmp_path / "model").mkdir()
     (tmp_path / "model/echo.yaml").write_text(ECHO_YAML.lstrip())
@@ -499,14 +499,18 @@ def test_files_in_the_variable_are_as_good_as_the_option(tmp_path: Path) -> None
     assert f"plugin {tmp_path}/gone.py: there is no such Python file. It is left out." in done.stderr
 
 
-def test_a_choice_whose_file_lies_here_is_found_by_the_sentence(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_model_whose_file_is_in_the_folder_is_refused_with_the_plugin_option(
+    own: Own, capsys: pytest.CaptureFixture[str]
+) -> None:
     own("echo", ECHO, "model", ECHO_YAML)
     assert exit_code(["validate", "model=echo"]) == BAD_USAGE
     told = capsys.readouterr().err
     assert 'model/echo.yaml lies here: add --plugin echo.py, or in Python nb.allow("echo.py")' in told
 
 
-def test_a_command_that_is_printed_finds_the_same_code(own: Own, capsys: pytest.CaptureFixture[str]) -> None:
+def test_printed_commands_contain_the_plugin_option_that_finds_custom_code(
+    own: Own, capsys: pytest.CaptureFixture[str]
+) -> None:
     own("echo", ECHO, "model", ECHO_YAML)
     plugin = f"--plugin={Path('echo.py').resolve()}"
     assert exit_code(["help", "--plugin", "echo.py", "model=echo"]) == FINE

@@ -1,4 +1,4 @@
-"""Promises of the repository itself: what ships is complete, light where it must be, and said once."""
+"""Promises of the repository itself: it is complete, light to import where it must be, and without duplicates."""
 
 import dataclasses
 import math
@@ -26,13 +26,13 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SHIPPED = sorted(path for group in ("model", "dataset", "backend") for path in (ROOT / "conf" / group).glob("*.yaml"))
 
 
-def test_every_package_is_named_for_the_wheel() -> None:
+def test_pyproject_lists_every_package_for_the_wheel() -> None:
     there = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "neurobench").rglob("__init__.py")}
     assert set(PYPROJECT["tool"]["setuptools"]["packages"]) == there | {"neurobench.conf"}
 
 
 def targets(node: Any) -> list[dict]:
-    """Every mapping with a _target_ below a node."""
+    """Every mapping with a _target_ in a node and below it."""
     if isinstance(node, list):
         return [found for item in node for found in targets(item)]
     if not isinstance(node, dict):
@@ -49,8 +49,8 @@ def test_yaml_lists_every_field_of_its_class(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_a_classs_first_yaml_holds_its_defaults(path: Path) -> None:
-    """qrbm.yaml is the default of its class; mnist_01.yaml, a preset of the same class, may differ."""
+def test_the_yaml_of_a_class_equals_its_defaults_unless_it_is_a_preset(path: Path) -> None:
+    """qrbm.yaml contains the defaults of its class; mnist_01.yaml, a preset of the class of mnist.yaml, may differ."""
     for node in targets(OmegaConf.to_container(OmegaConf.load(path))):
         target = load(node["_target_"])
         if any(other.stem != path.stem and path.stem.startswith(f"{other.stem}_") for other in SHIPPED):
@@ -61,7 +61,7 @@ def test_a_classs_first_yaml_holds_its_defaults(path: Path) -> None:
                 assert (tuple(value) if isinstance(value, list) else value) == field.default, field.name
 
 
-def test_targets_import_nothing_heavy() -> None:
+def test_loading_shipped_target_classes_imports_no_heavy_library() -> None:
     names = sorted(
         {node["_target_"] for path in SHIPPED for node in targets(OmegaConf.to_container(OmegaConf.load(path)))}
     )
@@ -74,7 +74,7 @@ def test_targets_import_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_every_experiment_composes_and_declares_a_whole_table() -> None:
+def test_every_experiment_composes_and_declares_complete_table_rows() -> None:
     ids: dict[str, list[str]] = {}
     with composer() as compose:
         for name in catalogue()["experiment"]:
@@ -92,7 +92,7 @@ def test_every_experiment_composes_and_declares_a_whole_table() -> None:
 
 
 def assert_whole(row: Row) -> None:
-    """Says what it is, where it is from and what it means; what was published is a number, the band not empty."""
+    """Check that a row has a name, source and meaning, that published values are numbers and its band is not empty."""
     assert min(len(text.strip()) for text in (row.id, row.what, row.metric, row.source, row.means)) > 0, row
     assert row.metric.isidentifier(), f"{row.id}: no run has a figure named {row.metric}"
     numbers = [number for number in (row.published, *row.band) if number is not None]
@@ -104,7 +104,7 @@ def assert_whole(row: Row) -> None:
 
 
 def test_the_tests_run_the_code_of_their_own_checkout(tmp_path: Path) -> None:
-    """In this process and in those that they start; an environment may hold another checkout's installation."""
+    """Both in this process and in those that tests start: another checkout may be installed in the environment."""
     script = "import neurobench, neurobench.conf; print(neurobench.__file__, neurobench.conf.__file__, sep='\\n')"
     words = [sys.executable, "-c", script]
     done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)

@@ -1,5 +1,5 @@
-"""Promises of the phases: on a terminal one line that is gone afterwards and never cuts through what is printed;
-elsewhere a line now and then."""
+"""Promises of the phases: on a terminal one line that is erased afterwards and never interrupts printed output;
+elsewhere a line at growing intervals."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from tests.terminal import on_a_terminal
 
 
 class Screen:
-    """What a terminal of one page shows after these bytes: carriage return, line feed, erasing to the end of a line."""
+    """Emulated terminal of one page, which obeys carriage return, line feed and erasing to the end of a line."""
 
     def __init__(self) -> None:
         self.lines, self.row, self.column = [""], 0, 0
@@ -42,11 +42,11 @@ class Screen:
 
 
 def written(script: str) -> str:
-    """All that a Python script writes to a terminal."""
+    """Output that a Python script writes to a terminal."""
     return on_a_terminal([sys.executable, "-c", script], os.environ)
 
 
-def test_the_line_is_seen_while_the_phase_lasts_and_gone_afterwards() -> None:
+def test_the_line_of_a_phase_is_visible_while_it_lasts_and_erased_afterwards() -> None:
     seen = written(
         "import sys, time\nfrom neurobench.phases import phase, shown\n"
         "with shown(), phase('outer'):\n"
@@ -60,7 +60,7 @@ def test_the_line_is_seen_while_the_phase_lasts_and_gone_afterwards() -> None:
     assert [line for line in Screen().feed(seen).lines if line] == ["a result", "a warning"]
 
 
-def test_nothing_is_drawn_into_a_line_that_is_not_ended() -> None:
+def test_no_progress_is_drawn_into_an_unfinished_line() -> None:
     seen = written(
         "import time\nfrom neurobench.phases import phase, shown\n"
         "with shown(), phase('waiting'):\n"
@@ -69,7 +69,7 @@ def test_nothing_is_drawn_into_a_line_that_is_not_ended() -> None:
     assert "half whole" in seen
 
 
-def test_the_innermost_phase_is_the_one_that_counts() -> None:
+def test_innermost_returns_the_innermost_phase_and_none_outside_of_phases() -> None:
     with phase("outer"):
         with phase("inner"):
             assert innermost().name == "inner"
@@ -77,7 +77,7 @@ def test_the_innermost_phase_is_the_one_that_counts() -> None:
     assert innermost() is None
 
 
-def test_time_left_is_what_the_rest_takes_at_the_same_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_left_extrapolates_the_pace_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: 0.0)
     half = Phase("half", 10)
     half.advance(2)
@@ -85,7 +85,7 @@ def test_time_left_is_what_the_rest_takes_at_the_same_pace(monkeypatch: pytest.M
     assert half.times() == "4.0 s, 16 s left"
 
 
-def test_without_a_terminal_lines_come_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_progress_lines_come_at_doubling_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(phases.time, "monotonic", lambda: now[0])
     stream = io.StringIO()
@@ -98,7 +98,7 @@ def test_without_a_terminal_lines_come_ever_more_seldom(monkeypatch: pytest.Monk
     assert [second for second in range(1, 120) if spoken[second] > spoken[second - 1]] == [5, 15, 35, 75]
 
 
-def test_a_pipe_gets_the_results_alone() -> None:
+def test_a_pipe_receives_results_without_progress_lines() -> None:
     script = (
         "import time\nfrom neurobench.phases import phase, shown\n"
         "with shown(), phase('waiting'):\n    time.sleep(0.2); print('a result')\n"

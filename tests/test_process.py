@@ -1,4 +1,4 @@
-"""Whoever imports is not held up by the garbage collector, and no process but that of a command is changed."""
+"""The garbage collector does not slow down a command's imports, and no process but that of a command is changed."""
 
 import atexit
 import gc
@@ -28,7 +28,9 @@ def pretend_to_import(monkeypatch: pytest.MonkeyPatch, modules: int) -> None:
         monkeypatch.setitem(sys.modules, f"pretended_{number}", ModuleType("pretended"))
 
 
-def test_a_command_does_not_look_through_what_it_imports(command: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_exempts_imported_modules_from_garbage_collection(
+    command: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = gc.get_freeze_count()
     with importing("much"):
         assert not gc.isenabled()
@@ -41,7 +43,7 @@ def test_a_command_does_not_look_through_what_it_imports(command: None, monkeypa
 
 
 @pytest.mark.usefixtures("command")
-def test_garbage_of_earlier_runs_is_not_frozen_and_a_failed_import_leaves_the_collector_on() -> None:
+def test_a_failed_import_leaves_the_collector_on_and_freezes_no_objects() -> None:
     before = gc.get_freeze_count()
     with pytest.raises(ImportError), importing("what is not there"):
         raise ImportError
@@ -49,7 +51,7 @@ def test_garbage_of_earlier_runs_is_not_frozen_and_a_failed_import_leaves_the_co
     assert gc.get_freeze_count() == before
 
 
-def test_in_a_notebook_the_collector_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_notebook_garbage_collection_works_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_runs_one_command", False)
     before = gc.get_freeze_count()
     with importing("much"):
@@ -59,7 +61,7 @@ def test_in_a_notebook_the_collector_goes_on(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.usefixtures("command")
-def test_a_command_runs_alone_and_neither_its_workers_nor_a_notebook_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_alone_is_true_for_a_command_and_false_for_workers_and_notebooks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert runs_alone()
     run_one_command(as_worker=True)
     assert not runs_alone()

@@ -7,27 +7,27 @@ from pathlib import Path
 HERE = Path(__file__).parent
 FILES = [path for path in sorted(HERE.rglob("*.py")) if "bench" not in path.parts]
 DRAWS = {"torch.rand", "torch.randn", "torch.randint", "torch.randperm", "torch.bernoulli", "torch.multinomial"}
-SEEDED = {"test_it_leaves_torchs_own_generator_as_it_was", "test_a_resumed_run_repeats_an_undisturbed_one"}
+SEEDED = {"test_training_leaves_torchs_global_generator_unchanged", "test_a_resumed_run_repeats_an_uninterrupted_one"}
 
 
 def statements() -> Iterator[tuple[str, ast.stmt]]:
-    """Of every module of the tests, with its path."""
+    """Top-level statements of every test module, with the module's path."""
     for path in FILES:
         for node in ast.parse(path.read_text()).body:
             yield str(path.relative_to(HERE)), node
 
 
 def calls(node: ast.AST, names: set[str]) -> Iterator[tuple[ast.Call, str]]:
-    """Those of methods and functions of modules that have one of these names."""
+    """Calls of methods and module functions with one of these names, with the full name."""
     for each in ast.walk(node):
         if isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr in names:
             yield each, ast.unparse(each.func)
 
 
-def test_what_is_drawn_is_drawn_by_a_seed() -> None:
+def test_tests_draw_random_numbers_from_seeded_generators_only() -> None:
     wrong = []
     for path, node in statements():
-        if getattr(node, "name", "") in SEEDED:  # of torch's own generator, which they are about
+        if getattr(node, "name", "") in SEEDED:  # these tests are about torch's global generator
             continue
         for call, name in calls(node, {name.partition(".")[2] for name in DRAWS} | {"default_rng"}):
             if name in DRAWS and all(keyword.arg != "generator" for keyword in call.keywords):

@@ -1,4 +1,4 @@
-"""A model small enough to know by heart: multinomial logistic regression by plain gradient descent."""
+"""A minimal model: multinomial logistic regression by plain gradient descent."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -52,7 +52,7 @@ class Softmax:
 
 
 def blobs(n: int, seed: int = 0) -> Split:
-    """Two classes, apart along the first feature."""
+    """Samples of two classes, separated along the first feature."""
     generator = torch.Generator().manual_seed(seed)
     y = torch.randint(2, (n,), generator=generator)
     x = torch.randn(n, 2, generator=generator) + torch.stack([4.0 * y - 2.0, torch.zeros(n)], 1)

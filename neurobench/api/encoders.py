@@ -1,6 +1,6 @@
-"""The encoders as functions of samples. Settings are those of conf/encoder, with its defaults.
+"""Encoders as functions of samples. Settings and their defaults are those of conf/encoder.
 
-Samples are arrays or tensors, numbers in [0, 1]: vectors (N, D) or images (N, C, H, W); or recordings (`Events`).
+Samples are arrays or tensors of numbers in [0, 1]: vectors (N, D) or images (N, C, H, W); or recordings (`Events`).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurobench.api.words import folder_of, override_words
+from neurobench.api.overrides import folder_of, override_words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,52 +17,52 @@ if TYPE_CHECKING:
 
 
 def latency(x: Any, **settings: Any) -> Events:
-    """Vectors or images as spikes: one event a value, the larger the earlier."""
+    """Encode vectors or images as spikes: one event per value, earlier for larger values."""
     events: Events = encode("latency", x, **settings)
     return events
 
 
 def rate(x: Any, **settings: Any) -> Events:
-    """Vectors or images as Poisson spike trains, one a value."""
+    """Encode vectors or images as Poisson spike trains, one per value."""
     events: Events = encode("rate", x, **settings)
     return events
 
 
 def camera(x: Any, **settings: Any) -> StoredEvents:
-    """Images (N, 1, 28, 28) as the fitted event camera records them."""
+    """Encode images (N, 1, 28, 28) as the fitted event camera records them."""
     events: StoredEvents = encode("camera", x, **settings)
     return events
 
 
 def counts(x: Events | StoredEvents, **settings: Any) -> Tensor:
-    """Recordings as images (N, C, H, W): events counted in time bins."""
+    """Convert recordings to images (N, C, H, W): events counted in time bins."""
     images: Tensor = encode("counts", x, **settings)
     return images
 
 
 def raster(x: Any, **settings: Any) -> Tensor:
-    """Vectors as pictures (N, 1, side, side): value i is a bright bar in band i."""
+    """Convert vectors to pictures (N, 1, side, side): value i is a bright bar in band i."""
     images: Tensor = encode("raster", x, **settings)
     return images
 
 
 def square(x: Any, **settings: Any) -> Tensor:
-    """Vectors as pictures (N, 1, H, H): value i is place i of the smallest square that holds all, in rows."""
+    """Convert vectors to pictures (N, 1, H, H): value i is pixel i, in rows, of the smallest square that fits all."""
     images: Tensor = encode("square", x, **settings)
     return images
 
 
 def flat(x: Any) -> Tensor:
-    """Images as vectors (N, C * H * W)."""
+    """Flatten images to vectors (N, C * H * W)."""
     vectors: Tensor = encode("flat", x)
     return vectors
 
 
 def encode(name: str, x: Any, *, config_dir: str | Path | None = None, **settings: Any) -> Any:
-    """By an encoder's name, one of your own (NEUROBENCH_ALLOW, or a folder of YAML files) as well. Noise depends on a
-    sample's position alone.
+    """Apply the encoder of this name, which may be your own (NEUROBENCH_ALLOW, or a folder of YAML files). Noise
+    depends only on a sample's position.
 
-    Raises ConfigError for unknown settings and values out of bounds, UserError for samples that it does not read.
+    Raises ConfigError if a setting is unknown or out of bounds, UserError if the encoder does not accept the samples.
     """
     from neurobench.experiment.request import encoder_of
     from neurobench.experiment.samples import encoded, samples

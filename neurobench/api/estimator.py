@@ -1,4 +1,4 @@
-"""Each model as a scikit-learn classifier, so that grids, pipelines and cross-validation work with it."""
+"""Models as scikit-learn classifiers, for grid searches, pipelines and cross-validation."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from neurobench.api.words import folder_of, override_words, plain
+from neurobench.api.overrides import folder_of, override_words, plain
 from neurobench.config.errors import ConfigError, UserError, did_you_mean
 from neurobench.config.overrides import keys_of, parse_word
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
 from neurobench.experiment.plan import Plan, parse
 from neurobench.experiment.request import plan_of
 
-# Parameters of every estimator besides the model's own; epochs and batch_size follow with the model's defaults.
+# Parameters of every estimator besides the model's own; epochs and batch_size are added with the model's defaults.
 COMMON: Mapping[str, Any] = {
     "backend": "sim",
     "seed": 0,  # root of every random stream
     "threads": 1,
     "device": "auto",
-    "validation": 0.0,  # fraction of the samples that is held out of training, for what a model chooses by it
-    "scaling": True,  # to [0, 1] by the range of the training samples; False: they are in [0, 1] already
-    "overrides": (),  # keys that are no parameter, as on the command line: ("backend.sampler.sweeps=10",)
+    "validation": 0.0,  # fraction of the samples held out of training, for choices that a model bases on it
+    "scaling": True,  # scale to [0, 1] by the range of the training samples; False: they are in [0, 1] already
+    "overrides": (),  # keys other than parameters, as on the command line: ("backend.sampler.sweeps=10",)
 }
 SCHEDULE = ("epochs", "batch_size")
-ROOT = ("backend", "seed", "threads", "device")  # of COMMON, what is a key of the configuration
+ROOT = ("backend", "seed", "threads", "device")  # parameters of COMMON that are keys of the configuration
 NO_RUN = "an estimator makes no run, and only runs have that"
-UNUSED: Mapping[str, str] = {  # keys and sections that decide on nothing that an estimator does
+UNUSED: Mapping[str, str] = {  # keys and sections without effect on an estimator, and why
     **dict.fromkeys(("outputs", "name", "resume", "wait", "figures", "table", "logger", "host_energy"), NO_RUN),
     **dict.fromkeys(("training.checkpoint_every", "training.keep_best"), NO_RUN),
     "training.test_by_epoch": "an estimator tests nothing",
@@ -46,12 +46,12 @@ UNUSED: Mapping[str, str] = {  # keys and sections that decide on nothing that a
 
 
 def estimator(model: str, *, config_dir: str | Path | None = None, **parameters: Any) -> Classifier:
-    """A scikit-learn classifier that learns as the model does: `estimator("qrbm", n_hidden=300).fit(X, y)`.
+    """Return a scikit-learn classifier that learns as the model does: `estimator("qrbm", n_hidden=300).fit(X, y)`.
 
     `parameters`: those of the model (conf/model, with their defaults), `epochs`, `batch_size` and COMMON.
-    X are vectors (N, D), or images (N, H, W) or (N, C, H, W); models that read another layout get them encoded.
+    X are vectors (N, D), or images (N, H, W) or (N, C, H, W); they are encoded for models that read another layout.
 
-    Raises ConfigError where there is no such model; `fit` raises ValueError with the sentences of what cannot be run.
+    Raises ConfigError if there is no such model; `fit` raises ValueError with sentences on what cannot be run.
     """
     made: Classifier = classifier(model, folder_of(config_dir))(**parameters)
     return made
@@ -59,7 +59,7 @@ def estimator(model: str, *, config_dir: str | Path | None = None, **parameters:
 
 @cache
 def classifier(model: str, config_dir: str | None = None) -> type[Classifier]:
-    """The class of a model's estimators: its signature lists the parameters, as scikit-learn wants it."""
+    """Class of a model's estimators, whose signature lists the parameters, as scikit-learn requires."""
     plan = _planned((f"model={model}",), config_dir, "vector", (2,), 2)
     parameters = {
         key: value for key, value in plan.config["model"].items() if key not in ("name", "_target_", *plan.wiring)
@@ -85,13 +85,14 @@ def classifier(model: str, config_dir: str | None = None) -> type[Classifier]:
 
 
 def forget() -> None:
-    """Classes and plans of code that has been edited since."""
+    """Clear the cached classes and plans, whose code may have been edited since."""
     classifier.cache_clear()
     _planned.cache_clear()
 
 
 def _default(value: Any) -> Any:
-    """Hashable, as scikit-learn wants defaults: a list as a tuple; of a section None, which leaves it as it is."""
+    """Default as a hashable value, as scikit-learn requires: a list as a tuple; a section as None, which leaves it
+    unchanged."""
     if isinstance(value, dict):
         return None
     return tuple(_default(item) for item in value) if isinstance(value, list) else value
@@ -101,17 +102,17 @@ def _default(value: Any) -> Any:
 def _planned(
     words: tuple[str, ...], config_dir: str | None, layout: str, shape: tuple[int, ...], n_classes: int
 ) -> Plan:
-    """A grid asks for the same plan again and again. Raises ConfigError."""
+    """Plan of an estimator, cached since a grid search requests it again and again. Raises ConfigError."""
     target = f"neurobench.data.custom.memory.{'Vectors' if layout == 'vector' else 'Images'}"
     dataset = {"name": "arrays", "_target_": target, "sizes": list(shape), "classes": n_classes}
     return plan_of(words, config_dir, dataset)[0]
 
 
 class Classifier(ClassifierMixin, BaseEstimator):
-    """Learns as a model of neurobench does.
+    """Classifier that learns as a model of neurobench does.
 
     After `fit`: classes_ (C,), n_features_in_, learner_ (see `neurobench.models.learner.Learner`), plan_, and history_,
-    a row an epoch.
+    a row per epoch.
     """
 
     model: ClassVar[str]
@@ -120,7 +121,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
     own: ClassVar[tuple[str, ...]]  # parameters of the model itself
 
     def fit(self, X: Any, y: Any) -> Classifier:
-        """X (N, D), (N, H, W) or (N, C, H, W), numbers; y (N,) labels of any kind. Raises ValueError."""
+        """Train on numbers X (N, D), (N, H, W) or (N, C, H, W) and labels y (N,) of any kind. Raises ValueError."""
         try:
             self._require_sound()
         except UserError as error:
@@ -130,7 +131,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"a classifier tells at least two classes apart; y has one class, {self.classes_[0]!r}")
-        axis = 0 if X.ndim == 2 else None  # a range a feature; of images one for all pixels
+        axis = 0 if X.ndim == 2 else None  # one range per feature; for images one for all pixels
         self.low_, self.span_ = X.min(axis), np.ptp(X, axis)
         try:
             self._learn(self._samples(X), labels)
@@ -139,7 +140,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """(N, C) scores, highest for the predicted class; of two classes (N,), above 0 for the second."""
+        """Scores (N, C), highest for the predicted class; for two classes (N,), above 0 for the second."""
         from neurobench.experiment.evaluate import scores_of
         from neurobench.experiment.samples import encoded, samples
 
@@ -152,13 +153,13 @@ class Classifier(ClassifierMixin, BaseEstimator):
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X: Any) -> np.ndarray:
-        """(N,) labels."""
+        """Predicted labels (N,)."""
         scores = self.decision_function(X)
         chosen = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(1)
         return self.classes_[chosen]
 
     def _samples(self, X: np.ndarray) -> np.ndarray:
-        """In [0, 1]: what lies outside the range of the training samples is cut to it."""
+        """Samples scaled to [0, 1]; values outside the range of the training samples are clipped to it."""
         if not self.scaling:
             return X
         scaled = (X - self.low_) / np.where(self.span_ > 0, self.span_, 1)
@@ -194,7 +195,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         self.learner_, self.plan_, self.history_ = learner, plan, loop.record.epochs
 
     def _require_sound(self) -> None:
-        """What no configuration checks. Raises ConfigError; here, since scikit-learn wants it when it is fitted."""
+        """Check what no configuration checks, only in `fit`, as scikit-learn requires. Raises ConfigError."""
         faults = [*self._fraction_faults()]
         if not isinstance(self.scaling, bool | np.bool_):
             faults.append(f"scaling={self.scaling!r} is neither True nor False")
@@ -214,9 +215,9 @@ class Classifier(ClassifierMixin, BaseEstimator):
             yield f"validation={self.validation!r} is not in [0, 1): it is a fraction of the samples"
 
     def _override_faults(self, word: str) -> Iterator[str]:
-        """Of a word that would be ignored, since a parameter or the samples decide what it says."""
+        """Faults of an override that would be ignored, since a parameter or the samples determine its key."""
         override = parse_word(word)
-        if override is None:  # it is named where it is composed
+        if override is None:  # reported when it is composed
             return
         faults = dict.fromkeys(fault for key in keys_of(override) for fault in self._key_faults(key))
         yield from (f"overrides: {word}{fault}" for fault in faults)
@@ -247,7 +248,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         return int(self.validation * n)
 
     def _words(self, n_train: int) -> tuple[str, ...]:
-        """Overrides that say what differs from the model's defaults; a batch is never more than there is."""
+        """Overrides for what differs from the model's defaults; a batch never exceeds the number of samples."""
         values = {key: plain(key, getattr(self, key)) for key in self.defaults}
         if isinstance(batch := values["batch_size"], int):
             values["batch_size"] = min(batch, n_train)
@@ -256,7 +257,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         return tuple(override_words([f"model={self.model}", *self.overrides], keys))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """By the model's name: its class is made anew, and the learner from its state."""
+        """Pickle by the model's name: its class is created anew, and the learner restored from its state."""
         state = dict(vars(self))
         if "learner_" in state:
             state["learner_"], state["plan_"] = self.learner_.state_dict(), self.plan_.config
@@ -285,7 +286,7 @@ def _with_channel(X: Any) -> Any:
 
 
 def _splits(x: Any, y: Any, validation: int, plan: Plan) -> Splits:
-    """Training and held-out samples; an estimator tests nothing."""
+    """Training and held-out samples; the test split is empty, since an estimator tests nothing."""
     import torch
 
     ids = torch.arange(len(y))

@@ -1,4 +1,4 @@
-"""How a notebook shows a run. What a file says is escaped: it may come from anybody."""
+"""HTML view of a run in a notebook. Text from files is escaped, since it may come from anybody."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from neurobench.report.grouped import lines_by_group
 from neurobench.report.summary import embedded, headline, remarks
 from neurobench.storage.folder import RunFolder
 
-LARGEST = 2 * 2**20  # bytes of a figure that a run shows unasked: a notebook keeps them all
-WIDTH = 340  # pixels of a figure: a column, read as in print
+LARGEST = 2 * 2**20  # bytes of a figure shown by default: a notebook stores them all
+WIDTH = 340  # pixels of a figure: a column, as in print
 NEXT = {
-    "running": "It goes on; this shows it as it is now.",
+    "running": "It is still running; this shows its present state.",
     "killed": "Go on with it: the same run, resume=True.",
     "queued": "Its jobs are at the device. Fetch the answers: neurobench poll.",
     "interrupted": "Go on with it: the same run, resume=True.",
@@ -23,7 +23,7 @@ BLOCK = "display:inline-block;vertical-align:top;margin:0 2em 1em 0"
 
 
 def shown(run: RunFolder, pictures: Sequence[Path]) -> str:
-    """Headline, what was run, figures, and folded all figures of merit, each with its like."""
+    """HTML of a run: headline, configuration, figures and, folded, all figures of merit by group."""
     record, result = run.record(), run.result() if run.is_finished else None
     title = f"<b>{text(run.label)}</b>"
     if result is None:
@@ -38,7 +38,7 @@ def shown(run: RunFolder, pictures: Sequence[Path]) -> str:
 
 
 def what(known: Mapping[str, Any]) -> str:
-    """ "qrbm on mnist, backend sim, seed 0, 1 epoch, 12.3 s", as far as it is known."""
+    """Summary "qrbm on mnist, backend sim, seed 0, 1 epoch, 12.3 s", as far as it is known."""
     seed = known.get("seed", (known.get("seeds") or {}).get("root"))
     epochs, seconds = known.get("epochs"), known.get("seconds")
     parts = [
@@ -57,7 +57,7 @@ def unfinished(run: RunFolder, record: Mapping[str, Any]) -> str:
 
 
 def tables(metrics: Mapping[str, float]) -> Iterator[str]:
-    """One for each kind of figure."""
+    """One HTML table for each group of figures of merit."""
     for title, lines in lines_by_group(metrics).items():
         rows = "".join(
             f'<tr><td style="text-align:left">{text(line.name)}</td>'

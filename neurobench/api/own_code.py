@@ -1,4 +1,4 @@
-"""Code of the person at the keyboard, allowed in a notebook as `--plugin` allows it on the command line."""
+"""The user's own code, allowed in a notebook as `--plugin` allows it on the command line."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from neurobench.config.targets import allow_file
 
 
 def allow(file: str | Path) -> None:
-    """Allow configurations to name the code of a Python file; YAML files are found in its folder, model/mine.yaml of
-    mine.py. Call it once more after an edit: the file is imported anew.
+    """Allow configurations to name classes of a Python file; YAML files are found in its folder, model/mine.yaml next
+    to mine.py. Call it again after an edit: the file is imported anew.
 
-    Raises UserError where there is no such file, or its name is that of another module.
+    Raises UserError if there is no such file, or if another module has its name.
     """
     allow_file(str(file))
     sys.modules.pop(Path(file).stem, None)

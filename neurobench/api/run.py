@@ -1,4 +1,4 @@
-"""One run: made by `run`, found by `load`, and all that it left."""
+"""A single run, executed by `run` or found by `load`, and all of its results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurobench.api.html import figure, shown
-from neurobench.api.words import Word, console_for, folder_of, override_words, recorded_as
+from neurobench.api.overrides import Word, console_for, folder_of, override_words, recorded_as
 from neurobench.config.errors import UserError
 from neurobench.report.summary import headline, pictures
 from neurobench.storage.folder import RunFolder
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def run(*overrides: Word, config_dir: str | Path | None = None, progress: bool = True, **keys: Any) -> Run:
-    """Load, train, evaluate, record, draw: what `neurobench run` does.
+    """Load, train, evaluate, record and draw, as `neurobench run` does.
 
     `overrides` and `keys` are those of the command line: `run("model=qrbm", {"model.lr": 0.1}, seed=1)`. `config_dir`:
     a folder of YAML files of your own. Without `progress` nothing is shown; run.log in the run's folder has it all. The
     threads of torch, numba and BLAS stay as the run sets them (`threads`).
 
-    Raises ConfigError with every fault before anything is computed, and UserError where the run began and failed.
+    Raises ConfigError with every fault before anything is computed, and UserError if the run began and failed.
     """
     from neurobench.experiment.execute import execute
     from neurobench.experiment.folder_choice import nothing_to_resume
@@ -46,9 +46,9 @@ def run(*overrides: Word, config_dir: str | Path | None = None, progress: bool =
 
 
 def load(reference: str | Path = "latest", outputs: str | Path | None = None, data: str | Path | None = None) -> Run:
-    """A past run by its path, id or the beginning of it, name, or "latest": the newest one that finished.
+    """Find a past run by its path, id or the beginning of it, name, or "latest": the newest one that finished.
 
-    `outputs`: the folder of all runs; `data`: where the run's data lie now, if they have moved. Raises UserError where
+    `outputs`: the folder of all runs; `data`: where the run's data are now, if they have moved. Raises UserError if
     there is no such run.
     """
     where = default_outputs() if outputs is None else Path(outputs)
@@ -56,7 +56,7 @@ def load(reference: str | Path = "latest", outputs: str | Path | None = None, da
 
 
 class Run:
-    """What a run was and what resulted. Files are read when they are asked for."""
+    """A run's configuration and results. Files are read on access."""
 
     def __init__(self, folder: RunFolder, data: str | None = None):
         self.folder, self._data = folder, data
@@ -67,12 +67,13 @@ class Run:
 
     @property
     def name(self) -> str:
-        """name/id, as `load` takes it."""
+        """Label name/id, as `load` accepts it."""
         return self.folder.label
 
     @property
     def status(self) -> str:
-        """ "finished", "failed", "interrupted", "running", "pruned", "killed", or "damaged: " with the reason."""
+        """One of "finished", "failed", "interrupted", "running", "queued", "pruned", "killed", or "damaged: " with the
+        reason."""
         return self.folder.status
 
     @property
@@ -83,7 +84,7 @@ class Run:
 
     @property
     def result(self) -> dict[str, Any]:
-        """result.json. Raises UserError where the run did not finish."""
+        """Contents of result.json. Raises UserError if the run did not finish."""
         result = self.folder.result()
         if result is None:
             raise UserError(
@@ -93,23 +94,23 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Figures of merit by name. Raises UserError where the run did not finish."""
+        """Figures of merit by name. Raises UserError if the run did not finish."""
         return dict(self.result["metrics"])
 
     @property
     def config(self) -> dict[str, Any]:
-        """Its whole configuration, plain values."""
+        """Whole configuration, as plain values."""
         return self.folder.config()
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """A row an epoch: epoch, train_... and validation_... figures, seconds, elapsed (of all epochs so far and what
-        was measured between them), samples_per_s; with training.test_by_epoch also test_... figures."""
+        """A row per epoch: epoch, train_... and validation_... figures, seconds, elapsed (for all epochs so far and the
+        measurements between them), samples_per_s; with training.test_by_epoch also test_... figures."""
         return self.folder.metrics()
 
     @property
     def figures(self) -> dict[str, Picture]:
-        """By name; each shows itself in a notebook."""
+        """Figures by name; each displays itself in a notebook."""
         return {path.stem: Picture(path) for path in pictures(self.path)}
 
     @cached_property
@@ -120,7 +121,7 @@ class Run:
 
     @property
     def learner(self) -> Learner:
-        """The trained model, from the checkpoint. Raises UserError where the run did not finish."""
+        """The trained model, from the checkpoint. Raises UserError if the run did not finish."""
         return self._loaded.learner
 
     @property
@@ -129,14 +130,15 @@ class Run:
         return self._loaded.plan
 
     def data(self) -> Splits:
-        """Train, validation and test as the model saw them, encoded. Raises UserError where they have changed since."""
+        """Train, validation and test splits as the model saw them, encoded. Raises UserError if they have changed
+        since."""
         return self._loaded.splits()
 
     def scores(self, x: Any) -> np.ndarray:
-        """(N, n_classes) float32, highest for the predicted class. `x`: N samples as the model reads them, or as its
-        data set has them: vectors (N, D), images (N, C, H, W), numbers in [0, 1], or recordings (`Events`).
+        """Scores (N, n_classes) float32, highest for the predicted class. `x`: N samples in the layout of the model or
+        of its data set: vectors (N, D), images (N, C, H, W), numbers in [0, 1], or recordings (`Events`).
 
-        Raises UserError where they are of neither shape.
+        Raises UserError if the samples have neither layout.
         """
         from neurobench.experiment.evaluate import scores_of
         from neurobench.experiment.samples import as_read
@@ -144,7 +146,7 @@ class Run:
         return scores_of(self.learner, as_read(x, self.plan)).numpy()
 
     def predict(self, x: Any) -> np.ndarray:
-        """(N,) int64 class of each sample; `x` as of `scores`."""
+        """Predicted class of each sample, (N,) int64; `x` as in `scores`."""
         return self.scores(x).argmax(1)
 
     def __repr__(self) -> str:

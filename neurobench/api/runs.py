@@ -1,4 +1,4 @@
-"""Many runs: those of a folder, chosen by what they were, and those of a sweep."""
+"""Collections of runs: those of a folder, selected by their configuration, and those of a sweep."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from neurobench.api.overrides import Word, console_for, folder_of, plain, recorded_as, sweep_words
 from neurobench.api.run import Run
-from neurobench.api.words import Word, console_for, folder_of, plain, recorded_as, sweep_words
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.config.targets import import_extra
 from neurobench.storage.files import Damaged
@@ -20,15 +20,15 @@ from neurobench.storage.store import default_outputs, read_index
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN, SETTINGS = 50, 8  # rows of a table in a notebook, and columns of keys that differ
+SHOWN, SETTINGS = 50, 8  # most rows of a table in a notebook, and most columns of differing keys
 
 
 def runs(outputs: str | Path | None = None, settings: Mapping[str, Any] | None = None, **where: Any) -> Runs:
-    """Every run below a folder, oldest first within a name, of those that are as `where` says.
+    """Runs below a folder that match `where`, oldest first within a name.
 
     `where`: `model="qrbm"`, `scale="paper"`, `status="finished"`, `seed=1`, ...; `settings`: any other keys of the
-    configuration, `{"model.n_hidden": 300}`. A list means any of its values. Raises UserError for a key that no run
-    has.
+    configuration, `{"model.n_hidden": 300}`. A list matches any of its values. Raises UserError if no run has one
+    of the keys.
     """
     folder = default_outputs() if outputs is None else Path(outputs)
     if outputs is not None and not folder.is_dir():
@@ -49,13 +49,12 @@ def sweep(
     fail_fast: bool = False,
     **keys: Any,
 ) -> Runs:
-    """Every combination, none twice: what `neurobench sweep` does; returns the runs in the order of the combinations.
+    """Run every combination once, as `neurobench sweep` does; returns the runs in the order of the combinations.
 
-    `sweep("model=qrbm", {"model.lr": [0.02, 0.05]}, seed=range(3))`. Finished runs are not run again, half-done ones
-    go on from their checkpoint. `workers`: jobs at once, as many as cores / threads where it is None; `options` are the
-    launcher's.
+    `sweep("model=qrbm", {"model.lr": [0.02, 0.05]}, seed=range(3))`. Finished runs are not repeated, half-done ones
+    resume from their checkpoint. `workers`: jobs at once, cores / threads if None; `options` are the launcher's.
 
-    Raises ConfigError where none can run, UserError where none finished, and warns of each other one that did not.
+    Raises ConfigError if none can run, UserError if none finished, and warns of each other run that did not finish.
     """
     from neurobench.experiment.folder_choice import nothing_to_resume
     from neurobench.storage.folder import RunFolder
@@ -89,7 +88,7 @@ def sweep(
 
 
 class Runs(Sequence[Run]):
-    """Runs in an order, and all of them as one table."""
+    """Ordered collection of runs, also available as one table."""
 
     def __init__(self, members: Sequence[Run]):
         self._members = list(members)
@@ -107,10 +106,11 @@ class Runs(Sequence[Run]):
         return Runs(self._members[index]) if isinstance(index, slice) else self._members[index]
 
     def frame(self) -> pd.DataFrame:
-        """A row a run. Columns: run, status, model, dataset, backend, encoder, scale, seed, overrides; every key of the
-        configuration in which two of the runs differ (`model.lr`); every metric. Absent is what a run does not have.
+        """Table with a row per run. Columns: run, status, model, dataset, backend, encoder, scale, seed, overrides;
+        every key of the configuration in which two of the runs differ (`model.lr`); every metric. Values that a run
+        does not have are missing.
 
-        Raises UserError where pandas is not installed.
+        Raises UserError if pandas is not installed.
         """
         pandas = import_extra("pandas", "frame", "Runs.frame")
         table: pd.DataFrame = pandas.DataFrame.from_records(self.rows())
@@ -143,7 +143,7 @@ class Runs(Sequence[Run]):
 
 
 def html_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], total: int) -> str:
-    """A table for a notebook; everything in it is escaped."""
+    """HTML table for a notebook; everything in it is escaped."""
 
     def line(tag: str, cells: Iterator[object]) -> str:
         return f"<tr>{''.join(f'<{tag}>{html.escape(str(cell))}</{tag}>' for cell in cells)}</tr>"
@@ -157,7 +157,7 @@ def html_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], total:
 
 
 def _summary(run: Run) -> dict[str, Any]:
-    """A run whose files are damaged is a row too, which says so."""
+    """Summary of a run; if its files are damaged, one without figures whose status says so."""
     try:
         return run.summary
     except Damaged:
@@ -165,5 +165,5 @@ def _summary(run: Run) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
-    """Lists as tuples, which tables can group by."""
+    """Value with lists as tuples, by which tables can group."""
     return tuple(_cell(item) for item in value) if isinstance(value, list) else value

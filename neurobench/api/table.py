@@ -1,4 +1,4 @@
-"""A tutorial's figures: published and measured."""
+"""Published and measured figures of a tutorial."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from neurobench.api.overrides import folder_of
 from neurobench.api.runs import html_table
-from neurobench.api.words import folder_of
 from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.targets import import_extra
 from neurobench.report import controls_table
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def table(name: str, outputs: str | Path | None = None, *, config_dir: str | Path | None = None) -> Table:
-    """The table that `neurobench table NAME` prints: a row a figure, from the finished runs below `outputs`.
+    """The table that `neurobench table NAME` prints: a row per figure, from the finished runs below `outputs`.
 
-    `config_dir`: a folder of YAML files of your own, whose experiments may declare further tables. Raises UserError
-    where there is no such table.
+    `config_dir`: a folder of YAML files of your own, whose experiments may declare further tables. Raises UserError if
+    there is no such table.
     """
     own = folder_of(config_dir)
     names = table_names(own)
@@ -39,8 +39,8 @@ def table(name: str, outputs: str | Path | None = None, *, config_dir: str | Pat
 
 
 class Table(Sequence[ResultRow]):
-    """Rows with what was published, what was measured, and whether it lies in its band; a comparison for each two
-    settings that the table holds against each other."""
+    """Rows with the published and the measured figure and whether it lies in its band; and a comparison for each pair
+    of settings that the table compares."""
 
     def __init__(self, rows: Sequence[ResultRow], comparisons: Sequence[Comparison] = ()):
         self._rows = list(rows)
@@ -62,7 +62,7 @@ class Table(Sequence[ResultRow]):
         return Table(rows, [made for made in self.comparisons if any(made.control is row for row in rows)])
 
     def frame(self) -> pd.DataFrame:
-        """A row a figure, its numbers as numbers. Raises UserError where pandas is not installed."""
+        """Table with a row per figure and numeric values. Raises UserError if pandas is not installed."""
         pandas = import_extra("pandas", "frame", "Table.frame")
         records: list[dict[str, Any]] = [row.as_dict() for row in self]
         frame: pd.DataFrame = pandas.DataFrame.from_records(records)

@@ -1,1 +1,1 @@
-"""The command line: verbs."""
+"""Commands (verbs) of the CLI."""

@@ -1,4 +1,4 @@
-"""The arguments that verbs share."""
+"""Command-line arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def verb_parser(
     outputs: bool = True,
     json: str | None = None,
 ) -> argparse.ArgumentParser:
-    """A verb's parser. `runs`: positional arguments that refer to a run each; `json`: what --json prints."""
+    """Argument parser of a command. `runs`: positional arguments, each naming a run; `json`: what --json prints."""
     parser = VerbParser(prog=f"neurobench {verb}", description=description)
     for name in runs:
         meant = 'a path, an id or its beginning, a name (its newest run), or "latest"'
@@ -34,14 +34,14 @@ def verb_parser(
 
 
 class VerbParser(argparse.ArgumentParser):
-    """Answers an unknown option, and an option typed as a key, with what may have been meant by it; of words that are
-    missing it names those that have to be there."""
+    """Argument parser that answers an unknown option, or an option typed as a key, with a suggestion; if arguments are
+    missing, it names only the required ones."""
 
     given: Sequence[str] = ()
 
     def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
         action = super().add_argument(*names, **settings)
-        if action.nargs == argparse.ZERO_OR_MORE:  # else argparse lists it beside a word that is missing
+        if action.nargs == argparse.ZERO_OR_MORE:  # else argparse lists it among the missing arguments
             action.required = False
         return action
 
@@ -70,7 +70,8 @@ UNKNOWN = "unrecognized arguments: "
 
 
 def option_hint(option: str, words: Sequence[str]) -> str:
-    """ " Did you mean model=qrbm?" for `--model qrbm`, where the option's name is a key or a group; else ""."""
+    """Hint such as " Keys are set without dashes: model=qrbm." for `--model qrbm`, if the option is named like a key or
+    a group; else ""."""
     from neurobench.config.compose import GROUPS, composer
     from neurobench.config.sections import paths
 
@@ -85,7 +86,7 @@ def option_hint(option: str, words: Sequence[str]) -> str:
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
-    """What every verb takes."""
+    """Add the options that every command accepts."""
     add_own_code(parser)
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--verbose", "-v", action="store_true", help="say more: all figures, all reasons")
@@ -102,8 +103,9 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def add_own_code(parser: argparse.ArgumentParser) -> None:
-    """Every verb takes them. The folder becomes an absolute path, since Hydra takes a relative one for one of its own
-    package; a file is allowed as soon as it is read, before any configuration."""
+    """Add the options for a user's own code, which every command accepts. The folder is made absolute, since Hydra
+    takes a relative path for one inside a package; a file is allowed as soon as it is parsed, before any configuration
+    is read."""
 
     def absolute(text: str) -> str:
         return str(existing_folder(text).resolve())
@@ -122,15 +124,15 @@ def add_own_code(parser: argparse.ArgumentParser) -> None:
 
 
 def existing_folder(text: str) -> Path:
-    """One that is named has to exist: a slip of the pen is no empty folder. The default need not exist yet."""
+    """Argument type for a folder that has to exist, so that a typing mistake is not taken for an empty folder. The
+    default, which is not checked, need not exist yet."""
     if not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {text}")
     return Path(text)
 
 
 def new_file(*suffixes: str) -> Callable[[str], Path]:
-    """The type of an argument that names a file to write, of one of the kinds that the suffixes say; of any where none
-    is given."""
+    """Argument type for a file to write, with one of the given suffixes, or with any if none is given."""
 
     def path(text: str) -> Path:
         file = Path(text)

@@ -1,4 +1,4 @@
-"""Verbs on configurations. `validate`: whether one can run; `schema`: what editors know of all."""
+"""Commands on configurations. `validate`: check whether one can run; `schema`: describe all of them for editors."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from neurobench.phases import phase, tracked
 
 
 def validate_command(words: list[str]) -> int:
-    """Check a configuration without running it, as `run` does first; without overrides, check every experiment and
-    every model with every data set and backend. Exit code 0 where all is well, 2 where something is not."""
+    """Check a configuration without running it, as `run` does before it starts; without overrides, check every
+    experiment and every model with every data set and backend. Exit code 0 if no fault is found, 2 otherwise."""
     parser = verb_parser("validate", validate_command.__doc__, outputs=False)
     parser.add_argument("overrides", nargs="*", help="as of `run`: key=value")
     args = parser.parse_intermixed_args(words)
@@ -39,8 +39,8 @@ def validate_command(words: list[str]) -> int:
 
 
 def _validate_everything(config_dir: str | None, verbose: bool) -> int:
-    """A model that does not fit a data set or backend is no fault of the files that ship or lie in a user's folder; a
-    broken file is."""
+    """Check all shipped and user files. A model that does not fit a data set or backend is not a fault of these files;
+    a broken file is."""
     choices = catalogue(config_dir)
     checked = [f"{group}={name}" for group in ("model", "experiment") for name in choices[group]]
     faults: list[str] = []
@@ -68,8 +68,8 @@ def _validate_everything(config_dir: str | None, verbose: bool) -> int:
 
 
 def schema_command(words: list[str]) -> int:
-    """A JSON schema of all YAML files, from their specs: keys, types, bounds, choices and explanations, for editors.
-    The files that ship look for it in the folder above theirs: neurobench schema > schema.json."""
+    """Print a JSON schema of all YAML files, derived from their specs: keys, types, bounds, choices and explanations,
+    for editors. The shipped files expect it in the folder above theirs: neurobench schema > schema.json."""
     from neurobench.config.json_schema import json_schema
 
     args = verb_parser("schema", schema_command.__doc__, outputs=False).parse_args(words)

@@ -13,7 +13,7 @@ HEAD = ("chip", "processor", "snapshot", "qubits", "pair (%)", "read-out (%)")
 
 
 def chips_as_plain(wanted: str) -> list[dict[str, Any]]:
-    """Chips whose name holds `wanted`. Errors as {"median", "best"}."""
+    """Chips whose name contains `wanted`, as plain values; errors as {"median", "best"}."""
     return [_plain(chip) for name, chip in chips().items() if wanted in name]
 
 
@@ -40,7 +40,7 @@ def _of(errors: Sequence[float]) -> dict[str, float]:
 
 
 def chip_lines(wanted: str) -> Iterator[str]:
-    """A table; below it what its numbers are, and a command."""
+    """Table of chips, line by line, followed by an explanation of its numbers and an example command."""
     entries = chips_as_plain(wanted)
     if not entries:
         yield f"no chip has {wanted!r} in its name: neurobench list chips shows all"

@@ -4,14 +4,13 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-_NARROWEST = 20  # characters of the first and of the last column, where the others leave them less
-_MOST_LINES = 3  # of the last column of a row
+_NARROWEST = 20  # characters: least width of the first and of the last column, even if the others leave less room
+_MOST_LINES = 3  # lines of a row's last column, at most
 
 
 def columns(rows: Sequence[Sequence[str]], width: int | None = None) -> Iterator[str]:
-    """A line for each row, its texts below one another. Where lines would be longer than `width`, the last column is
-    folded, and what three lines do not hold ends with "..."; then the first, of which nothing is cut: it names the
-    row."""
+    """Align rows as lines of columns. If lines would be longer than `width`, the last column is folded to at most three
+    lines, a longer text ending with "..."; then the first column is folded, but never cut, since it names the row."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     room = widths[-1]
     if width is not None:
@@ -26,7 +25,7 @@ def columns(rows: Sequence[Sequence[str]], width: int | None = None) -> Iterator
 
 
 def _folded(name: str, room: int) -> list[str]:
-    """Lines of a path, broken behind a slash where that leaves its parts whole."""
+    """Path folded into lines, broken after a slash if that keeps its parts whole."""
     lines = [""]
     for part in name.replace("/", "/\n").splitlines():
         if len(lines[-1]) + len(part) > room and lines[-1]:

@@ -1,4 +1,4 @@
-"""`compare A B [C ...]`: in what runs differ, in what their figures do, and whether that can be chance."""
+"""`compare A B [C ...]`: how runs and their figures differ, and whether the difference can be due to chance."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FORMATS: dict[str, Callable[[Sequence[RunFolder], Sequence[Pair]], str]] = {"md"
 
 
 def compare_command(words: list[str]) -> int:
-    """In what runs differ, and in what their figures do; and, on the samples that both were tested on, whether one of
-    two is better than chance would have it (McNemar's test, of several runs each two, corrected by Holm's rule)."""
+    """Show how runs and their figures of merit differ and, on the samples that both were tested on, whether one of two
+    runs is better by more than chance (McNemar's test, corrected by Holm's rule over all pairs of several runs)."""
     parser = verb_parser("compare", compare_command.__doc__, json="the differences and tests")
     meant = 'at least two runs: a path, an id or its beginning, a name (its newest finished run), or "latest"'
     parser.add_argument("runs", nargs="+", metavar="RUN", help=meant)
@@ -51,7 +51,7 @@ def compare_command(words: list[str]) -> int:
 
 
 def _plain(runs: Sequence[RunFolder], sections: dict[str, list[Difference]], pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Letters name the runs: {"a": folder, "b": folder, "config": [{"key": , "a": , "b": }], ...}"""
+    """Plain values, runs named by letters: {"a": folder, "b": folder, "config": [{"key": , "a": , "b": }], ...}"""
     letters = LETTERS.lower()[: len(runs)]
     folders = {letter: str(run.path) for letter, run in zip(letters, runs, strict=True)}
     plain = {

@@ -1,4 +1,4 @@
-"""`neurobench conform FRAMEWORK`: whether a framework runs NIR graphs as NIR's equations say."""
+"""`neurobench conform FRAMEWORK`: check whether a framework runs NIR graphs as NIR's equations prescribe."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ ENVIRONMENTS = Path(".frameworks")  # where `make conform-FRAMEWORK` puts them
 
 
 def conform_command(words: list[str]) -> int:
-    """Run reference graphs in another framework, in an environment of its own, and say of each kind of node whether it
-    is faithful, approximate, unsupported or wrong. `make conform-norse` makes the environment and calls this."""
+    """Run reference graphs in another framework, in a separate environment, and report for each kind of node whether
+    it is faithful, approximate, unsupported or wrong. `make conform-norse` creates the environment and calls this
+    command."""
     parser = verb_parser("conform", conform_command.__doc__)
     parser.add_argument("framework", help="norse, snntorch, spikingjelly, sinabs, rockpool")
     parser.add_argument("--python", type=Path, metavar="FILE", help="its interpreter (.frameworks/NAME/bin/python)")

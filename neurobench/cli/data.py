@@ -1,4 +1,4 @@
-"""`neurobench data verify | path | fetch | emulate | camera`: the data that ships, where it lies, and the full sets."""
+"""`neurobench data verify | path | fetch | emulate | camera`: check and locate shipped data, obtain the full sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurobench.process import importing
 
 
 def data_command(words: list[str]) -> int:
-    """Exit code 0, or 1 where a file is not what it should be or a fetch failed."""
+    """Run `neurobench data`. Exit code 0, or 1 if a file is not as recorded or a download failed."""
     parser = _parser()
     args = parser.parse_args(words)
     if args.action == "camera" and args.fitted_to and not args.of:
@@ -45,7 +45,7 @@ def data_command(words: list[str]) -> int:
 
 
 def _command(dataset: str, root: Any) -> str:
-    """A run of that data set, as a shell takes it."""
+    """Shell command that starts a run with this data set."""
     return shlex.join(["neurobench", "run", f"dataset={dataset}", override_of("dataset.root", str(root))])
 
 

@@ -1,4 +1,4 @@
-"""`neurobench doctor`: whether this machine and installation are in order."""
+"""`neurobench doctor`: check whether this machine and installation are in order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Finding = tuple[bool, str]  # whether it is in order, and a sentence
 
 
 def doctor_command(words: list[str]) -> int:
-    """Exit code 0 where all is in order, 1 where something needs fixing."""
+    """Run `neurobench doctor`. Exit code 0 if all is in order, 1 if something needs fixing."""
     parser = verb_parser("doctor", __doc__, outputs=False)
     args = parser.parse_args(words)
     checks = {
@@ -88,7 +88,7 @@ def _outputs() -> Iterator[Finding]:
 
 
 def _writable(folder: Path, what: str, variable: str) -> Finding:
-    """Whether a file can be made there, or, of a folder that is to be made, where it would be."""
+    """Finding on whether a file can be created in a folder or, before it exists, in its nearest parent that does."""
     try:
         existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
         with tempfile.TemporaryFile(dir=existing):
@@ -99,13 +99,13 @@ def _writable(folder: Path, what: str, variable: str) -> Finding:
 
 
 def _plugins() -> Iterator[Finding]:
-    """Installed ones, and the code that the person at the keyboard allows."""
+    """Findings on installed plugins and on the code that the user allows."""
     for name, sentence in broken_plugins().items():
         yield False, f"plugin {name}: {sentence}"
     for target, owner in plugin_targets().items():
         try:
             load(target)
-        except Exception as error:  # whatever somebody else's code raises
+        except Exception as error:  # third-party code may raise anything
             yield False, f"plugin {target} from {owner}: {type(error).__name__}: {error}"
         else:
             yield True, f"plugin {target} from {owner}"

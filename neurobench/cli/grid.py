@@ -1,4 +1,4 @@
-"""What runs with what: every model with every backend, on how many of the data sets; and of one model why not."""
+"""Which models run with which backends, and on how many of the data sets; for a single model, also why not."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def cell_as_plain(cell: Cell) -> dict[str, Any]:
 
 
 def grid_lines(cells: Sequence[Cell]) -> Iterator[str]:
-    """A line for each model, a column for the backends that run the same: "yes" on every data set that ships, "-" on
-    none, else on how many of them."""
+    """Table with a line for each model and a column for all backends with the same entries: "yes" if it runs on every
+    shipped data set, "-" if on none, else on how many of them."""
     shipped = [cell for cell in cells if not _needs_files(cell)]
     models = list(dict.fromkeys(cell.model for cell in cells))
-    alike: dict[tuple[str, ...], list[str]] = {}  # what stands in a column -> its backends
+    alike: dict[tuple[str, ...], list[str]] = {}  # entries of a column -> its backends
     for backend in dict.fromkeys(cell.backend for cell in cells):
         of_backend = [cell for cell in shipped if cell.backend == backend]
         marks = tuple(_mark([cell for cell in of_backend if cell.model == model]) for model in models)
@@ -37,7 +37,7 @@ def grid_lines(cells: Sequence[Cell]) -> Iterator[str]:
 
 
 def _needs_files(cell: Cell) -> bool:
-    """Whether its data set is one of a user's own files, which are not named yet."""
+    """Whether the data set consists of a user's own files, whose path is not set yet."""
     return any(fault.startswith("dataset.root:") for fault in cell.faults)
 
 
@@ -47,7 +47,7 @@ def _mark(cells: Sequence[Cell]) -> str:
 
 
 def model_lines(model: str, cells: Sequence[Cell], width: int, config_dir: str | None) -> Iterator[str]:
-    """The data sets that a model takes, its encoders and backends; then why another backend does not run."""
+    """Lines on a model's data sets, with encoders and backends; then on why other backends do not run."""
     names, of_model = choice_of_class("encoder", config_dir), [cell for cell in cells if cell.model == model]
     rows = [["dataset", "encoder", "backends"]]
     for dataset in dict.fromkeys(cell.dataset for cell in of_model):
@@ -72,7 +72,7 @@ def _backends(cells: Sequence[Cell]) -> str:
 
 
 def _reasons(cells: Sequence[Cell]) -> dict[str, list[str]]:
-    """The first fault of each backend -> the backends that share it but for their names."""
+    """First fault of each backend -> the backends whose fault is the same apart from their names."""
     first: dict[str, str] = {}
     for cell in cells:
         if cell.faults:

@@ -1,4 +1,4 @@
-"""`neurobench help`: the documentation's pages, and every key of a model, data set, encoder, backend, experiment."""
+"""`neurobench help`: documentation pages, and every key of a model, data set, encoder, backend or experiment."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ neurobench help run            the options of a command, as neurobench run --hel
 
 
 def help_command(words: list[str]) -> int:
-    """The documentation: without a topic the list of topics; with one its page; with GROUP=NAME (model=qrbm) every key
-    of that choice, its default, what it may be and what it means."""
+    """Show the documentation: without a topic, the list of topics; with a topic, its page; with GROUP=NAME
+    (model=qrbm), every key of that choice with its default, permitted values and meaning."""
     parser = verb_parser("help", help_command.__doc__, outputs=False)
     parser.add_argument("topic", nargs="?", help="a topic, a command, or GROUP=NAME")
     args = parser.parse_args(words)
@@ -41,14 +41,14 @@ def version_command(words: list[str]) -> int:
 
 
 def print_topics() -> None:
-    """Each topic with the line that follows its page's title."""
+    """Print each topic with the line that follows the title of its page."""
     for topic in TOPICS:
         print(f"  {topic:16} {page(topic).splitlines()[2]}")
     print(HINTS)
 
 
 def print_page(text: str) -> None:
-    """Typeset on a terminal; else the Markdown itself, for pipes and files."""
+    """Print a page: typeset on a terminal, else as Markdown, for pipes and files."""
     if not sys.stdout.isatty():
         print(text, end="")
         return
@@ -61,7 +61,7 @@ def print_page(text: str) -> None:
 
 
 def _other(word: str, config_dir: str | None) -> int:
-    """What is no topic: a command, or a choice with or without its group."""
+    """Show help on a word that is not a topic: a command, or a choice with or without its group."""
     from neurobench.cli.main import VERBS, main
 
     if word in VERBS:
@@ -84,5 +84,5 @@ def _other(word: str, config_dir: str | None) -> int:
 
 
 def _choice(word: str, known: Sequence[str]) -> str:
-    """As it is written."""
+    """Name of the choice in its original spelling, whatever the case of `word`."""
     return next(name for name in known if name.lower() == word.lower())

@@ -1,4 +1,4 @@
-"""`neurobench import FILE.nir --data nmnist`: a network from elsewhere, tested on a data set."""
+"""`neurobench import FILE.nir --data nmnist`: test a network from another framework on a data set."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from neurobench.config.overrides import override_of
 
 
 def import_command(words: list[str]) -> int:
-    """Test a network of another framework, as a NIR graph, on a data set: a run like any other, without training.
-    Words behind are those of `run`: model.scheme=exponential, or model.lr=0.001 training.epochs=5 to train it on."""
+    """Test a network of another framework, given as a NIR graph, on a data set: a run like any other, without training.
+    Further arguments are those of `run`: model.scheme=exponential, or model.lr=0.001 training.epochs=5 to train it
+    further."""
     parser = verb_parser("import", import_command.__doc__, outputs=False)
     parser.add_argument("file", type=Path, metavar="FILE.nir")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of `run`")

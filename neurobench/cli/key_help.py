@@ -1,4 +1,4 @@
-"""`neurobench help model=qrbm` on the screen."""
+"""Screen output of `neurobench help model=qrbm`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _lines(group: str, name: str, choice: ChoiceHelp, width: int) -> Iterator[st
 
 
 def _key_lines(key: KeyHelp, width: int) -> Iterator[str]:
-    """The key with its default and what it may be; below it what it means."""
+    """Lines on a key: its default and permitted values, and below them its meaning."""
     head = f"{key.key}={key.default}{' ' * bool(key.unit)}{key.unit}"
     line = f"{head:30}  {key.accepts}".rstrip()
     fits = len(line) <= width

@@ -1,4 +1,4 @@
-"""`neurobench list`: what can be chosen, in a line each, what runs with what, and past runs."""
+"""`neurobench list`: the available choices, a line each, which combinations run, and past runs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from neurobench.experiment.catalogue import Cell, catalogue, matrix
 from neurobench.phases import phase
 from neurobench.report.answer import duration
 
-SHOWN = ("model", "dataset", "encoder", "backend")  # with a line for each choice, where everything is listed
+SHOWN = ("model", "dataset", "encoder", "backend")  # groups with a line for each choice in the list of everything
 WIDEST_NAME = 30  # columns
 
 
 def list_command(words: list[str]) -> int:
-    """What can be chosen: models, datasets, encoders, backends, experiments, scales, loggers; `grid`: what runs with
-    what; `chips`: snapshots of quantum processors; `runs`: past runs."""
+    """List the available choices: models, datasets, encoders, backends, experiments, scales, loggers; `grid`: what runs
+    with what; `chips`: snapshots of quantum processors; `runs`: past runs."""
     parser = verb_parser("list", list_command.__doc__, json="the same")
     plurals = {f"{group}s": group for group in GROUPS}
     known = ["all", *plurals, "grid", "chips", "runs"]
@@ -95,7 +95,7 @@ def _list_group(group: str, wanted: str, as_json: bool, config_dir: str | None) 
     else:
         texts = {name: first_clause(text) for name, text in matches.items()}
         _print(_described({name: f"{_time(times[name])}{text}" for name, text in texts.items()}))
-        some_alone = group in ("backend", "encoder")  # which suit some models and data
+        some_alone = group in ("backend", "encoder")  # these suit only some models and data
         command = (
             "neurobench list grid  what runs with what"
             if some_alone
@@ -109,7 +109,7 @@ def _time(seconds: float | None) -> str:
 
 
 def _described(texts: Mapping[str, str]) -> Iterator[str]:
-    """A line for each name, cut where it is wider than the terminal."""
+    """One line for each name, shortened to the width of the terminal."""
     indent = 4 + min(WIDEST_NAME, max(map(len, texts), default=0))
     for name, text in texts.items():
         room = max(20, _width() - max(indent, len(name) + 4))
@@ -117,7 +117,8 @@ def _described(texts: Mapping[str, str]) -> Iterator[str]:
 
 
 def _cut(text: str, room: int) -> str:
-    """What fits: up to a comma, a colon or a bracket where much of the room is used, else up to a word."""
+    """Text cut to `room` characters: at a comma, colon or bracket if that uses at least half the room, else at a
+    word."""
     if len(text) <= room:
         return text
     ends = [match.start() for match in re.finditer(r"[,:](?= )| \(", text) if room / 2 <= match.start() <= room]

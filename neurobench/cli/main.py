@@ -1,6 +1,6 @@
-"""The command `neurobench VERB ...`: finds the verb's module and hands over to it.
+"""Entry point of the command `neurobench VERB ...`: finds the module of the verb and calls it.
 
-It imports nothing but the standard library, so that help and typing mistakes are answered at once.
+Only the standard library is needed here, so that help and typing mistakes are answered at once.
 """
 
 import importlib
@@ -20,7 +20,7 @@ VERBS = {
     "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
     "sweep": "many runs, planned first, none twice: neurobench sweep model=qrbm seed=0,1,2 --dry-run",
     "tune": "look for better values on held-out samples: neurobench tune qrbm --trials 30",
-    "poll": "fetch what a device has answered meanwhile, and go on: for runs that ended with --no-wait",
+    "poll": "fetch the answers that have arrived from a device and resume the runs that ended with --no-wait",
     "list": "models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
     "show": "one past run: configuration, figures of merit, files; predict from its checkpoint",
     "compare": "in what runs differ, in what their figures do, and whether that is chance: neurobench compare A B",
@@ -30,10 +30,10 @@ VERBS = {
     "export": "a finished run's model in a format of its own field: neurobench export RUN --format bqm",
     "conform": "whether norse, snnTorch, SpikingJelly, sinabs run NIR graphs as NIR says: neurobench conform norse",
     "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",
-    "report": "every run, table and figure in one HTML page; --serve shows runs as they go on",
+    "report": "every run, table and figure in one HTML page; --serve follows runs while they are computed",
     "matrix": "every model on every data set on both backends, from finished runs",
     "validate": "check configurations without running them",
-    "new": "a model, data set, device or experiment of your own to go on from: neurobench new model mine",
+    "new": "files to start a model, data set, device or experiment of your own: neurobench new model mine",
     "cp": "a recipe that ships, to edit: neurobench cp experiment dynex_qrbm mine",
     "schema": "a JSON schema of all YAML files, for editors: neurobench schema > schema.json",
     "data": "verify the data that ships, print its path, fetch the full sets, emulate N-MNIST",
@@ -41,7 +41,7 @@ VERBS = {
     "help": "the documentation: neurobench help data; every key of a model: neurobench help model=qrbm",
     "version": "print the version",
 }
-# Of verbs that share a module; each other one has a module of its name. The function is `VERB_command`.
+# Modules shared by several verbs; any other verb has a module of its own name. The function is `VERB_command`.
 MODULES = {
     "show": "runs", "rerun": "runs", "export": "runs", "table": "tables",
     "matrix": "tables", "report": "tables", "list": "listing", "validate": "catalogue", "schema": "catalogue",
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
-        os.environ["MPLBACKEND"] = "agg"  # figures go into files; a notebook's shell sets one that may not be installed
+        os.environ["MPLBACKEND"] = "agg"  # figures go into files; a notebook's shell sets a backend that may be absent
         _end_in_words()
         run_one_command()
     for stream in (sys.stdout, sys.stderr):
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _verb_hint(word: str) -> str:
-    """What somebody may have meant by it, or all verbs."""
+    """Suggestion for an unknown verb, or the list of all verbs."""
     if "=" in word:
         return f" Did you mean neurobench run {word}?"
     if hint := did_you_mean(word, VERBS):
@@ -116,8 +116,8 @@ def _verb_hint(word: str) -> str:
 
 
 def _end_in_words() -> None:
-    """A closed terminal or a `kill` is what Ctrl-C is: the run says where it goes on. Not where they are ignored
-    (nohup)."""
+    """Treat a closed terminal or a `kill` like Ctrl-C, so that the run says how to resume it; not if these signals are
+    ignored (nohup)."""
 
     def end(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -129,24 +129,24 @@ def _end_in_words() -> None:
 
 
 def _call(verb: str, words: list[str]) -> int:
-    # For run.json, also of runs in the processes of a sweep; Hydra changes sys.argv.
+    # For run.json, also for runs in a sweep's worker processes; sys.argv does not serve, since Hydra changes it.
     os.environ["NEUROBENCH_COMMAND"] = shlex.join(["neurobench", verb, *words])
     with nullcontext() if {"-q", "--quiet"} & set(words) else shown(), phase(f"neurobench {verb}"):
         return _answer(verb, words)
 
 
 def _answer(verb: str, words: list[str]) -> int:
-    """The verb's exit code; whatever it raises is reported in a sentence."""
+    """Run a verb and return its exit code; any exception is reported in a sentence."""
     try:
         with importing(""):
             from neurobench.data.dataset import DataError
 
             module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")
         code = getattr(module, f"{verb}_command")(words)
-        sys.stdout.flush()  # a reader that has gone is noticed here, not when Python ends
+        sys.stdout.flush()  # a closed pipe is noticed here, not when Python exits
         return code
-    except KeyboardInterrupt:  # first: it may come before DataError is imported
-        hint = "; the same command goes on" if verb in ("sweep", "tune") else ""
+    except KeyboardInterrupt:  # first, since it may occur before DataError is imported
+        hint = "; the same command resumes it" if verb in ("sweep", "tune") else ""
         _say(f"neurobench {verb}: stopped{hint}")
         return 130
     except ConfigError as error:
@@ -157,7 +157,7 @@ def _answer(verb: str, words: list[str]) -> int:
         return error.exit_code if isinstance(error, UserError) else FAILED
     except OSError as error:
         if isinstance(error, BrokenPipeError):
-            # The reader (head, less) has gone; what is left in the buffer has nowhere to go.
+            # The reader (head, less) has closed the pipe: discard the rest of the buffer.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FINE
         where = f"{error.filename}: " if error.filename else ""
@@ -169,16 +169,18 @@ def _answer(verb: str, words: list[str]) -> int:
 
 
 def _say(sentence: object) -> None:
-    """On stderr; control characters in what somebody typed or wrote are shown, never obeyed by a terminal."""
+    """Print a sentence on stderr; control characters in user input or files are made visible, never passed to the
+    terminal."""
     from neurobench.config.secrets import scrubbed
     from neurobench.storage.files import printable
 
-    with suppress(OSError):  # the exit code tells it where a full disk takes no sentence
+    with suppress(OSError):  # if a full disk prevents the message, the exit code still reports it
         print(printable(scrubbed(str(sentence))), file=sys.stderr)
 
 
 def _story(error: Exception) -> str:
-    """Where the traceback of what was not foreseen can be read; nobody is shown it unasked."""
+    """Write the traceback of an unexpected error to a file and return a sentence that names it, so that only those who
+    look for it see it."""
     import tempfile
     import traceback
 
@@ -195,7 +197,7 @@ def _story(error: Exception) -> str:
 def _complete(words: list[str]) -> int:
     """Tab completion: `-sc install=SHELL`, `-sc uninstall=SHELL` and `-sc query=SHELL`.
 
-    Hydra knows no verbs: the verb is taken out of the line that the shell hands over before Hydra sees it.
+    Hydra knows no verbs, so the verb is removed from the line that the shell passes on before Hydra sees it.
     """
     if len(words) != 2 or "=" not in words[1]:
         print('usage: eval "$(neurobench -sc install=bash)"   (or zsh, fish)', file=sys.stderr)

@@ -1,5 +1,5 @@
-"""Verbs that write files to go on from. `new KIND NAME`: a model, data set, device or experiment of one's own that runs
-as it stands; `cp experiment NAME FILE`: a recipe that ships, to edit."""
+"""Commands that write files to start from. `new KIND NAME`: a user's own model, data set, device or experiment that
+runs unchanged; `cp experiment NAME FILE`: a copy of a shipped experiment, to edit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCHEMA = "editors complete and check the YAML after: neurobench schema > schema.
 
 
 def new_command(words: list[str]) -> int:
-    """Write a module, its YAML file and a test into this folder: commented, and running as they stand. No file is
+    """Write a module, its YAML file and a test into the current folder, commented and ready to run. No file is
     overwritten."""
     parser = verb_parser("new", new_command.__doc__, outputs=False)
     parser.add_argument("kind", choices=list(GROUPS))
@@ -41,7 +41,7 @@ def new_command(words: list[str]) -> int:
 
 
 def cp_command(words: list[str]) -> int:
-    """Copy an experiment to a file of your own, in which its runs and its table bear the file's name. No file is
+    """Copy an experiment to a file of your own, in which its runs and its table are named after the file. No file is
     overwritten."""
     parser = verb_parser("cp", cp_command.__doc__, outputs=False)
     parser.add_argument("kind", choices=["experiment"])
@@ -66,14 +66,14 @@ def _name_fault(kind: str, name: str, config_dir: str | None) -> str | None:
 
 
 def _named(text: str, name: str) -> str:
-    """A skeleton under another name: `mine` is the module's, `Mine` its class's."""
+    """Text of a skeleton under another name: `mine` is replaced by the module's name, `Mine` by its class's."""
     title = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
     text = re.sub(r"(?<![A-Za-z])mine(?![A-Za-z])", name, text)
     return re.sub(r"(?<![A-Za-z])Mine(?![a-z])", title, text)
 
 
 def _write(texts: dict[Path, str]) -> None:
-    """All of them or none."""
+    """Write all files, or none if one of them exists already."""
     present = [str(path) for path in texts if path.exists() or path.is_symlink()]
     if present:
         raise UserError(f"there is {', '.join(present)} already: nothing was written. Move it, or take another name.")
@@ -86,7 +86,7 @@ def _write(texts: dict[Path, str]) -> None:
 
 
 def _recipe_file(text: str) -> Path:
-    """Experiments are found in a folder of that name, wherever it lies."""
+    """Argument type for an experiment's file, which has to lie in a folder named `experiment`, wherever that is."""
     path = Path(text).with_suffix(".yaml") if Path(text).suffix in ("", ".yaml") else Path(text)
     path = Path("experiment") / path if path.parent == Path() else path
     if path.suffix != ".yaml" or path.absolute().parent.name != "experiment":
@@ -106,7 +106,8 @@ def _recipe(name: str, config_dir: str | None) -> str:
 
 
 def _renamed(text: str, name: str) -> str:
-    """The folder of its runs and its table: figures of a recipe that is edited belong in no table of the original."""
+    """Rename an experiment's run folder and table, since figures of an edited copy do not belong in a table of the
+    original."""
     text = re.sub(r"(?m)^name: .*$", f"name: {name}", text, count=1)
     text = re.sub(r"(?m)^(table:.*\n) +name: .*\n", r"\g<1>", text, count=1)
     return re.sub(r"(?m)^(table:.*\n)", rf"\g<1>  name: {name}\n", text, count=1)

@@ -1,4 +1,4 @@
-"""A finished run on the screen: the answer in a few lines; every figure, grouped and explained, where that is asked."""
+"""Screen output of a finished run: the answer in a few lines and, on request, every figure, grouped and explained."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def print_answer(folder: RunFolder, result: Mapping[str, Any], console: Console)
 
 
 def _reference(folder: RunFolder) -> str:
-    """How `show` finds the run that has just finished."""
+    """Argument with which `show` finds the run that has just finished."""
     is_default = folder.path.parent.parent.absolute() == default_outputs().absolute()
     return "latest" if is_default else shlex.quote(str(folder.path))
 
 
 def print_details(folder: RunFolder, result: Mapping[str, Any], console: Console) -> None:
-    """Every figure of merit by groups, what was asked of the devices, seconds, files."""
+    """Print every figure of merit by group, the requests to the devices, seconds and files."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for width in (30, 11, None):
         table.add_column(overflow="fold", width=width)
@@ -59,7 +59,7 @@ def print_headline(result: Mapping[str, Any], console: Console) -> None:
 
 
 def print_finished(folder: RunFolder, console: Console) -> None:
-    """All of a run that finished before."""
+    """Print everything about a run that finished earlier."""
     result = folder.result()
     assert result is not None
     print_answer(folder, result, console)

@@ -1,4 +1,4 @@
-"""`neurobench list runs`."""
+"""`neurobench list runs`: past runs as a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from neurobench.storage.store import Entry, read_index
 
 
 def list_runs(outputs: Path, as_json: bool, wanted: str) -> None:
-    """Those whose name or id holds `wanted`."""
+    """Print the runs whose name or id contains `wanted`."""
     rows = [_row(entry, outputs) for entry in read_index(outputs) if wanted in entry.path]
     if as_json:
         print(json.dumps(rows, indent=2))

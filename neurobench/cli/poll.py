@@ -1,4 +1,4 @@
-"""`neurobench poll`: go on with runs whose jobs were queued at a device that answers later."""
+"""`neurobench poll`: resume runs whose jobs were queued at a device that answers later."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from neurobench.storage.store import find_run, read_index
 
 
 def poll_command(words: list[str]) -> int:
-    """Fetch the answers of queued jobs, and go on with their runs until these end or wait for further jobs. Exit code
-    0 where all have finished, 4 where some still wait, 1 where one failed."""
+    """Fetch the answers of queued jobs and resume their runs until these end or wait for further jobs. Exit code 0 if
+    all have finished, 4 if some are still waiting, 1 if one failed."""
     parser = verb_parser("poll", poll_command.__doc__)
     parser.add_argument(
         "run", nargs="?", help="a path, an id or its beginning, a name; every run with jobs under way if left out"
@@ -37,15 +37,15 @@ def poll_command(words: list[str]) -> int:
 
 
 def queued_runs(outputs: Path) -> list[RunFolder]:
-    """Oldest first."""
+    """Runs with jobs under way, oldest first."""
     entries = sorted(read_index(outputs), key=lambda entry: entry.moment)
     runs = [RunFolder(outputs / entry.path) for entry in entries]
     return [run for run in runs if _has_jobs(run)]
 
 
 def _has_jobs(run: RunFolder) -> bool:
-    """Also a run that was stopped, or broke, while jobs were under way. One whose journal is damaged is taken up, and
-    then says so."""
+    """Whether a run has jobs under way, also if it was stopped or failed meanwhile. True if its journal is damaged: the
+    run is resumed and then reports the damage."""
     if run.status == "queued":
         return True
     if run.status not in ("interrupted", "killed", "failed"):

@@ -1,4 +1,4 @@
-"""`results [FILTER ...]`: finished runs as a table of settings, over their seeds, and as a plot of a figure against a
+"""`results [FILTER ...]`: finished runs by setting, over their seeds, as a table, and a figure plotted against a
 parameter."""
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ PLOTS = (".png", ".pdf", ".svg")
 
 
 def results_command(words: list[str]) -> int:
-    """Finished runs as a table of settings: mean and standard deviation over seeds, interval, and the best by its
-    validation figure."""
+    """Show finished runs as a table of settings: mean and standard deviation over seeds, interval, and the best setting
+    by its validation figure."""
     parser = verb_parser("results", results_command.__doc__)
     filters = "key=value[,value ...] of the configuration, or the name of a run's folder (a pattern: 'qrbm*')"
     parser.add_argument("filters", nargs="*", metavar="FILTER", help=filters)
@@ -57,7 +57,7 @@ def results_command(words: list[str]) -> int:
 
 
 def _chosen(filters: list[str], outputs: Path) -> list[Entry]:
-    """Raises UserError for a filter that names no run and no key."""
+    """Runs that match the filters. Raises UserError if one names no run and no key."""
     where: dict[str, Any] = {}
     names = [word for word in filters if "=" not in word]
     for word in filters:
@@ -77,7 +77,7 @@ def _is_named(entry: Entry, name: str) -> bool:
 
 
 def _values(text: str) -> list[Any]:
-    """What YAML reads in "0.1,0.2", "[64, 64]" or "null": any of these values."""
+    """Values that a filter allows, read as YAML: "0.1,0.2", "[64, 64]" or "null"."""
     try:
         whole = yaml.safe_load(f"[{text}]")
     except yaml.YAMLError:
@@ -86,7 +86,7 @@ def _values(text: str) -> list[Any]:
 
 
 def _number(value: Any) -> Any:
-    """YAML takes 1e-3 for a text."""
+    """Number for a numeric text: YAML reads 1e-3 as a text."""
     try:
         return float(value) if isinstance(value, str) and value[:1] in "+-.0123456789" else value
     except ValueError:

@@ -1,4 +1,4 @@
-"""`neurobench run`: one run, or with `-m` one for each combination, composed by Hydra."""
+"""`neurobench run`: a single run, or with `-m` one for each combination, composed by Hydra."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 
 def run_command(words: list[str]) -> int:
-    """Exit code 0; 1 where a run failed; 2 where the configuration cannot run; 130 after Ctrl-C."""
+    """Execute a run, or several with `-m`. Exit code 0; 1 if a run failed; 2 if the configuration cannot run; 4 if a
+    run waits for queued jobs; 130 after Ctrl-C."""
     args = _parser().parse_intermixed_args(words)
     overrides = [*accepted(args.overrides, args.config_dir), *_switches(args)]
     try:
@@ -72,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="a choice (model=qrbm) or a value (seed=1)")
     parser.add_argument("--resume", action="store_true", help="continue the newest unfinished run of it")
     parser.add_argument("--dry-run", action="store_true", help="what it would ask of its devices, and the price")
-    parser.add_argument("--no-wait", action="store_true", help="end once a device's jobs are queued; `poll` goes on")
+    parser.add_argument(
+        "--no-wait", action="store_true", help="end once a device's jobs are queued; `poll` resumes the run"
+    )
     parser.add_argument("--multirun", "-m", action="store_true", help="a run for each combination of several values")
     add_common(parser)
     of_hydra = parser.add_argument_group("Hydra's own")
@@ -122,7 +125,7 @@ def _run_one(overrides: Sequence[str], config_dir: str | None, verbose: bool, qu
 
 
 def print_nothing_to_resume(plans: Sequence[Plan]) -> None:
-    """For whoever asked to resume; nothing where there is something."""
+    """Print a note for a user who requested to resume if there is nothing to resume."""
     from neurobench.experiment.folder_choice import nothing_to_resume
 
     if sentence := nothing_to_resume(plans):
@@ -140,12 +143,12 @@ def _estimate(overrides: Sequence[str], config_dir: str | None) -> None:
 
 
 def hydra_app(overrides: Sequence[str], config_dir: str | None, flags: Sequence[str]) -> None:
-    """Hand over to Hydra: it composes, and calls `job` or answers --cfg, --info, --help and completion."""
+    """Hand over to Hydra, which composes and calls `job`, or answers --cfg, --info, --help and completion."""
     import hydra
 
     from neurobench.config.sources import register_sources
 
-    # Hydra would print and exit by itself; with this it raises, and the sentence is ours.
+    # Hydra would print and exit by itself; with this it raises, so that the message is written here.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     register_sources()
     sys.argv = [sys.argv[0], *searchpath(folders(config_dir)), *overrides, *flags]
@@ -153,14 +156,14 @@ def hydra_app(overrides: Sequence[str], config_dir: str | None, flags: Sequence[
 
 
 def job(config: DictConfig) -> None:
-    """One run of Hydra's multirun. It leaves job.json, since a launcher may put it on another machine."""
+    """Execute one run of Hydra's multirun and write job.json, since a launcher may execute it on another machine."""
     from hydra.core.hydra_config import HydraConfig
 
     from neurobench.cli.outcome import print_headline
     from neurobench.experiment.plan import parse
     from neurobench.storage.atomic import write_json
     from neurobench.storage.folder import RunFolder
-    from neurobench.sweeps.work import attempt
+    from neurobench.sweeps.job import attempt
 
     console, context = Screen(of_run=True), HydraConfig.get()
     overrides = list(context.overrides.task)
@@ -177,7 +180,7 @@ def job(config: DictConfig) -> None:
 
 
 def _plans(composed: Sequence[tuple[Sequence[str], DictConfig]]) -> Iterator[Plan]:
-    """Of those that can run; the others are refused when their turn comes."""
+    """Plans of the configurations that can run; the others are refused when their turn comes."""
     from neurobench.experiment.plan import parse
 
     for words, config in composed:
@@ -186,21 +189,21 @@ def _plans(composed: Sequence[tuple[Sequence[str], DictConfig]]) -> Iterator[Pla
 
 
 def _multirun(overrides: list[str], config_dir: str | None, quiet: bool) -> int:
-    """Run every combination, whatever becomes of the others, and say at the end which did not finish.
+    """Run every combination even if others fail, and report at the end which ones did not finish.
 
-    Finished ones are not run again, half-done ones go on, unless resume=false asks for new folders.
+    Finished runs are not repeated and half-done ones are resumed, unless resume=false requests new folders.
     """
     from neurobench.cli.settings import print_settings
     from neurobench.storage.atomic import make_folder
+    from neurobench.sweeps.job import LOST
     from neurobench.sweeps.plan import combinations
     from neurobench.sweeps.progress import exit_code, print_outcome
     from neurobench.sweeps.record import new_sweep_folder
-    from neurobench.sweeps.work import LOST
 
     asks_to_resume = RESUME in overrides
     if not any(word.startswith("resume=") for word in overrides):
         overrides = [*overrides, RESUME]
-    # Composed here first: what a file does to Hydra's own section is refused before Hydra acts on it.
+    # Composed here first, so that a file's changes to Hydra's own section are refused before Hydra acts on them.
     with composer(config_dir) as compose:
         composed = list(combinations(overrides, compose))
     jobs = [(words, str(config.outputs)) for words, config in composed]
@@ -214,7 +217,7 @@ def _multirun(overrides: list[str], config_dir: str | None, quiet: bool) -> int:
     make_folder(folder, "set outputs=FOLDER")
     hydra_app([*overrides, *setting], config_dir, ["--multirun"])
     reports = {file.parent.name: json.loads(file.read_text()) for file in folder.glob("*/job.json")}
-    if not any(word.startswith("hydra/sweeper=") for word in overrides):  # another one decides by itself what to run
+    if not any(word.startswith("hydra/sweeper=") for word in overrides):  # any other sweeper decides itself what to run
         for number, (words, _) in enumerate(jobs):
             reports.setdefault(str(number), {"overrides": words, "status": "lost", "error": LOST})
     by_number = [reports[name] for name in sorted(reports, key=lambda name: (len(name), name))]

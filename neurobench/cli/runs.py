@@ -1,5 +1,5 @@
-"""Verbs on a past run. `show RUN`: what it was and what resulted; `rerun RUN`: the same once more, and whether its
-figures are the same; `export RUN`: its model in a format of its own field."""
+"""Commands on a past run. `show RUN`: its configuration and results; `rerun RUN`: the same run again, and whether its
+figures are the same; `export RUN`: its model in a format of its field."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from neurobench.storage.folder import RunFolder, differences
 from neurobench.storage.store import find_run, summary
 
 RECORDED = ("error", "started", "finished", "config_hash", "commit", "host", "processor", "device", "threads")
-SUFFIX = {"qasm3": "qasm", "netx": "net", "nir-snntorch": "nir"}  # of formats whose files are known by another one
+SUFFIX = {"qasm3": "qasm", "netx": "net", "nir-snntorch": "nir"}  # of files, if it is not the format's name
 
 
 def show_command(words: list[str]) -> int:
-    """What a run was and what resulted; `--predict` uses its checkpoint."""
+    """Show a run's configuration and results; `--predict` classifies test samples from its checkpoint."""
     parser = verb_parser("show", show_command.__doc__, runs=("run",), json="what it was, record and result")
     parser.add_argument(
         "--predict", type=int, metavar="N", help="classify the first N test samples from the checkpoint"
@@ -54,7 +54,7 @@ def _show(folder: RunFolder) -> None:
     console = Screen(highlight=False)
     record, status = _sound(folder.record) or {}, folder.status
     if status == "killed":
-        status += " (go on with the same command and --resume)"
+        status += " (resume it with the same command and --resume)"
     elif status == "queued":
         status += f" (fetch the answers: neurobench poll {shlex.quote(str(folder.path))})"
     table = _table({"run": folder.label, "status": status})
@@ -78,7 +78,7 @@ def _show(folder: RunFolder) -> None:
 
 
 def _sound(read: Callable[[], Any]) -> Any:
-    """What a file of the run says, or None where it is damaged."""
+    """Contents of a file of the run, or None if it is damaged."""
     with contextlib.suppress(Damaged):
         return read()
     return None
@@ -92,7 +92,7 @@ def _table(rows: dict[str, str]) -> Table:
 
 
 def _predict(folder: RunFolder, n: int, root: str | None) -> None:
-    """Predictions from the checkpoint, and the model's own figures drawn anew for these samples."""
+    """Print predictions from the checkpoint, and draw the model's own figures anew for these samples."""
     if n < 1:
         raise UserError(f"--predict {n}: give a number of test samples, at least 1")
     with importing("torch"):
@@ -117,7 +117,7 @@ def _predict(folder: RunFolder, n: int, root: str | None) -> None:
 
 
 def _side_by_side(targets: list[int], predicted: list[int], classes: Sequence[str]) -> Iterator[str]:
-    """Numbers below each other; classes that have names a line each, mistakes marked."""
+    """Targets above predictions as numbers; if classes have names, a line for each sample, with mistakes marked."""
     if not classes:
         yield " ".join(["target    ", *map(str, targets)])
         yield " ".join(["predicted ", *map(str, predicted)])
@@ -129,8 +129,8 @@ def _side_by_side(targets: list[int], predicted: list[int], classes: Sequence[st
 
 
 def rerun_command(words: list[str]) -> int:
-    """The same configuration in a new folder, and whether its figures are the same. Exit code 0 where every figure is
-    the same to the bit, 1 where one is not."""
+    """Run the same configuration again in a new folder and check whether its figures of merit are the same. Exit code 0
+    if every figure is the same to the bit, 1 if one is not."""
     from neurobench.experiment.execute import execute
     from neurobench.experiment.reload import stored_plan
 
@@ -164,7 +164,7 @@ def rerun_command(words: list[str]) -> int:
 
 
 def export_command(words: list[str]) -> int:
-    """A finished run's model in a format of its own field; without --format, what there is."""
+    """Export a finished run's model in a format of its field; without --format, list the formats."""
     parser = verb_parser("export", export_command.__doc__, runs=("run",))
     parser.add_argument("--format", help="of those that `neurobench export RUN` lists")
     parser.add_argument("--for", dest="importer", metavar="NAME", help="a variant for an importer: snntorch, of nir")
@@ -185,7 +185,7 @@ def export_command(words: list[str]) -> int:
         _list_formats(plan.model_name, plan.model.formats)
         return FINE
     format_ = f"{args.format}-{args.importer}" if args.importer else args.format
-    if plan.model.formats:  # those of one's own model may be known to its learner alone
+    if plan.model.formats:  # only the learner may know the formats of a user's own model
         _require_format(plan.model_name, format_, plan.model.formats)
     target = args.to or folder.path / f"model.{SUFFIX.get(format_, format_)}"
     with phase("reading the checkpoint"):

@@ -1,4 +1,4 @@
-"""The end of many runs: a table of settings over their seeds."""
+"""Summary after many runs: a table of settings over their seeds."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from neurobench.report.results import results_of, settings_of, swept_keys
 from neurobench.report.results_table import print_results
 from neurobench.storage.selection import PRESENT, configuration
 from neurobench.storage.store import default_outputs, read_index
-from neurobench.sweeps.work import Report
+from neurobench.sweeps.job import Report
 
 
 def print_settings(jobs: Sequence[Sequence[str]], reports: Sequence[Report], console: Console) -> None:
-    """What resulted, a line a setting; and the command that shows and draws it again. `jobs`: the overrides of each."""
+    """Print the results, a line per setting, and the command that shows and plots them again. `jobs`: their
+    overrides."""
     folders = [Path(report["folder"]) for report in reports if report["status"] == "finished"]
     if len(folders) < 2:
         return

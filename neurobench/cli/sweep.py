@@ -1,4 +1,4 @@
-"""`sweep OVERRIDES`: every combination, planned first, none twice; at its end a table of settings over their seeds."""
+"""`sweep OVERRIDES`: every combination, planned first, run once; at the end a table of settings over their seeds."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EXAMPLES = """examples:
 
 
 def sweep_command(words: list[str]) -> int:
-    """Exit code 0; 1 where a run failed; 2 where none can run; 130 after Ctrl-C."""
+    """Run a sweep. Exit code 0; 1 if a run failed; 2 if none can run; 4 if runs wait for jobs; 130 after Ctrl-C."""
     args = _sweep_parser().parse_intermixed_args(words)
     if args.status or args.cancel or args.logs:
         return _control(args)
@@ -74,7 +74,7 @@ def _control(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    """The command line wins over the file."""
+    """Launcher settings; the command line overrides the file."""
     from neurobench.sweeps.launch import Settings
 
     config = read_launcher_config(args.launcher_config) if args.launcher_config else LauncherConfig()
@@ -93,8 +93,8 @@ def _print_detached(table: StatusTable, console: Console) -> int:
 
 def _sweep_parser() -> argparse.ArgumentParser:
     description = (
-        "Run every combination, planned first, none twice: finished jobs are skipped, half-done ones go on from their "
-        "checkpoint."
+        "Run every combination, planned first, none twice: finished jobs are skipped, unfinished ones resume from "
+        "their checkpoint."
     )
     plan_or_outcome = "the plan (with --dry-run) or the outcome"
     parser = verb_parser("sweep", description, outputs=False, json=plan_or_outcome)
@@ -116,13 +116,13 @@ def _sweep_parser() -> argparse.ArgumentParser:
     for name, meaning in (("status", "how the jobs of a sweep stand (the newest)"), ("cancel", "end a sweep's jobs")):
         parser.add_argument(f"--{name}", nargs="?", const="latest", metavar="SWEEP", help=meaning)
     parser.add_argument("--logs", nargs="+", metavar=("JOB", "SWEEP"), help="what one job has printed")
-    for names in (["--resume"], ["-m", "--multirun"]):  # it always does
+    for names in (["--resume"], ["-m", "--multirun"]):  # a sweep always does both
         parser.add_argument(*names, action="store_true", help=argparse.SUPPRESS)
     return parser
 
 
 def _options(words: Sequence[str]) -> dict[str, Any]:
-    """KEY=VALUE, values as YAML reads them."""
+    """KEY=VALUE options, values read as YAML."""
     for word in words:
         if "=" not in word:
             raise UserError(f"--with {word}: write KEY=VALUE")
@@ -173,6 +173,6 @@ def _print_reports(table: StatusTable, console: Console, as_json: bool) -> int:
         print_settings([job.overrides for job in table.jobs], reports, console)
     statuses = [report["status"] for report in reports]
     if "interrupted" in statuses:
-        console.print("stopped; the same command goes on", highlight=False)
+        console.print("stopped; the same command resumes it", highlight=False)
         return 130
     return exit_code(statuses)

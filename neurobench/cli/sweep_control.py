@@ -1,4 +1,4 @@
-"""`sweep --status`, `--cancel` and `--logs`: a sweep that is under way elsewhere, or was."""
+"""`sweep --status`, `--cancel` and `--logs` for a sweep that is or was under way elsewhere."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def cancel(outputs: Path, reference: str) -> int:
 
 
 def show_log(outputs: Path, words: list[str]) -> int:
-    """`words`: a job's number and, where it is not the newest, the sweep."""
+    """Print the log of a job. `words`: the job's number and, if it is not the newest, the sweep."""
     if len(words) > 2 or not words[0].isdigit():
         raise UserError(f"--logs {' '.join(words)}: give the number of a job, and after it a sweep if not the newest")
     print(log_of(find_sweep(outputs, words[1] if len(words) == 2 else "latest"), int(words[0])), end="")

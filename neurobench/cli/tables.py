@@ -1,5 +1,5 @@
-"""Verbs on finished runs together. `table NAME`: published next to measured, and whether it lies in its band; `matrix`:
-every model on every data set on both backends; `report`: all of it in one HTML page."""
+"""Commands on all finished runs. `table NAME`: published and measured figures, and whether these lie in their bands;
+`matrix`: every model on every data set on both backends; `report`: all of it in one HTML page."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ from neurobench.storage.store import Entry, read_index
 
 
 def table_command(words: list[str]) -> int:
-    """What was published, what was measured here, and whether it lies in its band. Exit code 0, or 3 where a row lies
-    outside its band."""
+    """Compare published figures with those measured here, and check whether these lie in their bands. Exit code 0, or 3
+    if a row lies outside its band."""
     parser = verb_parser("table", table_command.__doc__)
     parser.add_argument("name", help=f"one that experiments declare: {', '.join(table_names())}, ...; or all")
     parser.add_argument("--format", choices=[*FORMATS, "json"], help="for papers and programs; else for the screen")
@@ -104,7 +104,7 @@ def _record(file: Path, tables: Tables, names: list[str], runs: Sequence[Entry])
 
 
 def _plain_rows(rows: list[ResultRow], compared: dict[str, list[Comparison]]) -> list[dict[str, Any]]:
-    """A control's row with its comparisons."""
+    """Rows as plain values, a control's row with its comparisons."""
     of_row: dict[int, list[Any]] = {}
     for each in (each for made in compared.values() for each in made):
         of_row.setdefault(id(each.control), []).append(controls_table.plain(each))
@@ -112,7 +112,7 @@ def _plain_rows(rows: list[ResultRow], compared: dict[str, list[Comparison]]) ->
 
 
 def _print_overviews(results: dict[str, list[ResultRow]]) -> None:
-    """One table whole; of all of them those of which something was run, and the names of the others."""
+    """Print a single table in full; of several, those with any runs, and the names of the others."""
     console = Screen()
     begun = {name: rows for name, rows in results.items() if len(results) == 1 or any(row.runs for row in rows)}
     for name, rows in begun.items():
@@ -137,7 +137,7 @@ def _write_into(document: Path, results: dict[str, list[ResultRow]], compared: d
 
 
 def matrix_command(words: list[str]) -> int:
-    """Every model on every data set on both backends, from the runs of `make table-matrix`. Exit code 0, or 3 where a
+    """Show every model on every data set on both backends, from the runs of `make table-matrix`. Exit code 0, or 3 if a
     cell lies below its sanity line."""
     parser = verb_parser("matrix", matrix_command.__doc__)
     parser.add_argument("--scale", choices=choices("scale"), help="that one alone; else the largest that was run")
@@ -161,7 +161,7 @@ def matrix_command(words: list[str]) -> int:
 
 
 def _print_matrix(rows: list[tuple[str, ...]]) -> None:
-    """A line with the figure, one with what it cost: for a terminal of any width."""
+    """Print each cell as a line with its figure and one with its costs, for a terminal of any width."""
     console = Screen(highlight=False)
     for cell, accuracy, interval, line, verdict_, *costs in rows:
         colour = {"BELOW": "bold red", "held": "green"}.get(verdict_, "dim")
@@ -173,8 +173,8 @@ def _print_matrix(rows: list[tuple[str, ...]]) -> None:
 
 
 def report_command(words: list[str]) -> int:
-    """Every run, table and figure in one HTML page, for a browser, a mail, a web server; with --serve, a page on this
-    machine that follows the runs that go on."""
+    """Write every run, table and figure to one HTML page, for a browser, an email or a web server; with --serve, show a
+    page on this machine that follows running runs."""
     parser = verb_parser("report", report_command.__doc__)
     parser.add_argument(
         "--to",
@@ -186,7 +186,7 @@ def report_command(words: list[str]) -> int:
     parser.add_argument("--details", type=int, default=300, metavar="N", help=details)
     weight = "most that their figures may weigh (%(default)s)"
     parser.add_argument("--figures-mb", type=float, default=24, metavar="MB", help=weight)
-    live = "write nothing; show the page to browsers on this machine until Ctrl-C, drawn anew while runs go on"
+    live = "write nothing; show the page to browsers on this machine until Ctrl-C, updated while runs are computed"
     parser.add_argument("--serve", action="store_true", help=live)
     port = "of --serve (%(default)s); 0 takes a free one"
     parser.add_argument("--port", type=int, default=8321, metavar="N", help=port)
@@ -217,7 +217,7 @@ def report_command(words: list[str]) -> int:
 
 
 def _write_paper(target: Path, tables: Tables, outputs: Path, entries: Sequence[Entry]) -> int:
-    """Every table of which something was run, and every sweep, as one document for pdflatex."""
+    """Write every table with any runs, and every sweep, as one document for pdflatex."""
     published = [as_latex(join(rows, outputs, entries), name) for name, rows in tables.items()]
     sweeps = [results_table.as_latex(results) for results in swept(entries, outputs).values()]
     parts = [part for part in published if not part.startswith("%")] + sweeps

@@ -1,5 +1,5 @@
-"""`tune SPACE`: better values, judged on held-out samples alone; at its end the best as an experiment, and figures of
-the search."""
+"""`tune SPACE`: search for better values, judged on held-out samples alone; ends with the best as an experiment, and
+figures of the search."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 def tune_command(words: list[str]) -> int:
-    """Look for better values, judged on held-out samples alone. Stop it and start it again. Exit code 0; 1 where no
-    trial could be judged."""
+    """Search for better values, judged on held-out samples alone. A search that was stopped resumes when started again.
+    Exit code 0; 1 if no trial could be judged."""
     parser = verb_parser("tune", tune_command.__doc__, outputs=False, json="the trials")
     parser.add_argument("space", help="a file of conf/tune, or a YAML file of your own")
     parser.add_argument("overrides", nargs="*", help="key=value, for every trial")
@@ -90,8 +90,8 @@ def _print_trials(space: Space, trials: list, file: Path, console: Console) -> N
 
 
 def _leave_best(study: Any, space: Space, trials: list, folder: Path, config_dir: str | None) -> list[str]:
-    """The best trial as an experiment, and the figures of the search, in the study's folder. Returns what to say:
-    where they are, and the commands that run it."""
+    """Write the best trial as an experiment, and the figures of the search, to the study's folder. Returns the lines to
+    print: where these are, and the commands that run the trial."""
     from neurobench.figures.style import rendered
     from neurobench.sweeps.tune import value_of
     from neurobench.sweeps.tune_figures import figures_of
@@ -111,7 +111,7 @@ def _leave_best(study: Any, space: Space, trials: list, folder: Path, config_dir
         write_bytes(folder / f"{figure}.png", rendered(content, "png"))
     run = ["neurobench", "run"]
     lines = [f"figures: {folder}/{{{','.join(drawn)}}}.png"] if drawn else []
-    if config_dir:  # a command takes one folder of YAML files
+    if config_dir:  # a command accepts only one folder of YAML files
         lines.append(f"experiment: {experiment}; move it to {config_dir}/experiment to use it")
     else:
         lines.append(

@@ -1,11 +1,11 @@
-"""Bounds of a parameter, written where the parameter is declared and enforced when a record is made.
+"""Bounds of parameters, given where a parameter is declared and enforced when a record is created.
 
     @dataclass(frozen=True)
     class Gibbs(Record):
         sweeps: Annotated[int, Bound(1)]
         beta: Annotated[float, Bound(0, above=True)]
 
-This module imports nothing heavy: configurations are checked before torch is touched.
+This module imports nothing heavy: configurations are checked before torch is imported.
 """
 
 import math
@@ -18,12 +18,12 @@ from typing import Any, Literal, Union
 from weakref import WeakKeyDictionary
 
 Fault = tuple[str, str]  # a field, and what is wrong with it ("=0 is not at least 1")
-_evaluated: WeakKeyDictionary[type, Mapping[str, Any]] = WeakKeyDictionary()  # code that is edited makes a class anew
+_evaluated: WeakKeyDictionary[type, Mapping[str, Any]] = WeakKeyDictionary()  # weak: an edit creates a class anew
 
 
 @dataclass(frozen=True)
 class Bound:
-    """An interval. `above` leaves `lo` itself out, `below` leaves `hi` itself out."""
+    """Interval of permitted values. `above` excludes `lo` itself, `below` excludes `hi` itself."""
 
     lo: float = -math.inf
     hi: float = math.inf
@@ -45,12 +45,12 @@ class Bound:
 
 
 def _plain(number: float) -> str:
-    """All digits of a whole number (2147483647, not 2.14748e+09)."""
+    """Number as text, with all digits of a whole number (2147483647, not 2.14748e+09)."""
     return str(int(number)) if math.isfinite(number) and number == int(number) else f"{number:g}"
 
 
 class BoundsError(ValueError):
-    """One or more fields of a record are out of bounds. `faults`: (field, sentence) for each."""
+    """Error for fields of a record that are out of bounds. `faults`: (field, sentence) for each."""
 
     def __init__(self, owner: str, faults: list[Fault]):
         self.faults = faults
@@ -58,23 +58,23 @@ class BoundsError(ValueError):
 
 
 def hints_of(kind: type) -> Mapping[str, Any]:
-    """Field -> annotation. Python compiles each one again on each call: most of the time of a check."""
+    """Field -> annotation, cached: Python compiles each one again on every call, most of the time of a check."""
     if kind not in _evaluated:
         _evaluated[kind] = types.MappingProxyType(typing.get_type_hints(kind, include_extras=True))
     return _evaluated[kind]
 
 
 def field_faults(record: Any) -> list[Fault]:
-    """Every field of a dataclass whose value breaks its annotation."""
+    """Faults of all fields of a dataclass whose values violate their annotations."""
     hints = hints_of(type(record))
     sentences = {field.name: fault_of(getattr(record, field.name), hints[field.name]) for field in fields(record)}
     return [(name, sentence) for name, sentence in sentences.items() if sentence]
 
 
 def fault_of(value: Any, hint: Any) -> str | None:
-    """What is wrong with a value under an annotation ("=0 is not at least 1"), or None.
+    """Sentence on how a value violates an annotation ("=0 is not at least 1"), or None.
 
-    Types that are not plain data (a device, say) are not looked into.
+    Types other than plain data (a device, for example) are not checked.
     """
     bounds: list[Bound] = []
     if typing.get_origin(hint) is typing.Annotated:
@@ -90,7 +90,7 @@ def fault_of(value: Any, hint: Any) -> str | None:
 
 
 def _shown(value: Any) -> str:
-    """As YAML has it; texts in quotes, which tell "1" from 1."""
+    """Value in YAML notation, with texts in quotes to distinguish "1" from 1."""
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_shown, value))}]"
     if value is None or isinstance(value, bool):
@@ -120,7 +120,7 @@ def _is_a(value: Any, hint: Any) -> bool:
 
 
 def _range_hint(value: Any) -> str:
-    """For `0..5`, `0-5` and `0:5` where a number belongs; else ""."""
+    """Hint if the value is `0..5`, `0-5` or `0:5` in place of a number; else ""."""
     match = re.fullmatch(r"(\d+)(?:\.{2,3}|-|:)(\d+)", value) if isinstance(value, str) else None
     if match is None:
         return ""
@@ -129,7 +129,7 @@ def _range_hint(value: Any) -> str:
 
 
 def hint_words(hint: Any) -> str:
-    """What an annotation takes: "an integer at least 1", "one of binary, grey"."""
+    """Values that an annotation permits, in words: "an integer at least 1", "one of binary, grey"."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
         bounds = [str(extra) for extra in args[1:] if isinstance(extra, Bound)]

@@ -1,4 +1,4 @@
-"""Composing a configuration with Hydra, and saying in sentences why one cannot be composed."""
+"""Composition of a configuration with Hydra, and sentences on why one cannot be composed."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -15,8 +15,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from neurobench.config.composed_cache import composed
 from neurobench.config.errors import ConfigError
-from neurobench.config.frames import composed
 from neurobench.config.hydra_section import hydra_faults, is_hydra, missing_plugin
 from neurobench.config.overrides import keep_texts, override_of, parse_word, read_words, sweep_fault, values_of
 from neurobench.config.sections import unknown_key
@@ -24,25 +24,25 @@ from neurobench.config.sources import SCHEME, matrix_cells, register_sources
 from neurobench.config.suggestions import offered, own_file, word_faults
 from neurobench.config.targets import config_packages, config_places, own_folders
 
-GROUPS_OF_SEVERAL = ("logger", "experiment")  # and of none
+GROUPS_OF_SEVERAL = ("logger", "experiment")  # may have several choices, or none
 GROUPS = ("model", "dataset", "encoder", "backend", "scale", "logger", "experiment")
 Composer = Callable[[Sequence[str]], DictConfig]
 
 
 def _paper(full: Any, cut: Any, *, _root_: DictConfig) -> Any:
-    """`${paper:FULL,CUT}` in a YAML file: FULL at scale=paper, CUT at every smaller scale."""
+    """Resolver of `${paper:FULL,CUT}` in a YAML file: FULL at scale=paper, CUT at every smaller scale."""
     return full if _root_.scale.name == "paper" else cut
 
 
 def _case(value: str, choices: dict[str, Any], otherwise: Any = KeyError) -> Any:
-    """`${case:VALUE,{A:X,B:Y},Z}` in a YAML file: X where VALUE is A, Y where it is B, else Z."""
+    """Resolver of `${case:VALUE,{A:X,B:Y},Z}` in a YAML file: X if VALUE is A, Y if it is B, else Z."""
     if value not in choices and otherwise is KeyError:
         raise ValueError(f"{value} is none of {', '.join(choices)}")
     return choices.get(value, otherwise)
 
 
 def _env(name: str, otherwise: str) -> str:
-    """`${env:NAME,OTHER}` in a YAML file: the environment variable; OTHER where it is unset or empty."""
+    """Resolver of `${env:NAME,OTHER}` in a YAML file: the environment variable; OTHER if it is unset or empty."""
     return os.environ.get(name) or otherwise
 
 
@@ -52,19 +52,19 @@ OmegaConf.register_new_resolver("case", _case, replace=True)
 
 
 def folders(config_dir: str | None = None) -> list[str]:
-    """Where Hydra looks for YAML files besides our own: a user's folder, those of own code, then plugins'."""
+    """Places of YAML files that Hydra searches besides this package: a user's folder, own code's, then plugins'."""
     urls = [f"file://{folder}" for folder in own_folders(config_dir)]
     return [*urls, *(f"{SCHEME}://{name}" for name in config_packages()[1:])]
 
 
 def searchpath(places: Sequence[str]) -> list[str]:
-    """The override that says so to Hydra."""
+    """Override that makes these places Hydra's search path; none if there are none."""
     return [override_of("hydra.searchpath", list(places))] if places else []
 
 
 @cache
 def _section_of(words: tuple[str, ...]) -> dict[str, Any]:
-    """Hydra's own section by these overrides for it alone, without any file of a user's."""
+    """Hydra's own section as composed from the overrides for it alone, without any user file."""
     return composed([*_plugins(), *words], reusable=True)[1]
 
 
@@ -74,9 +74,10 @@ def _plugins() -> list[str]:
 
 @contextmanager
 def composer(config_dir: str | None = None) -> Iterator[Composer]:
-    """Within it, call it with overrides to get a composed, unresolved configuration, without Hydra's own section.
+    """Context manager: yields a function from overrides to a composed, unresolved configuration, without Hydra's
+    section.
 
-    A call raises ConfigError where that section is not what the command line made it.
+    A call raises ConfigError if that section is not what the command line made it.
     """
 
     def checked(overrides: Sequence[str]) -> DictConfig:
@@ -84,7 +85,7 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
         aside = [word for word in overrides if _is_folder(word, config_dir)]
         words = [*searchpath(others), *(word for word in overrides if word not in aside)]
         config, section = composed(words, reusable=not own_folders(config_dir))
-        # Where no file but ours takes part, it is what the command line made it.
+        # If only files of this package take part, the section is what the command line made it.
         alone = _section_of(tuple(word for word in overrides if is_hydra(word))) if others else section
         faults = hydra_faults(section, alone, others)
         if faults:
@@ -99,8 +100,8 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
 
 
 def _is_folder(word: str, config_dir: str | None) -> bool:
-    """Whether a user's own folder holds one of the name of the key: Hydra would take outputs=elsewhere for a choice of
-    a group wherever ./outputs lies next to model/mine.yaml."""
+    """Whether a user's own folder contains a folder named like the key: Hydra would take outputs=elsewhere for a choice
+    of a group if ./outputs lies next to model/mine.yaml."""
     key = word.partition("=")[0]
     places = own_folders(config_dir) if key.isidentifier() and key not in GROUPS else []
     return any(place.joinpath(key).is_dir() for place in places)
@@ -114,12 +115,12 @@ def set_value(config: DictConfig, word: str) -> None:
 
 
 def read(words: Sequence[str], config_dir: str | None = None) -> list[str]:
-    """The overrides of a command line, as the other functions here take them."""
+    """Read the overrides of a command line into the form that the other functions here accept."""
     return read_words(words, lambda group: choices(group, config_dir))
 
 
 def choices(group: str, config_dir: str | None = None) -> list[str]:
-    """The YAML files of a group: ours, plugins' and those of a user's own folders."""
+    """Names of a group's YAML files: those of this package, of plugins and of a user's own folders."""
     groups = [place.joinpath(group) for place in config_places(config_dir)]
     entries = {entry.name for folder in groups if folder.is_dir() for entry in folder.iterdir()}
     names = [name.removesuffix(".yaml") for name in entries if name.endswith(".yaml")]
@@ -134,10 +135,10 @@ def all_choices(config_dir: str | None = None) -> dict[str, list[str]]:
 def explain(
     overrides: Sequence[str], config_dir: str | None = None, several: bool = False
 ) -> tuple[list[str], DictConfig | None]:
-    """Why overrides do not compose: every fault as a sentence, and what composes without the faulty ones.
+    """Explain why overrides do not compose: every fault as a sentence, and the configuration without the faulty ones.
 
-    `several`: of a multirun, where a key may have a list of values. Choices of groups are tried in turn, until the
-    words do not compose with one; of another key the first value stands for all.
+    `several`: for a multirun, where a key may have several values. Choices of groups are tried in turn, until the
+    overrides do not compose with one; for any other key the first value represents all.
     """
     parsed: list[Override] = []
     faults, words = word_faults(overrides, lambda: all_choices(config_dir))
@@ -156,7 +157,7 @@ def explain(
             if number == 0:
                 faults += of_choice
                 first = config
-            else:  # with the first choices it composes
+            else:  # the first choices do compose
                 chosen = [word for word, override in zip(choice, swept, strict=True) if override.is_sweep_override()]
                 faults += [f"{' '.join(chosen)}: {fault}" for fault in of_choice]
             if faults:
@@ -167,7 +168,7 @@ def explain(
 def _explained(
     compose_: Composer, choice: Sequence[str], others: Sequence[Override]
 ) -> tuple[list[str], DictConfig | None]:
-    """What `explain` says of one choice of groups and the words besides."""
+    """Result of `explain` for one choice of groups and the other overrides."""
     faults: list[str] = []
     good = list(choice)
     config = _try(compose_, good, faults)
@@ -188,7 +189,7 @@ def _explained(
 
 
 def altered(overrides: Sequence[str], config_dir: str | None = None) -> str | None:
-    """What a person should know who chooses an experiment and replaces a part that it is made of; or None."""
+    """Note for a user who chooses an experiment and replaces its model, data set or backend; or None."""
     parsed = [override for word in overrides if (override := parse_word(word))]
     chosen = {
         override.key_or_group: str(override.value())
@@ -218,13 +219,13 @@ def altered(overrides: Sequence[str], config_dir: str | None = None) -> str | No
 
 
 def _is_choice(override: Override) -> bool:
-    """Whether it picks a file of a group, one of ours or one of Hydra's (hydra/launcher)."""
+    """Whether an override selects a file of a group, of this package or of Hydra (hydra/launcher)."""
     group = override.key_or_group.split("@")[0]
     return group in GROUPS or group.startswith("hydra/")
 
 
 def _first_line(error: Exception) -> str:
-    """Of the error, and of the one that it wraps: Hydra says which override, OmegaConf what is wrong with it."""
+    """First lines of the error and of the one it wraps: Hydra names the override, OmegaConf says what is wrong."""
     wrapped = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else None
     lines = [str(each).splitlines()[0].rstrip(".") for each in (error, wrapped) if str(each or "")]
     return ": ".join(dict.fromkeys(lines)) + "."
@@ -249,7 +250,7 @@ def _values_fault(override: Override, several: bool) -> str | None:
 
 
 def _choice_fault(override: Override, config_dir: str | None) -> str | None:
-    """A group is given a choice that does not exist."""
+    """Sentence if an override gives a group a choice that does not exist, else None."""
     group = override.key_or_group.split("@")[0]
     if not _is_choice(override) or override.is_delete():
         return None
@@ -269,7 +270,7 @@ def _choice_fault(override: Override, config_dir: str | None) -> str | None:
 
 
 def _key_fault(override: Override, config: DictConfig) -> str | None:
-    """A key is set that the composed configuration does not have."""
+    """Sentence if an override sets a key that the composed configuration does not have, else None."""
     key = override.key_or_group
     if override.is_delete() or key.startswith("hydra") or override.is_add() or override.is_force_add():
         return None

@@ -1,8 +1,8 @@
-"""What the choice of a file in each group composes to, by Hydra's own rules, in an eighth of Hydra's time.
+"""Composition of the chosen file of each group by Hydra's own rules, in an eighth of Hydra's time.
 
 The rules are those of https://hydra.cc/docs/advanced/defaults_list, as far as the files of packages use them: choices
-of one file or of several, overrides of a group, a file built on another one of its group, the package `_global_`.
-Whatever else a file says (`optional`, `group@package`, a key of Hydra's own) is left to Hydra, and so is every fault.
+of one or several files, overrides of a group, a file based on another one of its group, the package `_global_`.
+Anything else in a file (`optional`, `group@package`, a key of Hydra's own) is left to Hydra, as is every fault.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any
 
 from neurobench.config.sources import Plain, plain_file
 
-Choice = Any  # the name of a file, a list of such names, or None; whatever else a file may hold is left to Hydra
+Choice = Any  # the name of a file, a list of such names, or None; anything else in a file is left to Hydra
 ENTRY = re.compile(r"(override )?(/?)(\w+)")
 SELF = "_self_"
 
 
 class LeftToHydra(Exception):
-    """A file or a choice asks for more than is done here, or for what does not exist."""
+    """Error for a file or a choice that needs more than is implemented here, or that does not exist."""
 
 
 def merged(choices: Mapping[str, Choice]) -> Plain:
-    """Plain values, not resolved, of `config.yaml` with these choices, group -> file or files; without Hydra's section.
+    """Unresolved plain values of `config.yaml` with these choices, group -> file or files; without Hydra's section.
 
     Raises LeftToHydra.
     """
     body, _ = _read("config")
-    # Which launcher Hydra takes is decided in a section of its own, which nothing else depends on.
+    # Hydra's launcher is chosen in a separate section, on which nothing else depends.
     defaults = [entry for entry in body["defaults"] if not any(key.startswith("override hydra/") for key in entry)]
     content = {key: value for key, value in body.items() if key != "hydra"}
     walk = _Walk(dict(choices))
@@ -45,15 +45,15 @@ def merged(choices: Mapping[str, Choice]) -> Plain:
 
 @dataclass
 class _Walk:
-    """Through the defaults lists, from the last entry to the first: of two overrides of a group the outer one counts,
-    and of two in one list the later one."""
+    """Walk through the defaults lists, from the last entry to the first: of two overrides of a group the outer one
+    counts, and of two in one list the later one."""
 
     overrides: dict[str, Choice]
-    groups: set[str] = field(default_factory=set)  # that a defaults list has had
+    groups: set[str] = field(default_factory=set)  # encountered in defaults lists so far
 
     def parts(self, body: Plain, group: str, root: bool) -> list[Plain]:
-        """What is merged for a file, in that order. `root`: its keys are the configuration's, not those of the section
-        that has the group's name."""
+        """Parts to merge for a file, in that order. `root`: its keys belong to the whole configuration, not to the
+        section named after the group."""
         content = {key: value for key, value in body.items() if key != "defaults"}
         entries = list(_entries(body.get("defaults", []), group))
         if not root and any(name for name, _, _ in entries):
@@ -86,7 +86,8 @@ class _Walk:
         return [part for block in reversed(blocks) for part in block]
 
     def _file(self, group: str, name: Any, root: bool) -> list[Plain]:
-        """`root`: whose keys are the configuration's even where the file names no package, as next to one that does."""
+        """Parts of one file. `root`: its keys belong to the whole configuration even if it names no package, as for a
+        file next to one that does."""
         if not (isinstance(name, str) and re.fullmatch(r"\w+", name)):
             raise LeftToHydra("no plain name of a file")
         body, package = _read(f"{group}/{name}")
@@ -101,7 +102,8 @@ def _read(path: str) -> tuple[Plain, str | None]:
 
 
 def _entries(defaults: Any, group: str) -> Iterator[tuple[str, Choice, bool]]:
-    """Group, choice and whether it overrides, of each entry of a defaults list; "" for the group of the file itself."""
+    """Group, choice and whether it overrides, for each entry of a defaults list; "" for the group of the file
+    itself."""
     if not isinstance(defaults, list) or defaults.count(SELF) > 1:
         raise LeftToHydra("a fault")
     last = False
@@ -118,7 +120,7 @@ def _entries(defaults: Any, group: str) -> Iterator[tuple[str, Choice, bool]]:
 
 
 def _merge(into: Plain, part: Plain) -> None:
-    """As OmegaConf merges: sections key by key, anything else is replaced."""
+    """Merge `part` into `into` as OmegaConf does: sections key by key, anything else is replaced."""
     for key, value in part.items():
         old = into.get(key)
         if (key in into and value == "???") or (isinstance(value, (dict, list)) and _is_other(old, type(value))):
@@ -131,7 +133,7 @@ def _merge(into: Plain, part: Plain) -> None:
 
 
 def _is_other(value: Any, kind: type) -> bool:
-    """Whether it is a section or a list and not of that kind, or an interpolation, which may stand for either."""
+    """Whether a value is a section or list of another kind, or an interpolation, which may stand for either."""
     return (isinstance(value, (dict, list)) and not isinstance(value, kind)) or (
         isinstance(value, str) and "${" in value
     )

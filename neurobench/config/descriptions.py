@@ -1,4 +1,4 @@
-"""What a YAML file says of itself in its first lines: what its choice is, and how long it takes."""
+"""Description of a choice in the first lines of its YAML file: what it is, and how long it takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from neurobench.config.explanations import opening
 from neurobench.config.sources import matrix_cells
 from neurobench.config.targets import config_packages, config_places
 
-_END = re.compile(r"[.;](?= |$)")  # of a first clause; not the point of a number
+_END = re.compile(r"[.;](?= |$)")  # end of the first clause; not the point of a number
 _TARGET = re.compile(r"^_target_: *([\w.]+)", re.MULTILINE)
 _NUMBER = r"\d+(?:\.\d+)?|half an?|an?|two|three|four|five"
 _TIME = re.compile(rf"\b({_NUMBER}) (s|seconds?|minutes?|hours?)\b")
@@ -18,7 +18,7 @@ _SECONDS = {"s": 1, "second": 1, "minute": 60, "hour": 3600}
 
 
 def _texts(group: str, config_dir: str | None) -> dict[str, str]:
-    """Each choice of a group that has a file of its own -> the file's text."""
+    """Each choice of a group that has its own file -> the text of the file."""
     folders = [place.joinpath(group) for place in config_places(config_dir)]
     descriptions = {}
     for name in choices(group, config_dir):
@@ -30,7 +30,7 @@ def _texts(group: str, config_dir: str | None) -> dict[str, str]:
 
 
 def comments(group: str, config_dir: str | None = None) -> dict[str, str]:
-    """Each choice of a group -> the comment at the top of its file, as one text."""
+    """Each choice of a group -> the comment at the top of its file, as one string."""
     texts = {name: opening(text) for name, text in _texts(group, config_dir).items()}
     if group == "experiment":
         texts |= {name: _of_cell(name) for package in config_packages() for name in matrix_cells(package)}
@@ -43,18 +43,19 @@ def _of_cell(name: str) -> str:
 
 
 def choice_of_class(group: str, config_dir: str | None = None) -> dict[str, str]:
-    """Name of the class that a choice names -> the choice, which can be typed; of several the first."""
+    """Class name in the `_target_` of a choice -> the choice, as it can be typed; the first of several."""
     targets = {name: _TARGET.search(text) for name, text in _texts(group, config_dir).items()}
     return {match[1].rpartition(".")[2]: name for name, match in reversed(targets.items()) if match}
 
 
 def first_clause(comment: str) -> str:
-    """What stands before the first full stop or semicolon."""
+    """Text before the first full stop or semicolon."""
     return _END.split(comment, maxsplit=1)[0].strip()
 
 
 def stated_seconds(comment: str) -> float | None:
-    """The time that a comment promises, on one core; the last one, since it stands at the end. None: it says none."""
+    """Time in seconds that a comment states, on one core: the last one, since it comes at the end. None if it states
+    none."""
     durations = _TIME.findall(comment)
     if not durations:
         return None

@@ -1,5 +1,5 @@
-"""What the figures of a published table's row rest on: a reference that no publication states, where a band comes from,
-and what a row claims of another one."""
+"""Evidence for the figures of a row of a published table: a reference that no publication states, the origin of a band,
+and a claim about another row."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ Part = TypeVar("Part", bound=Record)
 
 @dataclass(frozen=True)
 class Reference(Record):
-    """A figure to compare with that the named publication does not state of what the row measures.
+    """Figure for comparison that the named publication does not state for the quantity that the row measures.
 
-    `values`: of single runs of the original, where there are several. Ours are then tested against them.
+    `values`: those of single runs of the original, if there are several. Runs of this project are then tested against
+    them.
     """
 
     value: float
@@ -45,14 +46,14 @@ class Reference(Record):
 
 @dataclass(frozen=True)
 class BandOrigin(Record):
-    """When a band was set, and from what.
+    """Time at which a band was set, and its basis.
 
     declared: before any run of the experiment, as the history shows; derivation: from a published figure or from what
-    is possible at all; runs: from `n` runs of our own (null: how many is not recorded) at or before `commit`.
+    is possible at all; runs: from `n` runs of this project (null: number not recorded) at or before `commit`.
     """
 
     basis: Literal["declared", "derivation", "runs"]
-    commit: str  # that brought the band
+    commit: str  # commit that introduced the band
     n: Annotated[int, Bound(1)] | None = None
     note: str = ""
 
@@ -71,13 +72,13 @@ class BandOrigin(Record):
 
 @dataclass(frozen=True)
 class Relation(Record):
-    """What a row claims of another one of its table, checked over the seeds that both have.
+    """Claim of a row about another one of its table, checked over the seeds that both have.
 
-    equal: the same figure at every seed. within: the 95 % interval of the mean of the paired differences lies inside
-    ± `margin`, which is an equivalence test.
+    equal: the same figure at every seed. within: the 95 % interval of the mean of the paired differences lies inside ±
+    `margin`, which is an equivalence test.
     """
 
-    row: str  # its id
+    row: str  # id of the other row
     kind: Literal["equal", "within"]
     margin: Annotated[float, Bound(0, above=True)] | None = None
 
@@ -89,7 +90,7 @@ class Relation(Record):
 
 
 def part(kind: type[Part], fields: Any) -> tuple[Part | None, list[Fault]]:
-    """The record of a row's inner section with its faults, each named by its key (".margin"). null is no section."""
+    """Record of an inner section of a row and its faults, each named by its key (".margin"). null means no section."""
     if fields is None or isinstance(fields, kind):
         return fields, []
     if not isinstance(fields, Mapping):

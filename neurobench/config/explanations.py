@@ -1,4 +1,4 @@
-"""What YAML files say of their keys: the comment behind a key, or the lines above it, and the value that it has."""
+"""Explanations of keys in YAML files: the comment after a key, or the lines above it, and its value."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 import yaml
 from omegaconf import OmegaConf
 
-NO_EXPLANATION = ("@package", "yaml-language-server:")  # of the file, for programs
+NO_EXPLANATION = ("@package", "yaml-language-server:")  # comments on the file, for programs
 
 Path = tuple[str, ...]
 
 
 class Key(NamedTuple):
-    comment: str  # "" where there is none
+    comment: str  # "" if there is none
     value: Any  # unresolved
 
 
 @lru_cache(maxsize=512)
 def explained(text: str) -> Mapping[Path, Key]:
-    """Path of each key of a YAML file -> what it says of it; of the whole file at (). Raises yaml.YAMLError."""
+    """Path of each key of a YAML file -> its explanation and value; () for the whole file. Raises yaml.YAMLError."""
     node = yaml.compose(text, yaml.SafeLoader)
     lines = text.splitlines()
     keys: dict[Path, Key] = {(): Key(_top(lines), OmegaConf.to_container(OmegaConf.create(text)))}
@@ -44,7 +44,7 @@ def _keys(node: yaml.MappingNode, lines: list[str], path: Path, values: Any) -> 
 
 
 def _above(lines: list[str], line: int, indent: int) -> str:
-    """Comment lines directly above a key that is inside a section; at the top they speak of the file."""
+    """Comment lines directly above a key inside a section; at the top level they describe the file."""
     block: list[str] = []
     while indent and line > 0 and lines[line - 1].startswith(" " * indent + "#"):
         line -= 1
@@ -53,7 +53,7 @@ def _above(lines: list[str], line: int, indent: int) -> str:
 
 
 def opening(text: str) -> str:
-    """The comment at the top of a YAML file, without what is for programs."""
+    """Comment at the top of a YAML file, without the lines for programs."""
     return _top(text.splitlines())
 
 

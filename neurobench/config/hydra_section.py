@@ -1,8 +1,8 @@
-"""Hydra's own section, checked before Hydra acts on it: its callbacks, loggers and launchers are made by class name,
-and its job may set the environment, so whoever writes that section runs code.
+"""Checks of Hydra's own section before Hydra acts on it: its callbacks, loggers and launchers are created by class
+name, and its job may set the environment, so whoever writes that section runs code.
 
-Only the command line may: what a YAML file changes in it is refused. And of what the command line sets, only sweeps and
-their launchers are served; runs have folders and logs of their own.
+Only the command line may: changes to it in a YAML file are refused. And of the settings on the command line, only those
+of sweeps and their launchers are supported; runs have their own folders and logs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from neurobench.config.resolve import MACHINERY
 Section = dict[str, Any]
 
 QUIET = {"version": 1, "root": None, "disable_existing_loggers": False}
-# Key -> what conf/config.yaml sets it to, and why it stays so.
+# Key -> its value in conf/config.yaml, and why it is fixed.
 FIXED: dict[str, tuple[Any, str]] = {
     "callbacks": ({}, "a run is followed by logger=... alone"),
     "job_logging": (QUIET, "a run logs to run.log in its folder"),
@@ -35,8 +35,8 @@ FIXED: dict[str, tuple[Any, str]] = {
     "sweep.subdir": ("${hydra.job.num}", "runs lie below outputs=FOLDER"),
 }
 COMPARED = (*{key.partition(".")[0] for key in FIXED}, "sweep", "launcher", "sweeper", "searchpath", "mode", "verbose")
-COMPUTED = ("job.override_dirname", "job.id", "job.num")  # by Hydra, of the overrides
-# Launcher of a Hydra plugin -> the extra that brings it.
+COMPUTED = ("job.override_dirname", "job.id", "job.num")  # by Hydra, from the overrides
+# Launcher of a Hydra plugin -> the extra that installs it.
 EXTRAS = {
     "joblib": "joblib",
     "submitit_slurm": "slurm",
@@ -53,15 +53,15 @@ def is_hydra(override: str) -> bool:
 
 
 def missing_plugin(group: str, name: str) -> str:
-    """ " pip install ..." for a launcher whose plugin is not installed, else ""."""
+    """Hint with " pip install ..." for a launcher whose plugin is not installed, else ""."""
     if group != "hydra/launcher" or name not in EXTRAS:
         return ""
     return f" {name} comes with its plugin: in a checkout, pip install -e '.[{EXTRAS[name]}]'"
 
 
 def hydra_faults(section: Section, by_command_line: Section, searchpath: Sequence[str]) -> list[str]:
-    """Why Hydra may not act on a section. `by_command_line`: what the overrides for Hydra alone compose to, without
-    any experiment or folder of the user's; `searchpath`: the folders that may be in it."""
+    """Reasons why Hydra may not act on a section. `by_command_line`: the section composed from the overrides for Hydra
+    alone, without any experiment or folder of the user's; `searchpath`: the folders that may be in it."""
     known = {**by_command_line, "searchpath": list(searchpath)}
     faults = [
         f"hydra.{key} is set by a YAML file: only the command line may change how Hydra itself works"

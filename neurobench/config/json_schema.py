@@ -1,9 +1,9 @@
-"""A JSON schema of the YAML files, made of the specs that they name and of the comments in them: editors complete keys,
-show explanations and mark what is out of bounds.
+"""JSON schema of the YAML files, built from the specs that they name and the comments in them: editors complete keys,
+show explanations and mark values out of bounds.
 
 One schema serves all files (`# yaml-language-server: $schema=../schema.json`). A file of the groups dataset and encoder
-is one section; those of backend and logger hold sections by name; those of model, experiment and matrix are parts of a
-whole configuration. Where a section names its class, its keys are that class's; else it changes some values of another
+is one section; those of backend and logger contain sections by name; those of model, experiment and matrix are parts of
+a whole configuration. If a section names its class, its keys are that class's; else it changes some values of another
 file's section, and may have the keys of any class of its kind.
 """
 
@@ -30,7 +30,7 @@ from neurobench.config.spec import Record, Spec
 from neurobench.config.targets import TargetRefused, config_places, find_target
 
 Schema = dict[str, Any]
-Keys = Mapping[tuple[str, ...], Key]  # path within a section -> what a YAML file says of it
+Keys = Mapping[tuple[str, ...], Key]  # path within a section -> its explanation in a YAML file
 
 INTERPOLATION = {"type": "string", "pattern": r"\$\{"}  # ${...} may stand for any value
 TYPES = {int: "integer", float: "number", bool: "boolean", str: "string", type(None): "null"}
@@ -38,7 +38,7 @@ INNER = ("dataset", "encoder")  # groups whose file is the section itself
 
 
 def json_schema(config_dir: str | None = None) -> Schema:
-    """Of all that ships, of plugins, and of the user's own files and classes."""
+    """JSON schema of all shipped files, of plugins, and of the user's own files and classes."""
     said, kinds = explanations_by_class(config_dir)
     definitions = {name: _section(find_target(name, kind, Spec), said[name]) for name, kind in kinds.items()}
     for kind in dict.fromkeys(KINDS.values()):
@@ -61,7 +61,7 @@ def json_schema(config_dir: str | None = None) -> Schema:
 
 
 def _file(whole: Schema) -> Schema:
-    """What a file is, by the keys that it has. `whole`: properties of a configuration."""
+    """Schema of a file, selected by the keys that it has. `whole`: properties of a configuration."""
     cell = {"if": _has("defaults"), "then": _ref("configuration"), "else": _ref("device")}
     named = {"if": _has("_target_"), "then": {"allOf": [_ref("device"), _ref("tracker")]}, "else": cell}
     file: Schema = {"type": "object", "properties": whole, "additionalProperties": named}
@@ -90,8 +90,8 @@ def _configuration(keys: Keys, config_dir: str | None) -> Schema:
 
 
 def explanations_by_class(config_dir: str | None) -> tuple[dict[str, Keys], dict[str, str]]:
-    """What the files say, by class ("neurobench.models.qrbm.spec.QRBM"), "config" and "scale"; and the kind of each
-    class that they name. The first file that explains a key counts, a group's before an experiment's."""
+    """Explanations in the files, by class ("neurobench.models.qrbm.spec.QRBM"), "config" and "scale"; and the kind of
+    each class that they name. The first file that explains a key counts, a group's before an experiment's."""
     said: dict[str, Keys] = defaultdict(dict)
     kinds: dict[str, str] = {}
     for group, keys in _files(config_dir):
@@ -110,13 +110,13 @@ def explanations_by_class(config_dir: str | None) -> tuple[dict[str, Keys], dict
                 continue
             kinds[target] = kind
             said[target] = {**_below(keys, *path), **said[target]}
-            if group == "model" and not said[target][()].comment:  # the file's first lines speak of the model
+            if group == "model" and not said[target][()].comment:  # the file's first lines describe the model
                 said[target] = {**said[target], (): Key(keys[()].comment, None)}
     return said, kinds
 
 
 def _kind_at(path: tuple[str, ...], group: str) -> str | None:
-    """What a section at this path of a file is, if it may name a class."""
+    """Kind of the section at this path of a file, if it may name a class; else None."""
     if group in ("backend", "logger"):
         path = (group, *path)
     depth = 2 if path[:1] and path[0] in ("backend", "logger") else 1
@@ -124,7 +124,7 @@ def _kind_at(path: tuple[str, ...], group: str) -> str | None:
 
 
 def _files(config_dir: str | None) -> Iterator[tuple[str, Keys]]:
-    """The group of each file, and what it says."""
+    """Group and explanations of each file."""
     places = config_places(config_dir)
     entries = [("config", places[0].joinpath("config.yaml"))]
     for group, place in product(GROUPS, places):
@@ -149,7 +149,7 @@ def _section(target: type[Spec], keys: Keys) -> Schema:
 
 
 def _kind(classes: Mapping[str, Schema]) -> Schema:
-    """A section: of the class that it names, or else with keys of any."""
+    """Schema of a section: with the keys of the class that it names, or else with those of any class."""
     named = [{"if": _is_of(name), "then": _ref(name)} for name in classes]
     every: dict[str, list[Schema]] = {}
     for schema in classes.values():
@@ -169,7 +169,7 @@ def _properties(kind: type[Record], keys: Keys) -> Schema:
 
 
 def _key(schema: Schema, path: tuple[str, ...], keys: Keys) -> Schema:
-    """A key's schema with what is said of it, and of the keys inside it."""
+    """Schema of a key with its explanation, and those of the keys inside it."""
     key = keys.get(path)
     inner = {name[-1]: _key({}, name, keys) for name in keys if len(name) == len(path) + 1 and name[:-1] == path}
     section_schema = {**schema, **({"properties": inner} if inner else {})}
@@ -180,7 +180,7 @@ def _key(schema: Schema, path: tuple[str, ...], keys: Keys) -> Schema:
 
 
 def _of(hint: Any, bounds: Sequence[Bound] = ()) -> Schema:
-    """What may stand in a file for a value with this annotation."""
+    """Schema of the values in a file that fit this annotation."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
         return _of(args[0], [*bounds, *(extra for extra in args[1:] if isinstance(extra, Bound))])

@@ -1,5 +1,5 @@
-"""Every key of a choice (model=qrbm) with what it may be and what it means: values and comments from the YAML files,
-types and bounds from the specs that these name."""
+"""Help on every key of a choice (model=qrbm), its permitted values and its meaning: values and comments from the YAML
+files, types and bounds from the specs that these name."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from neurobench.config.suggestions import offered
 from neurobench.config.targets import config_places, find_target
 
 UNIT = re.compile(r"^(ms|us|s|mV|pA|LSB|steps?|pixels|degrees|spikes / s|seconds)(?:[;,] *|$)")
-NOT_SET = ("_target_", "name", "defaults", "table")  # keys of a file that nobody sets on a command line
+NOT_SET = ("_target_", "name", "defaults", "table")  # keys of a file that are never set on a command line
 SHARED = {"": "config", "training": "config", "scale": "scale"}  # section of a record -> where its keys are explained
 
-Sections = Mapping[Path, type[Record]]  # path of a section -> what it is made into
+Sections = Mapping[Path, type[Record]]  # path of a section -> class of its record
 
 
 class KeyHelp(NamedTuple):
     key: str  # as it is set on the command line
-    default: str  # as it is written there
-    unit: str  # "" where it has none, or the explanation says it
-    accepts: str  # "a number above 0"; "" where nothing is declared
-    meaning: str  # "" where nothing is said of it
+    default: str  # as it is written on the command line
+    unit: str  # "" if it has none, or the explanation states it
+    accepts: str  # "a number above 0"; "" if nothing is declared
+    meaning: str  # "" if there is no explanation
 
 
 class ChoiceHelp(NamedTuple):
-    about: str  # what the file says of itself
-    parts: list[str]  # what is chosen with it: dataset=mnist of a model
-    sources: dict[str, str]  # section -> what the docstring of its class says
+    about: str  # description at the top of the file
+    parts: list[str]  # choices that it implies: dataset=mnist for a model
+    sources: dict[str, str]  # section -> docstring of its class
     keys: list[KeyHelp]
 
 
 def choice_help(group: str, name: str, config_dir: str | None = None) -> ChoiceHelp:
-    """Raises UserError where there is no such choice."""
+    """Help on a choice of a group. Raises UserError if there is no such choice."""
     if group not in GROUPS:
         raise UserError(f"there is no group {group!r}; there is {', '.join(GROUPS)}.{did_you_mean(group, GROUPS)}")
     known = choices(group, config_dir)
@@ -66,7 +66,7 @@ def choice_help(group: str, name: str, config_dir: str | None = None) -> ChoiceH
 
 
 def _sections(config: DictConfig) -> Sections:
-    """Of a composed configuration: those that name a class, and those that are the same for every model."""
+    """Sections of a composed configuration that name a class, and those that are the same for every model."""
     plain = typing.cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
     sections: dict[Path, type[Record]] = {tuple(filter(None, (name,))): kind for name, kind in RECORDS.items()}
     for section, kind in KINDS.items():
@@ -79,7 +79,7 @@ def _sections(config: DictConfig) -> Sections:
 
 
 def _file(group: str, name: str, config_dir: str | None) -> Keys:
-    """What the file of a choice says. An experiment of conf/matrix is one section of its model's file."""
+    """Explanations in the file of a choice. An experiment of conf/matrix is one section of its model's file."""
     places = [*config_places(config_dir)]
     for place in places:
         file = place.joinpath(group, f"{name}.yaml")
@@ -114,13 +114,13 @@ def _key_help(prefix: Path, path: Path, file: Keys, sections: Sections, elsewher
 
 
 def _meaning(comment: str, accepts: str) -> str:
-    """Without a list of choices that the declaration has already: `| cosine: ...`, `rate | max`."""
+    """Explanation without a list of choices that the declaration already has: `| cosine: ...`, `rate | max`."""
     options = set(re.split(r", | or ", accepts.removeprefix("one of ")))
     return "" if set(filter(None, re.split(r"[| ,]+", comment))) <= options else comment.lstrip("| ")
 
 
 def _accepts(kind: type[Record], path: Path) -> str:
-    """Nothing is declared of keys within a field that is a section itself."""
+    """Permitted values of a key, in words; "" for keys inside a field that is a section, which are not declared."""
     hint = hints_of(kind).get(path[0])
     if hint is None or len(path) > 1 or "Mapping" in str(hint) or hint is Any:
         return ""

@@ -1,7 +1,7 @@
-"""The words of a command line as Hydra's grammar takes them, read once.
+"""Command-line words, read once into the form that Hydra's grammar accepts.
 
-The grammar keeps characters for itself (`~ # = ( ) '` and all letters beyond ASCII): a value that it cannot read is the
-text that it looks like, and is quoted here. Whether its key takes a text is judged where its record is made.
+The grammar reserves characters (`~ # = ( ) '` and all letters beyond ASCII): a value that it cannot parse is taken
+literally, as a text, and quoted here. Whether its key accepts a text is checked when its record is created.
 """
 
 import math
@@ -18,16 +18,16 @@ from omegaconf import DictConfig, OmegaConf
 from neurobench.config.errors import ConfigError
 from neurobench.config.sections import paths, takes_text
 
-MOST_RUNS = 100_000  # of one sweep: a plan takes some 20 KB and 20 ms
-NULLABLE = ("logger", "experiment")  # groups of which none may be chosen
+MOST_RUNS = 100_000  # most runs of one sweep: a plan takes about 20 KB and 20 ms
+NULLABLE = ("logger", "experiment")  # groups that need no choice
 PLAIN = re.compile(r"^[\w.+/-]+(,[\w.+/-]+)+$", re.ASCII)
 KEY = re.compile(r"^(\+\+?|~)?[A-Za-z_][\w.@/:-]*$", re.ASCII)
 
 
 def read_words(words: Sequence[str], choices: Callable[[str], Sequence[str]]) -> list[str]:
-    """Each word as an override that Hydra composes, where there is one; others as they are, for `explain` to name.
+    """Each word as an override that Hydra composes, if possible; others unchanged, for `explain` to report.
 
-    `choices`: of a group, its names, for `model=glob(qrbm*)`. Raises ConfigError where a word could be meant two ways.
+    `choices`: returns the names of a group, for `model=glob(qrbm*)`. Raises ConfigError if a word is ambiguous.
     """
     faults: list[str] = []
     read = [_read(word, choices, faults) for word in words]
@@ -37,10 +37,10 @@ def read_words(words: Sequence[str], choices: Callable[[str], Sequence[str]]) ->
 
 
 def parse_word(word: str) -> Override | None:
-    """None where it is no override."""
+    """Parsed override, or None if the word is not one."""
     try:
         return _parser().parse_override(word) if word.lstrip("+~").partition("=")[0] else None
-    except (HydraException, ValueError, RecursionError):  # the latter two: digits without end, lists in lists in lists
+    except (HydraException, ValueError, RecursionError):  # the latter two: endless digits, deeply nested lists
         return None
 
 
@@ -55,13 +55,13 @@ def override_of(key: str, value: Any) -> str:
 
 
 def keys_of(override: Override) -> list[str]:
-    """The key that it sets, and where its value is a section, every key in that."""
+    """Key that an override sets and, if its value is a section, every key in that."""
     key, value = override.key_or_group, override.value()
     return [key, *(paths(value, f"{key}.") if isinstance(value, dict) else ())]
 
 
 def n_values(override: Override) -> int:
-    """How many values it gives its key, counted without making them."""
+    """Number of values that an override gives its key, counted without creating them."""
     value = override.value()
     if not isinstance(value, RangeSweep):
         return sum(1 for _ in override.sweep_iterator()) if override.is_sweep_override() else 1
@@ -70,7 +70,7 @@ def n_values(override: Override) -> int:
 
 
 def too_many(overrides: Sequence[Override]) -> str | None:
-    """Why a sweep over these is not planned, or None."""
+    """Reason why a sweep over these overrides is not planned, or None."""
     n = math.prod(n_values(override) for override in overrides)
     if n <= MOST_RUNS:
         return None
@@ -79,7 +79,7 @@ def too_many(overrides: Sequence[Override]) -> str | None:
 
 
 def sweep_fault(override: Override) -> str | None:
-    """Why the values of a swept key cannot be enumerated, or None."""
+    """Reason why the values of a swept key cannot be enumerated, or None."""
     if override.is_interval_sweep():
         key = override.get_key_element()
         return f"{override.input_line}: an interval has no list of values; write {key}=A,B,C or {key}=range(A,B,STEP)."
@@ -91,7 +91,7 @@ def sweep_fault(override: Override) -> str | None:
 
 
 def values_of(override: Override) -> Iterator[str]:
-    """An override for each value of a swept key; the override itself where it is not swept."""
+    """An override for each value of a swept key; the override itself if it is not swept."""
     if not override.is_sweep_override():
         assert override.input_line is not None
         return iter([override.input_line])
@@ -104,7 +104,7 @@ def values_of(override: Override) -> Iterator[str]:
 
 
 def keep_texts(config: DictConfig, words: Sequence[str]) -> DictConfig:
-    """`name=2024` and `name=12e4567` are names: what looks like a number stays as it was typed where a text belongs.
+    """Set keys that accept a text to the value as typed, since `name=2024` and `name=12e4567` are names, not numbers.
     Returns the configuration."""
     for word in words:
         key, _, typed = word.lstrip("+").partition("=")
@@ -114,7 +114,7 @@ def keep_texts(config: DictConfig, words: Sequence[str]) -> DictConfig:
 
 
 def quote_texts(config: DictConfig, words: Sequence[str]) -> list[str]:
-    """The same for words that Hydra itself takes to its jobs: `name=2024` is `name='2024'`."""
+    """Quote number-like texts in words that Hydra itself passes to its jobs: `name=2024` becomes `name='2024'`."""
     quoted = []
     for word in words:
         override = parse_word(word)
@@ -154,7 +154,7 @@ def _value(word: str) -> str:
 
 
 def _as_text(word: str, faults: list[str]) -> str:
-    """The word with its value quoted, where that makes it an override. A comma may part two values or belong to one."""
+    """Word with its value quoted, if that makes it an override. A comma may separate two values or belong to one."""
     key, sign, value = word.partition("=")
     quoted = f"{key}={_text(value)}"
     if not sign or not KEY.match(key) or parse_word(quoted) is None:

@@ -1,7 +1,7 @@
-"""A composed configuration becomes plain values, at one place: nothing is left in it that could be read again.
+"""Conversion of a composed configuration to plain values, in one place: nothing is left to be interpreted again.
 
-The one exception is how a model is wired to its devices: a field of the model that says `${backend.NAME}` keeps these
-words, since they are what a device field takes.
+The one exception is the wiring of a model to its devices: a field of the model with the value `${backend.NAME}` keeps
+it, since that is what a device field accepts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from neurobench.config.errors import ConfigError
 
 DEVICE = re.compile(r"^\$\{backend\.(\w+)\}$")
-MACHINERY = re.compile(r"^_\w+_$")  # _target_, _args_, _partial_, ...: what Hydra's `instantiate` would act on
+MACHINERY = re.compile(r"^_\w+_$")  # _target_, _args_, _partial_, ...: keys that Hydra's `instantiate` would act on
 SECTIONS = ("model", "dataset", "backend", "training", "scale")
 OPTIONAL = ("encoder", "logger", "table")  # older configurations have no encoder
 
@@ -49,7 +49,7 @@ def resolved(config: DictConfig) -> Plain:
         plain = OmegaConf.to_container(values, resolve=True, throw_on_missing=True)
     except (OmegaConfBaseException, ValueError, RecursionError) as error:
         faults = [f for path, value in leaves(config) if path not in wired and (f := _fault(config, path, value))]
-        whole = (str(error) or type(error).__name__).splitlines()[0]  # of an interpolation within a list
+        whole = (str(error) or type(error).__name__).splitlines()[0]  # message on an interpolation within a list
         raise ConfigError(faults or [f"cannot be resolved: {whole}"]) from None
     assert isinstance(plain, dict)
     for path, device in wired.items():
@@ -61,7 +61,7 @@ def resolved(config: DictConfig) -> Plain:
 
 
 def wiring(config: DictConfig) -> dict[str, str]:
-    """ "model.sampler" -> "sampler": keys of the model that YAML fills with a device of the backend."""
+    """Keys of the model that YAML fills with a device of the backend: "model.sampler" -> "sampler"."""
     values = OmegaConf.to_container(config.model, resolve=False)
     assert isinstance(values, dict)
     matches = {f"model.{key!s}": DEVICE.match(value) for key, value in values.items() if isinstance(value, str)}
@@ -126,7 +126,7 @@ def _has_interpolation(value: Any) -> bool:
 
 
 def foreign_faults(plain: Plain) -> list[str]:
-    """Keys that name code anywhere but at a section's top, and values that are no plain data."""
+    """Faults of keys that name code anywhere but at a section's top, and of values that are not plain data."""
     return [fault for section, value in plain.items() for fault in _foreign(section, value)]
 
 

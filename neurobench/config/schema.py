@@ -30,16 +30,16 @@ Fraction = Annotated[float, Bound(0, 1)]
 class Root(Record):
     """The keys at the top of a configuration."""
 
-    name: str  # of the folder below `outputs` that holds the run
+    name: str  # folder below `outputs` that contains the run
     seed: Annotated[int, Bound(0, 2**31 - 1)]  # root of every random stream
     device: Literal["auto", "cpu", "cuda"]
     threads: Annotated[int, Bound(1, 1024)] | Literal["auto"]
     outputs: str  # folder of all runs
-    resume: bool  # go on with the newest unfinished run of the same configuration
+    resume: bool  # resume the newest unfinished run of the same configuration
     host_energy: bool = False  # measure joules of this machine
-    figures: Literal["png", "pdf", "svg"] = "png"  # besides the PNG of a figure, one for papers
+    figures: Literal["png", "pdf", "svg"] = "png"  # file format of figures for papers, besides PNG
     kernels: Literal["exact", "fast"] = "exact"  # fast: bits may depend on the processor
-    wait: bool = True  # for a device that answers later; else the run ends once its jobs are sent
+    wait: bool = True  # wait for a device that answers later; else the run ends once its jobs are sent
 
     def conflicts(self) -> list[Fault]:
         faults, name = [], self.name
@@ -52,17 +52,17 @@ class Root(Record):
 
 @dataclass(frozen=True)
 class Training(Record):
-    """The loop over epochs."""
+    """Settings of the loop over epochs."""
 
     epochs: Annotated[int, Bound(1)]
     batch_size: Annotated[int, Bound(1)]
-    shuffle: bool  # a new seeded order each epoch; else the split's own
+    shuffle: bool  # in a new seeded order each epoch; else in the split's order
     monitor: str  # the epoch figure that early stopping watches: "validation_loss", "train_loss", ...
     patience: Annotated[int, Bound(1)] | None  # epochs without improvement before stopping; null: never
     checkpoint_every: Annotated[float, Bound(0)]  # seconds between checkpoints within an epoch
     goal: float | None = None  # stop once `monitor` is as good as this; null: never
-    test_by_epoch: bool = False  # figures of test samples after each epoch: to look at; `monitor` takes none of them
-    keep_best: bool = False  # besides the last state, the one in which `monitor` was best
+    test_by_epoch: bool = False  # test figures after each epoch, for inspection; `monitor` accepts none of them
+    keep_best: bool = False  # store, besides the last state, the one in which `monitor` was best
 
     def conflicts(self) -> list[Fault]:
         split, _, figure = self.monitor.partition("_")
@@ -74,12 +74,12 @@ class Training(Record):
 
 @dataclass(frozen=True)
 class Scale(Record):
-    """How much of a schedule is run. Only `paper` is ever a result."""
+    """Limits on how much of a schedule is run. Only `paper` is ever a result."""
 
     name: str
-    epochs: Annotated[int, Bound(1)] | None  # at most so many; null: the full schedule
-    train: Annotated[int, Bound(1)] | None  # at most so many training samples
-    test: Annotated[int, Bound(1)] | None  # at most so many test samples
+    epochs: Annotated[int, Bound(1)] | None  # maximum; null: the full schedule
+    train: Annotated[int, Bound(1)] | None  # maximum number of training samples
+    test: Annotated[int, Bound(1)] | None  # maximum number of test samples
 
 
 @dataclass(frozen=True)
@@ -89,21 +89,21 @@ class Row(Record):
     id: str
     what: str
     metric: str  # a key of result.json's metrics
-    published: float | None  # as the source states it; null: it states nothing of the kind
+    published: float | None  # as stated in the source; null: it states no such figure
     source: str
     band: tuple[float | None, ...]  # [low, high], each may be null: no bound on that side
     means: str  # what the figure really measures
-    model: str | None = None  # of a grid of models, data sets and backends: the cell's place in it
+    model: str | None = None  # in a grid of models, data sets and backends: the cell's position
     dataset: str | None = None
     backend: str | None = None
-    # Of a control: what it is held against over the same seeds: experiments, by this row's metric, or rows of its table
+    # For a control, its comparisons over the same seeds: experiments, by this row's metric, or rows of its table
     against: Sequence[str] = field(default_factory=list)
     reference: Reference | None = None  # a figure to compare with that no publication states
     band_from: BandOrigin | None = None
     relation: Relation | None = None  # to another row of the table
 
     def section_faults(self) -> list[Fault]:
-        """Of the inner sections, which become records."""
+        """Faults of the inner sections, which become records."""
         faults = []
         for name, kind in INNER.items():
             made, part_faults = part(kind, getattr(self, name))
@@ -130,5 +130,5 @@ class Table(Record):
 
     name: str
     rows: tuple[Any, ...]
-    over: Mapping[str, Any] = field(default_factory=dict)  # group -> choices; each combination has rows of its own
-    seeds: tuple[int, ...] = ()  # that are recorded; none: whichever were run
+    over: Mapping[str, Any] = field(default_factory=dict)  # group -> choices; each combination has its own rows
+    seeds: tuple[int, ...] = ()  # to be recorded; empty: all that were run

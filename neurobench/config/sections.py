@@ -1,4 +1,4 @@
-"""From a section's plain values to the record or spec that it stands for, and every fault on the way as a sentence."""
+"""Conversion of a section's plain values to its record or spec, with every fault reported as a sentence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KINDS = {"model": "model", "dataset": "dataset", "encoder": "encoder", "backend"
 
 
 class Reader:
-    """Makes records and collects faults; `config` is only looked into for where a misspelt key does exist."""
+    """Builder of records that collects faults; `config` serves only to find where a misplaced key does exist."""
 
     def __init__(self, config: Mapping[str, Any]):
         self.config = config
@@ -34,7 +34,7 @@ class Reader:
         self.wiring: dict[str, str] = {}  # field of a spec -> device of the backend that it names
 
     def record(self, kind: type[R], values: Any, owner: str) -> R | None:
-        """The record of a section, or None where it has faults. `owner`: the section's path, "" for the top."""
+        """Record of a section, or None if it has faults. `owner`: the section's path, "" for the top."""
         before = len(self.faults)
         if not isinstance(values, dict):
             self.faults.append(f"{owner}={values!r} is not a section of keys")
@@ -56,7 +56,7 @@ class Reader:
         return made if len(self.faults) == before else None
 
     def spec(self, kind: str, base: type[S], values: Any, owner: str) -> S | None:
-        """The spec that a section names: `name` is for folders and tables, the other keys are the class's fields."""
+        """Spec that a section names, or None: `name` is for folders and tables, other keys are the class's fields."""
         if not isinstance(values, dict) or "_target_" not in values:
             self.faults.append(f"{owner} names no class: it has no _target_")
             return None
@@ -73,7 +73,7 @@ class Reader:
         return typing.cast(S | None, made)
 
     def _wired(self, target: type[Spec], fields: dict[str, Any], owner: str) -> dict[str, Any]:
-        """Device fields hold the device's name; nothing else names one."""
+        """Fields with the device's name in each device field; a device in any other field is a fault."""
         devices = uses(target)
         optional = {field.name for field in dataclasses.fields(target) if field.default is None}
         wired = dict(fields)
@@ -94,7 +94,7 @@ class Reader:
 
 
 def undecorated(target: type[Spec]) -> str | None:
-    """What to do where a spec declares fields and is no dataclass: it inherits from one, so Python says nothing."""
+    """Remedy if a spec declares fields but is not a dataclass: it inherits from one, so Python raises no error."""
     hints = hints_of(target)
     for kind in target.__mro__:
         if not issubclass(kind, Spec) or "__dataclass_fields__" in vars(kind):
@@ -108,7 +108,7 @@ def undecorated(target: type[Spec]) -> str | None:
 
 
 def uses(target: type[Spec]) -> Mapping[str, str]:
-    """Field -> kind of device, of the fields that YAML fills with `${backend.NAME}`."""
+    """Field -> kind of device, for the fields that YAML fills with `${backend.NAME}`."""
     hints = hints_of(target)
     return {
         name: extra.kind
@@ -119,7 +119,7 @@ def uses(target: type[Spec]) -> Mapping[str, str]:
 
 
 def takes_text(config: DictConfig, key: str, value: Any) -> bool:
-    """Whether a key's type takes any text and not this value."""
+    """Whether a key's type accepts any text but not this value."""
     owner, _, name = key.rpartition(".")
     section = OmegaConf.select(config, owner, throw_on_missing=False) if owner else config
     kind: type[Record] | None = RECORDS.get(owner)
@@ -132,9 +132,9 @@ def takes_text(config: DictConfig, key: str, value: Any) -> bool:
 
 
 def unknown_key(key: str, owner: str, part: str, known: Sequence[str] | None, config: Mapping[str, Any]) -> str:
-    """The sentence for a key that nothing reads: its near miss, or the places where that name does exist.
+    """Sentence on an unknown key: suggests a similar key, or the places where that name does exist.
 
-    `known`: the owner's keys; None where it is a value.
+    `known`: the owner's keys; None if the owner is a value.
     """
     prefix = f"{owner}." if owner else ""
     hint = did_you_mean(part, known or (), prefix)
@@ -151,7 +151,7 @@ def unknown_key(key: str, owner: str, part: str, known: Sequence[str] | None, co
 
 
 def paths(config: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Of every section and key: "model", "model.lr"."""
+    """Path of every section and key: "model", "model.lr"."""
     keys = []
     for name, value in config.items():
         keys.append(f"{prefix}{name}")
@@ -161,5 +161,5 @@ def paths(config: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def quiet() -> warnings.catch_warnings:
-    """Within it, a record's warning is kept back: the run says it once."""
+    """Context manager: suppress the warnings of records, since the run issues them once."""
     return warnings.catch_warnings(action="ignore")

@@ -1,6 +1,6 @@
-"""YAML files of packages, as Hydra asks for them: each parsed once, and the cells of conf/matrix as experiments.
+"""Hydra's access to YAML files of packages: each is parsed once, and the cells of conf/matrix are experiments.
 
-Hydra itself parses a dozen files anew for each configuration that it composes: most of what composing costs.
+Hydra itself parses a dozen files anew for each configuration that it composes: most of the cost of composing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Plain = dict[str, Any]
 
 
 class PackageSource(ConfigSource):
-    """The YAML files of a package. A file of its folder `matrix` holds several experiments: its key `mnist` in
+    """YAML files of a package. A file of its folder `matrix` contains several experiments: its key `mnist` in
     `qrbm.yaml` is experiment=matrix_qrbm_mnist."""
 
     def __init__(self, provider: str, path: str) -> None:
@@ -73,8 +73,8 @@ class PackageSource(ConfigSource):
 
 
 class CachedPackages(SearchPathPlugin):
-    """What Hydra itself, neurobench and its plugins bring is read by way of `PackageSource`. Packages of other programs
-    that use Hydra in this process are not."""
+    """Plugin that makes Hydra read its own files and those of neurobench and its plugins through `PackageSource`.
+    Packages of other programs that use Hydra in this process are not affected."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         ours = {f"pkg://{package}": f"{SCHEME}://{package}" for package in ("hydra.conf", *config_packages())}
@@ -83,14 +83,14 @@ class CachedPackages(SearchPathPlugin):
 
 
 def register_sources() -> None:
-    """From now on Hydra knows them. To be called before it is initialised; any number of times."""
+    """Register these sources with Hydra. To be called before it is initialised; any number of times."""
     for plugin in (PackageSource, CachedPackages):
         Plugins.instance().register(plugin)
 
 
 def plain_file(path: str) -> tuple[Any, str | None] | None:
-    """What the file of that path, "model/qrbm", holds in the first package that has one, not to be changed, and its
-    `@package`; None where no package has one."""
+    """Contents of the file at a path, "model/qrbm", in the first package that has one, not to be modified, and its
+    `@package`; None if no package has one."""
     for package in config_packages():
         if (cell := _cell(package, path)) is not None:
             return cell, "_global_"
@@ -106,9 +106,9 @@ def _folder(package: str) -> Traversable:
 
 
 def matrix_cells(package: str) -> dict[str, dict[str, Any]]:
-    """Name of each experiment that a package's folder `matrix` holds -> what it says.
+    """Name of each experiment in a package's folder `matrix` -> its contents.
 
-    Raises ConfigError where a file is no YAML, or holds something else than experiments.
+    Raises ConfigError if a file is not YAML, or contains anything but experiments.
     """
     folder = _folder(package).joinpath("matrix")
     files_of_cells = [file for file in folder.iterdir() if file.name.endswith(".yaml")] if folder.is_dir() else []
@@ -120,7 +120,7 @@ def matrix_cells(package: str) -> dict[str, dict[str, Any]]:
 
 
 def _cell(package: str, path: str) -> Plain | None:
-    """An experiment of the folder `matrix`, by the path that it has as one."""
+    """Experiment of the folder `matrix`, by its path as an experiment."""
     group, _, name = path.removesuffix(".yaml").rpartition("/")
     cell = matrix_cells(package).get(name) if group == "experiment" and name.startswith("matrix_") else None
     return None if cell is None else {"name": f"{name}_${{backend.name}}", **cell}
@@ -144,9 +144,9 @@ def _cells(path: str, text: str) -> dict[str, dict[str, Any]]:
 
 @lru_cache(maxsize=512)
 def _as_read(path: str, text: str) -> bytes:
-    """A configuration and its header, pickled: Hydra takes the defaults out of what it is given."""
+    """Configuration and its header, pickled, since Hydra removes the defaults from what it receives."""
     stream = io.StringIO(text)
-    stream.name = path  # which a fault of its syntax says
+    stream.name = path  # named in syntax errors
     return pickle.dumps((OmegaConf.load(stream), ConfigSource._get_header_dict(text)))
 
 

@@ -1,7 +1,7 @@
-"""Records and specs: what a section of a configuration is once it has been read.
+"""Records and specs, the objects that sections of a configuration become once they have been read.
 
-A record is a frozen dataclass that checks itself when it is made. A spec is a record that also names, as text, the
-function or class that does its work, so that a configuration is checked without importing anything heavy.
+A record is a frozen dataclass that checks itself on creation. A spec is a record that also names, as text, the function
+or class that does its work, so that a configuration is checked without importing anything heavy.
 """
 
 from dataclasses import dataclass, fields
@@ -12,22 +12,22 @@ from neurobench.config.bounds import BoundsError, Fault, field_faults
 
 @dataclass(frozen=True)
 class Uses:
-    """Annotates a model's field that YAML fills with `${backend.NAME}`: `Annotated[str, Uses("sampler")]`.
+    """Annotation of a model's field that YAML fills with `${backend.NAME}`: `Annotated[str, Uses("sampler")]`.
 
-    Once parsed the field holds NAME; the opened device is handed to the learner under the field's name.
+    Once parsed, the field contains NAME; the opened device is passed to the learner under the field's name.
     """
 
-    kind: str  # of device that the field takes
+    kind: str  # kind of device that the field accepts
 
 
 @dataclass(frozen=True)
 class Record:
-    """Checked when it is made: first each field against its annotation, then `conflicts`. Lists become tuples.
+    """Dataclass checked on creation: first each field against its annotation, then `conflicts`. Lists become tuples.
 
     Raises BoundsError with every fault.
     """
 
-    not_computed: ClassVar[tuple[str, ...]] = ()  # fields that decide on nothing that is computed: no part of a hash
+    not_computed: ClassVar[tuple[str, ...]] = ()  # fields that influence no result: no part of a hash
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -39,22 +39,26 @@ class Record:
             raise BoundsError(type(self).__name__, faults)
 
     def section_faults(self) -> list[Fault]:
-        """What is wrong inside fields that are sections themselves: ("phases.host.lr", "=0 is not above 0")."""
+        """Faults inside fields that are sections themselves: ("phases.host.lr", "=0 is not above 0")."""
         return []
 
     def conflicts(self) -> list[Fault]:
-        """Fields that are sound by themselves and do not go together: (field, "=3 is more than steps=2")."""
+        """Faults of fields that are valid alone but not together: (field, "=3 is more than steps=2")."""
         return []
 
 
 @dataclass(frozen=True)
 class Spec(Record):
-    """Base of what a `_target_` may name: a data set, an encoder, a model, a device, a tracker."""
+    """Base class of anything that a `_target_` may name: a data set, an encoder, a model, a device, a tracker."""
 
     opens: ClassVar[str]  # dotted name of the function or class that does the work, see `targets.load`
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Modules whose code decides on what is computed: where it is the user's own, its text is part of a run's
-        identity."""
+        """Modules whose code determines the results: if it is the user's own, its text is part of a run's identity."""
         return (type(self).__module__,)
+
+    def absent_extras(self) -> list[Fault]:
+        """Packages that a run needs for it and that are not installed: (field, "=x needs y, which is not installed").
+        Reading a finished run needs none of them."""
+        return []

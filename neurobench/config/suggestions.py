@@ -1,4 +1,4 @@
-"""What a word that cannot be used may have stood for: the sentence that helps."""
+"""Suggestions, as sentences, for words that cannot be used."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from neurobench.config.overrides import KEY, parse_word
 from neurobench.config.targets import in_python
 
 Names = Mapping[str, Sequence[str]]  # group -> its choices
-MOST_NAMES = 20  # that a sentence lists, where some of them are nearer than the others
+MOST_NAMES = 20  # listed in a sentence, if some of them match better than the others
 
 
 def groups_of(name: str, names: Names) -> list[str]:
-    """The groups that have a choice of this name, however it is capitalised."""
+    """Groups that have a choice of this name, whatever its case."""
     return [group for group, known in names.items() if name.lower() in (one.lower() for one in known)]
 
 
 def choice_hint(word: str, names: Names, command: str = "") -> str:
-    """ " Did you mean model=qrbm?" for a word that is, or nearly is, the name of a choice; else ""."""
+    """Hint " Did you mean model=qrbm?" for a word that is, or nearly is, the name of a choice; else ""."""
     for group in groups_of(word, names) or names:
         if hint := did_you_mean(word, names[group], f"{command}{group}="):
             return hint
@@ -29,7 +29,7 @@ def choice_hint(word: str, names: Names, command: str = "") -> str:
 
 
 def word_faults(words: Sequence[str], names: Callable[[], Names]) -> tuple[list[str], list[str]]:
-    """A sentence for each word that is no override, or several that were meant as one; and the words that are
+    """Sentences on words that are not overrides, or on several that were meant as one; and the words that are
     overrides."""
     faults, sound = [], []
     for parts in _together(words):
@@ -45,7 +45,7 @@ def word_faults(words: Sequence[str], names: Callable[[], Names]) -> tuple[list[
 
 
 def _together(words: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Words as they belong together: `model.lr = 0.1`, `model.lr= 0.1`, `model.lr =0.1` and `model.lr 0.1` are one."""
+    """Words grouped by override: `model.lr = 0.1`, `model.lr= 0.1`, `model.lr =0.1` and `model.lr 0.1` are one each."""
     at = 0
     while at < len(words):
         size = _size(words[at : at + 3])
@@ -72,7 +72,7 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def offered(name: str, known: Sequence[str]) -> str:
-    """All names; of a long list only those that contain the one that was asked for."""
+    """Sentence listing all names; of a long list only those that contain the requested one."""
     alike = [one for one in known if re.search(re.escape(name), one, re.IGNORECASE)]
     if len(known) > MOST_NAMES and alike:
         return f"there is {', '.join(alike)}. neurobench list shows all."
@@ -80,7 +80,7 @@ def offered(name: str, known: Sequence[str]) -> str:
 
 
 def own_file(group: str, name: Any) -> str:
-    """How to find a choice whose file lies in the folder where the command is typed; "" where there is none."""
+    """Hint on how to use a choice whose file lies in the current folder; "" if there is none."""
     if not Path(group, f"{name}.yaml").is_file():
         return ""
     if Path(f"{name}.py").is_file():

@@ -1,22 +1,22 @@
-"""Which classes a configuration may name: an exact allow-list.
+"""Allow-list of the exact classes that a configuration may name.
 
-A `_target_` is the dotted name of a spec (`neurobench.config.spec.Spec`): one that is defined in the room of its kind
-below `neurobench.`, one that an installed package lists by its exact name in the entry-point group
-`neurobench.plugins`, or one of a package or module that the person at the keyboard allows: by name, and then it may
-lie in the folder where the command is typed, or by file, and then YAML files are found in that file's folder too:
+A `_target_` is the dotted name of a spec (`neurobench.config.spec.Spec`): one that is defined in the subpackage of its
+kind below `neurobench.`, one that an installed package lists by its exact name in the entry-point group
+`neurobench.plugins`, or one of a package or module that the user allows: by name, and then it may lie in the current
+folder, or by file, and then YAML files are found in that file's folder too:
 
     NEUROBENCH_ALLOW=mymodel neurobench run --config-dir . model=mymodel
     neurobench run --plugin mymodel.py model=mymodel
 
-It is made from plain values by `find_target(...)(**fields)`; nothing else in a configuration can name code.
+A spec is created from plain values by `find_target(...)(**fields)`; nothing else in a configuration can name code.
 
 A device may also wrap a class of another package (any `dimod.Sampler`), under the same conditions:
 
     NEUROBENCH_ALLOW=dwave.system,dynex neurobench run ...
 
-It is an environment variable or an option and no key, so that a configuration from elsewhere cannot allow itself
-anything; for the same reason the variable is read once, before any configuration. `--plugin FILE.py` is the same as the
-file's path in the variable, which the workers of a sweep inherit.
+This is an environment variable or an option, not a key, so that a configuration from elsewhere cannot allow itself
+anything; for the same reason the variable is read once, before any configuration. `--plugin FILE.py` is equivalent to
+the file's path in the variable, which the workers of a sweep inherit.
 """
 
 import hashlib
@@ -41,10 +41,10 @@ PLUGIN_CONFIGS = "neurobench.configs"
 ALLOW = "NEUROBENCH_ALLOW"
 _WORDS = tuple(word.strip() for word in os.environ.get(ALLOW, "").split(",") if word.strip())
 ALLOWED = tuple(word for word in _WORDS if not word.endswith(".py"))  # modules and packages by name
-PLUGIN_FILES: dict[str, Path] = {}  # module -> its file, of those that are allowed by file
-LEFT_OUT: list[str] = []  # why a file that the variable names is not allowed
+PLUGIN_FILES: dict[str, Path] = {}  # module -> its file, if allowed by file
+LEFT_OUT: list[str] = []  # reasons why files named in the variable are not allowed
 
-# Kind of section -> the room whose classes it may name.
+# Kind of section -> the subpackage whose classes it may name.
 ROOMS = {
     "model": "neurobench.models.",
     "device": "neurobench.devices.",
@@ -55,7 +55,7 @@ ROOMS = {
 
 
 class TargetRefused(Exception):
-    """The sentence that says why a target is refused."""
+    """Error with the sentence that says why a target is refused."""
 
 
 @cache
@@ -67,7 +67,7 @@ def plugin_targets() -> dict[str, str]:
 
 @cache
 def config_packages() -> tuple[str, ...]:
-    """Packages that hold YAML files: our own first, then each plugin's that can be imported."""
+    """Packages that contain YAML files: that of neurobench first, then each plugin's that can be imported."""
     broken = broken_plugins()
     for name, sentence in broken.items():
         print(f"plugin {name} is left out: {sentence}", file=sys.stderr)
@@ -76,48 +76,48 @@ def config_packages() -> tuple[str, ...]:
 
 
 def config_places(config_dir: str | None = None) -> list[Any]:
-    """Folders that hold YAML files: those of packages, those of the files that are allowed, and a user's own."""
+    """Folders that contain YAML files: those of packages, those of the allowed files, and a user's own."""
     return [*(files(package) for package in config_packages()), *own_folders(config_dir)]
 
 
 def own_folders(config_dir: str | None = None) -> list[Path]:
-    """Those of them that no package brings: a user's own, and where the files lie that are allowed (model/mine.yaml
-    next to mine.py)."""
+    """Folders of YAML files outside packages: a user's own, and those of the allowed files (model/mine.yaml next to
+    mine.py)."""
     plugins = [path.parent for path in PLUGIN_FILES.values()]
     return list(dict.fromkeys([*([Path(config_dir)] if config_dir else []), *plugins]))
 
 
 def own_options(config_dir: str | None = None) -> list[str]:
-    """The options with which a command finds what this one does: a user's folder and the files that are allowed."""
+    """Options with which a command finds the same YAML files and code: a user's folder and the allowed files."""
     folder = [f"--config-dir={config_dir}"] if config_dir else []
     return [*folder, *(f"--plugin={path}" for path in PLUGIN_FILES.values())]
 
 
 def in_python(module: str) -> str:
-    """What allows a file where there is no command line to add `--plugin` to."""
+    """Python call that allows a file where there is no command line for `--plugin`."""
     return f'in Python nb.allow("{module}.py")'
 
 
 @cache
 def broken_plugins() -> dict[str, str]:
-    """Package of YAML files that an installed plugin names and that cannot be imported -> why not, in words."""
+    """Package of YAML files that an installed plugin names and that cannot be imported -> the reason, in words."""
     broken = {}
     for point in entry_points(group=PLUGIN_CONFIGS):
         package = point.value
         try:
             importlib.import_module(package)
-            if not files(package).joinpath("__init__.py").is_file():  # Hydra wants it
+            if not files(package).joinpath("__init__.py").is_file():  # required by Hydra
                 raise ImportError("the folder of its YAML files has no __init__.py")
-        except Exception as error:  # whatever somebody else's code raises
+        except Exception as error:  # third-party code may raise anything
             owner = point.dist.name if point.dist else "?"
             broken[package] = f"{type(error).__name__}: {error} (pip uninstall {owner}, or repair it)"
     return broken
 
 
 def find_target(path: Any, kind: str, base: type[Spec]) -> type[Spec]:
-    """The spec that a `_target_` names in a section of this kind. Raises TargetRefused.
+    """Spec that a `_target_` names in a section of this kind. Raises TargetRefused.
 
-    `base`: the class that specs of the kind derive from.
+    `base`: the class from which specs of the kind derive.
     """
     if not isinstance(path, str) or not _is_dotted_name(path):
         raise TargetRefused(f"_target_={path!r} is not the dotted name of a class")
@@ -145,13 +145,13 @@ def find_target(path: Any, kind: str, base: type[Spec]) -> type[Spec]:
 
 
 def load(path: str) -> Any:
-    """The function or class that a spec names in its code (`opens`, `figures`, ...), never one that YAML names."""
+    """Function or class that a spec names in its code (`opens`, `figures`, ...), never one that YAML names."""
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)
 
 
 def outside_fault(path: str, ours: Sequence[str]) -> str | None:
-    """Why a class of another package may not be named ("=x.Y is not allowed: ..."), or None. `ours` may be."""
+    """Reason why a class of another package may not be named ("=x.Y is not allowed: ..."), or None. `ours` may be."""
     if not _is_dotted_name(path):
         return f"={path!r} is not the dotted name of a class"
     listed = [*ours, *plugin_targets()]
@@ -165,7 +165,7 @@ def outside_fault(path: str, ours: Sequence[str]) -> str | None:
 
 
 def is_installed(module: str) -> bool:
-    """Whether a module can be imported; only the packages above it are."""
+    """Whether a module can be imported; only its parent packages are imported to find out."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
@@ -173,13 +173,13 @@ def is_installed(module: str) -> bool:
 
 
 def import_extra(module: str, extra: str, owner: str) -> Any:
-    """The module that `owner` needs. Raises UserError that names the extra where it is not installed, and the package
-    that fails where it is: amdsmi, which zeus-ml brings, breaks Ray's import where AMD's library is missing."""
+    """Import the module that `owner` needs. Raises UserError that names the extra if it is not installed, or the
+    package that fails if it is: amdsmi, which zeus-ml installs, breaks Ray's import if AMD's library is missing."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise UserError(not_installed(owner, error.name or module, extra)) from error
-    except Exception as error:  # whatever a broken installation raises
+    except Exception as error:  # a broken installation may raise anything
         frames = (str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__))
         packages = [name.partition(".")[0] for name in frames]
         culprit = next((name for name in reversed(packages) if name not in ("importlib", "neurobench")), module)
@@ -191,15 +191,15 @@ def import_extra(module: str, extra: str, owner: str) -> Any:
 
 
 def import_fault(module: str) -> str | None:
-    """Why a module cannot be imported, or None once it is. Only to be called with one that is allowed."""
+    """Import a module and return the reason if that fails, else None. Only to be called with an allowed module."""
     _search_here()
-    # Bytecode counts as current by length and second: of two edits within one second the first would be run again.
+    # Bytecode is matched to its source by length and second: of two edits within a second the first would run again.
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, not module.startswith("neurobench.")
     try:
         importlib.import_module(module)
     except ModuleNotFoundError as error:
         return f"there is no module {error.name}"
-    except (Exception, SystemExit) as error:  # whatever somebody else's code raises
+    except (Exception, SystemExit) as error:  # third-party code may raise anything
         return f"its module cannot be imported ({type(error).__name__}: {' '.join(str(error).split())})"
     finally:
         sys.dont_write_bytecode = before
@@ -207,11 +207,11 @@ def import_fault(module: str) -> str | None:
 
 
 def allow_file(text: str) -> None:
-    """Allow the module that a file holds, here and in processes that are started. Raises UserError."""
+    """Allow the module in a file, in this process and in those that it starts. Raises UserError."""
     global ALLOWED
     path, before = Path(text).resolve(), list(sys.path)
     if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # last, so that nothing in the folder can stand in for an installed package
+        sys.path.append(str(path.parent))  # last, so that nothing in the folder can shadow an installed package
     if fault := _file_fault(path):
         sys.path[:] = before
         raise UserError(f"plugin {text}: {fault}")
@@ -237,7 +237,7 @@ def _file_fault(path: Path) -> str | None:
 
 
 def own_code_findings() -> Iterator[tuple[bool, str]]:
-    """Of each module that the person at the keyboard allows, whether it can be imported, and where it lies."""
+    """Whether each module that the user allows can be imported, and where it lies."""
     yield from ((False, sentence) for sentence in LEFT_OUT)
     for name in ALLOWED:
         fault = import_fault(name)
@@ -246,7 +246,7 @@ def own_code_findings() -> Iterator[tuple[bool, str]]:
 
 
 def fingerprint(module: str) -> str | None:
-    """sha256 of the source of a module that the person at the keyboard allows; None of any other."""
+    """Digest (sha256) of the source of a module that the user allows; None for any other."""
     if not any(f"{module}.".startswith(f"{name}.") for name in ALLOWED):
         return None
     _search_here()
@@ -257,7 +257,7 @@ def fingerprint(module: str) -> str | None:
 
 
 def _search_here() -> None:
-    """A module that is allowed by name may lie in the folder where the command is typed."""
+    """Add the current folder to the search path, since a module that is allowed by name may lie in it."""
     here = str(Path.cwd())
     if here not in sys.path and set(ALLOWED) - set(PLUGIN_FILES):
         sys.path.append(here)  # last, as above
@@ -272,7 +272,7 @@ def _is_dotted_name(path: str) -> bool:
 
 
 def _is_defined_in(value: Any, module_name: str, base: type[Spec]) -> bool:
-    """A spec of the module's own. One that opens nothing only holds what others share."""
+    """Whether a value is a spec of the module itself. A class without `opens` only contains what others share."""
     return (
         isinstance(value, type)
         and issubclass(value, base)
@@ -282,7 +282,7 @@ def _is_defined_in(value: Any, module_name: str, base: type[Spec]) -> bool:
 
 
 def _allow_files() -> None:
-    """Those that the environment variable names. One that is not as it should be stops nothing."""
+    """Allow the files that the environment variable names. A faulty one is reported and left out."""
     for word in (word for word in _WORDS if word.endswith(".py")):
         try:
             allow_file(word)

@@ -1,3 +1,3 @@
-"""Whether other frameworks run NIR graphs as NIR's equations say: reference graphs, their exact answers, verdicts."""
+"""Conformance of other frameworks to NIR's equations: reference graphs, their exact answers, verdicts."""
 
-FOLDER = ".conformance"  # below the outputs: what was found, a file a framework
+FOLDER = ".conformance"  # folder of the results below the outputs, one file per framework

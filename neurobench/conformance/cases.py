@@ -1,5 +1,5 @@
-"""Reference graphs, each as small as shows its point. Time constants are whole numbers of steps, weights and inputs
-multiples of 1/8, so that a step in float32 differs from the exact one by its rounding alone."""
+"""Reference graphs, each as small as possible. Time constants are whole numbers of steps, weights and inputs multiples
+of 1/8, so that a step in float32 differs from the exact one only by its rounding."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from neurobench.problems.nir_file import nir_package
 
 STEPS, SAMPLES = 40, 2
 DT = 1e-4  # s; what most importers assume
-OFF_GRID = 1.01  # a threshold that no sum of eighths meets
+OFF_GRID = 1.01  # a threshold that no sum of eighths equals
 
 
 @dataclass(frozen=True)
 class Case:
     name: str
-    kind: str  # of the node that it is about
+    kind: str  # of the node under test
     graph: Any  # nir.NIRGraph
     x: np.ndarray  # (STEPS, SAMPLES, *shape) float32
-    dt: float  # s a step
-    own_dt: bool  # it is about this dt; else any serves, with time constants in proportion
+    dt: float  # s per step
+    own_dt: bool  # the test needs this dt; otherwise any will do, with time constants in proportion
 
 
 class _Maker:
-    """Nodes and cases at one dt."""
+    """Factory of nodes and graphs at one dt."""
 
     def __init__(self, dt: float):
         self.nir, self.dt = nir_package(), dt
@@ -54,7 +54,7 @@ class _Maker:
         return self.nir.Conv2d((6, 6), weight, stride, padding, dilation, 1, bias)
 
     def chain(self, shape: tuple[int, ...], *nodes: Any, names: tuple[str, ...] = ()) -> Any:
-        """Input, the nodes, Output; where the shape of the output is that of the last node."""
+        """Graph of Input, the nodes and Output; the shape of the output is that of the last node."""
         named = dict(zip(names or [f"node{k}" for k in range(len(nodes))], nodes, strict=True))
         return self.graph(shape, named, [*pairwise(["input", *named, "output"])])
 
@@ -66,7 +66,7 @@ class _Maker:
         return nir.NIRGraph(everything, edges, metadata={"dt": self.dt})
 
     def loop(self, neuron: Any) -> Any:
-        """Linear, and a neuron whose spikes come back through weights."""
+        """Graph of Linear and a neuron whose spikes are fed back through weights."""
         nodes = {"w_in": self.linear(3, 4, 5), "lif": neuron, "w_rec": self.linear(3, 3, 6, 0.5)}
         edges = [("input", "w_in"), ("w_in", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output")]
         return self.graph((4,), nodes, edges)
@@ -85,7 +85,7 @@ def _spikes(shape: tuple[int, ...], share: float = 0.5, seed: int = 2) -> np.nda
 
 
 def _currents(n: int = 3) -> np.ndarray:
-    """Constant currents, another for each neuron, so that each fires now and then."""
+    """Constant currents, different for each neuron, so that each fires now and then."""
     return np.broadcast_to(np.linspace(0.5, 3, n, dtype=np.float32), (STEPS, SAMPLES, n)).copy()
 
 
@@ -184,7 +184,7 @@ def _row(*names: str) -> list[tuple[str, str]]:
 
 
 def _at_own_dt() -> Iterator[tuple[float, Made]]:
-    """A dt of 1 ms, and one that is a power of 2, for a potential that is the threshold to the bit."""
+    """Cases at a dt of 1 ms, and at a power of 2, for a potential that equals the threshold to the bit."""
     m = _Maker(1e-3)
     yield m.dt, ("LIF, dt = 1 ms", "LIF", m.chain((3,), m.lif()), _currents())
     yield m.dt, ("CubaLIF, dt = 1 ms", "CubaLIF", m.chain((3,), m.cuba()), _spikes((3,), 0.4) / np.float32(4))
@@ -197,7 +197,7 @@ FAMILIES: tuple[Callable[[_Maker], Iterator[Made]], ...] = (_stateless, _integra
 
 
 def cases(dt: float = DT) -> list[Case]:
-    """All of them; those that are about no dt in particular at this one."""
+    """All reference cases; those that need no particular dt use this one."""
     maker = _Maker(dt)
     anywhere = [Case(*made, dt, False) for family in FAMILIES for made in family(maker)]
     return [*anywhere, *(Case(*made, step, True) for step, made in _at_own_dt())]

@@ -1,10 +1,10 @@
-"""Why a framework differs on a case: (framework, case) -> what its importer does, as its source has it. The case is the
-minimal graph. Versions: norse 1.1.0, snnTorch 1.0.0, SpikingJelly 2.0.0, sinabs 2.0.3,
+"""Reasons why a framework differs on a case: (framework, case) -> what its importer does, according to its source. The
+case is the minimal graph. Versions: norse 1.1.0, snnTorch 1.0.0, SpikingJelly 2.0.0, sinabs 2.0.3,
 rockpool 3.1.0, nirtorch 2.6."""
 
 _NORSE_R = (
-    "The importer logs a warning that it expects r = 1 and goes on without r (`import_nir`: LIFBoxCell and IAFCell get "
-    "none). Potentials are 1 / r of what they should be."
+    "The importer logs a warning that it expects r = 1 and continues without r (`import_nir`: LIFBoxCell and IAFCell "
+    "get none). Potentials are 1 / r of what they should be."
 )
 _NORSE_RESET = (
     "The importer does not hand v_reset on (`import_nir`), and norse's neurons fall to their own default of 0. Nothing "

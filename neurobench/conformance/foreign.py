@@ -1,8 +1,9 @@
-"""Runs in the environment of another framework: python foreign.py FRAMEWORK FOLDER.
+"""Script run in the environment of another framework: python foreign.py FRAMEWORK FOLDER.
 
-For each NAME.nir with its NAME.npz (x (T, B, *shape), dt) in the folder, NAME.answer.npz: y (T, B, *shape), v (T, B,
-*shape) where the framework tells the membrane of the only neuron, or the sentence with which it stopped ("refusal" when
-it read the graph, "failure" when it ran it). And versions.json. It needs nothing but numpy, nir and the framework.
+For each NAME.nir with its NAME.npz (x (T, B, *shape), dt) in the folder, it writes NAME.answer.npz: y (T, B, *shape), v
+(T, B, *shape) if the framework reports the membrane of the only neuron, or the error with which it stopped ("refusal"
+on reading the graph, "failure" on running it). It also writes versions.json. It needs only numpy, nir and the
+framework.
 """
 
 import json
@@ -27,7 +28,7 @@ def norse(graph: Any, dt: float) -> Run:
 
 
 def _norse_v(state: Any) -> Any:
-    """Of the state of a neuron; that of its CubaLIF is a pair of the synapse's and the membrane's."""
+    """Membrane potential in a neuron's state; norse's CubaLIF has a pair of states, of the synapse and the membrane."""
     return getattr(state[1] if type(state) is tuple and len(state) == 2 else state, "v", None)
 
 
@@ -45,7 +46,7 @@ def spikingjelly(graph: Any, dt: float) -> Run:
 
 
 def sinabs(graph: Any, dt: float) -> Run:
-    """Its layers read all steps at once, samples one after the other."""
+    """Runner of sinabs, whose layers read all steps at once, samples one after the other."""
     from sinabs.nir import from_nir
 
     net: list[Any] = []
@@ -62,7 +63,7 @@ def sinabs(graph: Any, dt: float) -> Run:
 
 
 def rockpool(graph: Any, dt: float) -> Run:
-    """Its modules read all steps at once, samples first, and take dt from the nodes' own constants."""
+    """Runner of rockpool, whose modules read all steps at once, samples first, and take dt from constants of nodes."""
     from rockpool.nn.modules.torch.nir import from_nir
 
     def run(x: torch.Tensor) -> tuple[torch.Tensor, None]:
@@ -74,13 +75,13 @@ def rockpool(graph: Any, dt: float) -> Run:
 
 
 def _states(state: Any) -> list[Any]:
-    """nirtorch's executors keep them in a dict, or in an object that has one."""
+    """States of the neurons, which nirtorch's executors store in a dict, or in an object that has one."""
     values = getattr(state, "state", state)
     return [each for each in values.values() if isinstance(each, tuple)] if isinstance(values, dict) else []
 
 
 def stepped(net: Any, membranes: Callable[[Any], list[Any]]) -> Run:
-    """A module that takes a step at a time, (x, state) -> (y, state)."""
+    """Runner of a module that takes one step at a time, (x, state) -> (y, state)."""
 
     def run(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         state, ys, vs = None, [], []
@@ -104,7 +105,7 @@ def answer(open_: Callable[[Any, float], Run], file: Path) -> dict[str, Any]:
     given = np.load(file.with_suffix(".npz"))
     try:
         run = open_(nir.read(file), float(given["dt"]))
-    except ModuleNotFoundError:  # an environment that lacks a package says nothing of the framework
+    except ModuleNotFoundError:  # an environment that lacks a package says nothing about the framework
         raise
     except Exception as error:  # whatever it raises
         return {"refusal": f"{type(error).__name__}: {error}"}

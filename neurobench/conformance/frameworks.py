@@ -1,4 +1,4 @@
-"""Frameworks, each run in an environment of its own."""
+"""Frameworks, each run in a separate environment."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from neurobench.conformance.verdicts import Answer, Verdict, verdict
 from neurobench.problems.nir_file import nir_package
 
 FOREIGN = Path(__file__).with_name("foreign.py")
-SECONDS = 1800  # after which a framework is given up
+SECONDS = 1800  # time limit for the run of a framework
 
 
 @dataclass(frozen=True)
 class Framework:
-    """`dt`: the seconds a step that its importer assumes whatever the graph says; None where it takes the graph's."""
+    """A framework. `dt`: seconds per step that its importer assumes for any graph; None if it uses the graph's."""
 
     name: str
     dt: float | None
@@ -48,7 +48,7 @@ class Conformance:
 
 
 def framework_of(name: str) -> Framework:
-    """Raises UserError where there is none."""
+    """Framework of that name. Raises UserError if there is none."""
     if name not in FRAMEWORKS:
         hint = did_you_mean(name, FRAMEWORKS)
         raise UserError(f"there is no framework {name!r}; there are {', '.join(FRAMEWORKS)}.{hint}")
@@ -56,7 +56,7 @@ def framework_of(name: str) -> Framework:
 
 
 def conform(framework: Framework, python: Path) -> Conformance:
-    """Every case, run by the interpreter of the framework's environment. Raises UserError where it cannot be run."""
+    """Run every case with the interpreter of the framework's environment. Raises UserError if that fails."""
     if not python.is_file():
         raise UserError(f"there is no {python}. `make conform-{framework.name}` makes it, or name one with --python.")
     chosen = cases(framework.dt or DT)

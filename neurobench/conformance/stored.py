@@ -1,4 +1,4 @@
-"""Conformance that was found, a file a framework."""
+"""Stored conformance results, one file per framework."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def stored_file(outputs: Path, framework: str) -> Path:
 
 
 def stored(outputs: Path) -> list[Conformance]:
-    """Of every framework that was run."""
+    """Results of every framework that was run."""
     results = []
     for name in FRAMEWORKS:
         if (file := stored_file(outputs, name)).is_file():

@@ -1,4 +1,4 @@
-"""Verdicts as Markdown: a row a kind of node, a row a case, and why what is wrong is wrong."""
+"""Verdicts as Markdown: one row per kind of node, one row per case, and the reasons for what is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a framework made of a case, compared with the exact answer."""
+"""Comparison of a framework's answer to a case with the exact answer."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from neurobench.models.nir_graph.network import GraphNetwork
 from neurobench.problems.nir_file import parse_nir
 from neurobench.problems.spiking_graph import Neuron, SpikingGraph, Threshold
 
-TOLERANCE = 1e-5  # of the largest value: float32 over forty steps
+TOLERANCE = 1e-5  # relative to the largest value: float32 over forty steps
 Word = Literal["faithful", "approximate", "unsupported", "wrong"]
 
 
 class Answer(NamedTuple):
-    """What a framework gave: outputs and, where it tells them, membranes; or the sentence with which it stopped."""
+    """Answer of a framework: outputs and, if it reports them, membranes; or the error with which it stopped."""
 
     y: np.ndarray | None = None  # (T, B, *shape)
     v: np.ndarray | None = None
-    refusal: str = ""  # on reading the graph
-    failure: str = ""  # on running it
+    refusal: str = ""  # error on reading the graph
+    failure: str = ""  # error on running it
 
 
 @dataclass(frozen=True)
 class Verdict:
     case: str
-    kind: str  # of node
+    kind: str  # kind of node
     word: Word
     detail: str
 
 
 class Exact(NamedTuple):
     y: np.ndarray
-    v: np.ndarray | None  # where there is one neuron alone
+    v: np.ndarray | None  # if there is only one neuron
 
 
 def exact(graph: SpikingGraph, x: np.ndarray, how: Dynamics) -> Exact:
-    """In float64."""
+    """Exact answer in float64."""
     membranes: dict[str, torch.Tensor] = {}
     network = GraphNetwork(graph, how, torch.device("cpu"), torch.float64)
     y = network.run(torch.from_numpy(x), membranes).numpy()
@@ -88,8 +88,8 @@ def _membranes(answer: Answer, truth: Exact) -> tuple[Word, str]:
 
 
 def _variants(graph: SpikingGraph, case: Case) -> Iterator[tuple[Word, str, Exact]]:
-    """Other ways to cut the equations into steps are approximations; other equations are not. Reset by subtraction is
-    what NIR's equations said before its neurons had a v_reset, which a file without one cannot tell from 0."""
+    """Answers of variants: other discretisations of the equations are approximations, other equations are not. Reset by
+    subtraction was in NIR's equations before its neurons had a v_reset, which a file without one cannot tell from 0."""
     resets = [node.v_reset for node in graph.nodes.values() if isinstance(node, Neuron) and node.v_reset is not None]
     older: Word = "wrong" if any(each.any() for each in resets) else "approximate"
     ways: tuple[tuple[Word, str, Dynamics], ...] = (
@@ -114,7 +114,7 @@ def _same(one: np.ndarray, other: np.ndarray, spikes: bool) -> bool:
 
 
 def _first(y: np.ndarray, truth: np.ndarray) -> str:
-    """The first step and neuron that differ, and what stands there."""
+    """Text with the first step and neuron that differ, and the values there."""
     differs = np.abs(y - truth) > TOLERANCE * max(1.0, np.abs(truth).max())
     step, sample, *place = (int(part) for part in np.argwhere(differs)[0])
     at = (step, sample, *place)

@@ -1,6 +1,6 @@
-"""What a data set is to the rest of the program: a layout, a number of classes, three splits.
+"""The interface of data sets to the rest of the program: a layout, a number of classes, three splits.
 
-A data set's spec names files and seeds; it imports nothing heavy, so that a configuration is checked without torch.
+A data set's spec names files and seeds; it imports nothing heavy, so that a configuration can be checked without torch.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Layout = Literal["vector", "image", "events"]
 
 
 class DataError(Exception):
-    """A data file is missing, cut, altered or malformed. The message names file, offset and way out."""
+    """A data file is missing, truncated, altered or malformed. The message names the file, the offset and a remedy."""
 
 
 class Batch(NamedTuple):
@@ -44,8 +44,8 @@ class Split:
 
     x: Tensor | Events | StoredEvents  # vector (N, D) or image (N, C, H, W), float32 in [0, 1]; or N recordings
     y: Tensor  # (N,) int64 class, in [0, n_classes)
-    ids: Tensor  # (N,) int64 position in the source's own file order: two splits overlap where ids agree
-    classes: tuple[str, ...] = ()  # their names in figures, where the data have any
+    ids: Tensor  # (N,) int64 positions in the source's file order: two splits overlap where ids agree
+    classes: tuple[str, ...] = ()  # class names for figures, if the data have any
 
     def __len__(self) -> int:
         return len(self.y)
@@ -54,34 +54,34 @@ class Split:
         """The samples at `index` ((B,) int64 or a slice), in that order."""
         import torch
 
-        if isinstance(self.x, torch.Tensor) and isinstance(index, torch.Tensor):  # copies rows, not number by number
+        if isinstance(self.x, torch.Tensor) and isinstance(index, torch.Tensor):  # copies row by row, not by number
             return Batch(self.x.index_select(0, index), self.y[index])
         return Batch(self.x[index], self.y[index])
 
     def head(self, n: int | None) -> Split:
-        """The first n samples (all of them where n is None or larger)."""
+        """The first n samples (all of them if n is None or larger)."""
         return self if n is None or n >= len(self) else replace(self, x=self.x[:n], y=self.y[:n], ids=self.ids[:n])
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Train, validation and test, and where they came from."""
+    """Training, validation and test splits, and their source."""
 
     train: Split
-    validation: Split  # may be empty: then nothing may be chosen
+    validation: Split  # may be empty: then nothing may be selected by it
     test: Split
     source: str  # "bundled", "generated" or the root that was read
-    sha256: str  # of the bytes that were read, or of the generated arrays
-    evaluated_on: str  # in words: "the official test set", "100 of the 10,000 official test recordings"
-    emulated: bool = False  # emulated data never stand in for recorded data in a table
-    validation_is_tested: bool = False  # the slip of a tutorial that validates on its test set
-    classes: tuple[str, ...] = ()  # names, where the data have any
-    bytes_read: int | None = None  # of the files, where they are a user's
-    others: Mapping[str, Split] = field(default_factory=dict)  # further test sets; of each, NAME_accuracy is measured
-    figures: Callable[[], Mapping[str, Figure]] | None = None  # of the data themselves, for a run's record
+    sha256: str  # of the bytes read, or of the generated arrays
+    evaluated_on: str  # the test set in words: "the official test set", "100 of the 10,000 official test recordings"
+    emulated: bool = False  # emulated data never replace recorded data in a table
+    validation_is_tested: bool = False  # the mistake of a tutorial that validates on its test set
+    classes: tuple[str, ...] = ()  # class names, if the data have any
+    bytes_read: int | None = None  # size of the files, if they are a user's
+    others: Mapping[str, Split] = field(default_factory=dict)  # further test sets; NAME_accuracy is measured on each
+    figures: Callable[[], Mapping[str, Figure]] | None = None  # figures of the data themselves, for a run's record
 
     def limited(self, train: int | None, test: int | None) -> Splits:
-        """At most so many training (and validation) and test samples; `evaluated_on` says so."""
+        """Splits with at most `train` training (and validation) and `test` test samples; `evaluated_on` says so."""
         words = self.evaluated_on
         if test is not None and test < len(self.test):
             words = f"the first {test} samples of {words}"
@@ -97,7 +97,7 @@ class Splits:
 
 @dataclass(frozen=True)
 class DatasetSpec(Spec):
-    """A data set as its YAML names it. `opens` names what is called with (spec, seed) and returns Splits."""
+    """A data set as specified in YAML. `opens` names the function that maps (spec, seed) to Splits."""
 
     @property
     @abstractmethod
@@ -110,20 +110,20 @@ class DatasetSpec(Spec):
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """Of one sample: (D,), (C, H, W), or (polarities, rows, columns) of a sensor."""
+        """Shape of one sample: (D,), (C, H, W), or (polarities, rows, columns) of a sensor."""
 
     def memory(self) -> Mapping[str, int]:
-        """Key of the configuration -> bytes of samples that it asks for, where nothing else bounds them."""
+        """Configuration key -> bytes of samples that it requests, if nothing else bounds them."""
         return {}
 
     def load(self, seed: int) -> Splits:
-        """Read or generate. `seed` decides what is held out for validation and any draw. Raises DataError."""
+        """Read or generate the splits. `seed` decides the validation samples and any draw. Raises DataError."""
         return load(self.opens)(self, seed)
 
 
 def stamp(root: str | None) -> str:
-    """What lies at a data root, by names, sizes and times: while it stays the same, so do the data. Reading them all
-    again to be sure would take longer than many a run. "" where there is no root."""
+    """Hash of the names, sizes and times of the files at a data root: while it is unchanged, so are the data. Reading
+    them all again to be sure would take longer than many runs. "" if there is no root."""
     if root is None:
         return ""
     files = [root] if Path(root).is_file() else [f"{at}/{name}" for at, _, names in os.walk(root) for name in names]

@@ -1,4 +1,4 @@
-"""From one layout to another: what the specs in `encoders` open. Times of events are in microseconds."""
+"""Conversions between layouts: the functions that the specs in `encoders` name. Event times are in microseconds."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from neurobench.data.encoders import Counts, EmulatedCamera, Flat, Latency, Rast
 from neurobench.data.events import Events, StoredEvents, concatenate
 from neurobench.kernels.random import derive, uniforms
 
-# Samples at a time: bounds memory, changes no result.
+# Samples encoded at a time: this bounds memory and changes no result.
 LATENCY_BLOCK, RATE_BLOCK, COUNTS_BLOCK = 1000, 100, 500
 
 
 def latency(spec: Latency, x: Tensor, ids: Tensor) -> Events:
-    """One event a value, the larger the earlier. Nothing is random."""
+    """Encode each value as one event, the larger the earlier. Nothing is random."""
     parts = []
     for block in x.split(LATENCY_BLOCK):
         activity = population_code(block, spec.cells)
@@ -31,7 +31,7 @@ def latency(spec: Latency, x: Tensor, ids: Tensor) -> Events:
 
 
 def rate(spec: Rate, x: Tensor, ids: Tensor) -> Events:
-    """Poisson trains: Bernoulli draws in steps of 1 ms, the event anywhere within its step."""
+    """Encode values as Poisson trains: Bernoulli draws in steps of 1 ms, the event anywhere within its step."""
     steps = int(spec.duration)
     parts = []
     for block, numbers in zip(x.split(RATE_BLOCK), ids.split(RATE_BLOCK), strict=True):
@@ -48,10 +48,10 @@ def rate(spec: Rate, x: Tensor, ids: Tensor) -> Events:
 
 
 def population_code(x: Tensor, cells: int) -> Tensor:
-    """The activity of each cell of the sensor, (N, polarities, rows, columns) in [0, 1].
+    """Activity of each cell of the sensor, (N, polarities, rows, columns) in [0, 1].
 
-    An image (N, C, H, W) is left as it is. Value v of a vector (N, D) excites cells with centres c at even distances
-    over [0, 1]: exp(-(v - c)^2 / (2 s^2)), s being the distance; a single cell has the activity v.
+    An image (N, C, H, W) is returned unchanged. Value v of a vector (N, D) excites cells whose centres c are evenly
+    spaced over [0, 1]: exp(-(v - c)^2 / (2 s^2)), where s is the spacing; a single cell has activity v.
     """
     if x.dim() == 4:
         return x
@@ -62,7 +62,7 @@ def population_code(x: Tensor, cells: int) -> Tensor:
 
 
 def _in_order(t: Tensor, owner: Tensor, cells: list[Tensor], shape: torch.Size) -> Events:
-    """Events of n recordings, each in the order of time, events of one time in the order of their cells.
+    """Events of n recordings, each sorted by time, simultaneous events in the order of their cells.
 
     cells: column, row and polarity of each event; shape: (n, polarities, rows, columns).
     """
@@ -74,7 +74,7 @@ def _in_order(t: Tensor, owner: Tensor, cells: list[Tensor], shape: torch.Size) 
 
 
 def camera(spec: EmulatedCamera, x: Tensor, ids: Tensor) -> StoredEvents:
-    """Images (N, 1, 28, 28) as the fitted camera records them; kept in the cache."""
+    """Images (N, 1, 28, 28) as recorded by the fitted camera; stored in the cache."""
     from neurobench.data.camera.emulation import stored
     from neurobench.data.camera.parameters import read
 
@@ -83,7 +83,7 @@ def camera(spec: EmulatedCamera, x: Tensor, ids: Tensor) -> StoredEvents:
 
 
 def counts(spec: Counts, x: Events | StoredEvents, ids: Tensor) -> Tensor:
-    """(N, bins * polarities, rows, columns) float32 in [0, 1]; channel bin * polarities + polarity."""
+    """Event counts (N, bins * polarities, rows, columns), float32 in [0, 1]; channel bin * polarities + polarity."""
     shape = spec.shape(x.sensor)
     images = torch.empty((len(x), *shape))
     for first in range(0, len(x), COUNTS_BLOCK):
@@ -102,7 +102,7 @@ def counts(spec: Counts, x: Events | StoredEvents, ids: Tensor) -> Tensor:
 
 
 def raster(spec: Raster, x: Tensor, ids: Tensor) -> Tensor:
-    """Vectors (N, D) in [0, 1] -> (N, 1, side, side): row r belongs to value r D // side."""
+    """Bar images of vectors: (N, D) in [0, 1] -> (N, 1, side, side). Row r belongs to value r D // side."""
     band = torch.arange(spec.side) * x.shape[1] // spec.side
     column = torch.linspace(0, 1, spec.side)
     distance = (x[:, band, None] - column) / spec.width
@@ -110,7 +110,7 @@ def raster(spec: Raster, x: Tensor, ids: Tensor) -> Tensor:
 
 
 def square(spec: Square, x: Tensor, ids: Tensor) -> Tensor:
-    """Vectors (N, D) -> (N, 1, side, side)."""
+    """Square images of vectors: (N, D) -> (N, 1, side, side)."""
     places, (_, side, _) = spec.places(x.shape[1]), spec.shape((x.shape[1],))
     picture = torch.zeros(len(x), places * places)
     picture[:, : x.shape[1]] = x
@@ -120,5 +120,5 @@ def square(spec: Square, x: Tensor, ids: Tensor) -> Tensor:
 
 
 def flat(spec: Flat, x: Tensor, ids: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, C * H * W)."""
+    """Flattened images: (N, C, H, W) -> (N, C * H * W)."""
     return x.flatten(1)

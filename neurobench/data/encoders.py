@@ -1,6 +1,6 @@
-"""Encoders between data and model, as configurations name them, and which pair of layouts takes which.
+"""Specs of the encoders between data and model, and the default encoders for each pair of layouts.
 
-Their work is done by `neurobench.data.encode`; nothing heavy is imported here.
+`neurobench.data.encode` implements them; nothing heavy is imported here.
 """
 
 from __future__ import annotations
@@ -25,46 +25,46 @@ Seed = Annotated[int, Bound(0, 2**31 - 1)]
 
 @dataclass(frozen=True)
 class EncoderSpec(Spec):
-    """An encoder as its YAML names it. `opens` names what is called with (spec, x, ids) and returns encoded samples."""
+    """An encoder as specified in YAML. `opens` names the function that maps (spec, x, ids) to encoded samples."""
 
     reads: ClassVar[tuple[Layout, ...]]
     yields: ClassVar[Layout]
-    emulates: ClassVar[bool] = False  # the result stands for recordings that were never made
+    emulates: ClassVar[bool] = False  # the result represents recordings that were never made
 
     def misfit(self, shape: Shape) -> str | None:
         """Why samples of this shape cannot be encoded, or None."""
         return None
 
     def shape(self, shape: Shape) -> Shape:
-        """Of an encoded sample."""
+        """Shape of an encoded sample."""
         return shape
 
     def encode(self, x: Any, ids: Tensor) -> Any:
-        """Samples in the layout that it yields; `x` is a split's, `ids` (N,) number its samples."""
+        """Encode samples into the layout that it yields; `x` is that of a split, `ids` (N,) number its samples."""
         return load(self.opens)(self, x, ids)
 
 
 @dataclass(frozen=True)
 class Auto(EncoderSpec):
-    """Nothing where the model reads the data as they are; else what `DEFAULTS` names."""
+    """No encoder if the model reads the layout of the data; otherwise the encoders in `DEFAULTS`."""
 
-    opens: ClassVar[str] = ""  # the others are opened in its place
+    opens: ClassVar[str] = ""  # other encoders are opened in its place
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image", "events")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spikes:
-    """What encoders share that make values the spikes of cells.
+    """Base of encoders that turn values into the spikes of cells.
 
-    A vector's value is encoded by `cells` cells with overlapping Gaussian fields (Bohte, Kok, La Poutre 2002), one row
-    of the sensor a value. An image's pixel is one cell, its channel the polarity.
+    Each value of a vector is encoded by `cells` cells with overlapping Gaussian receptive fields (Bohte, Kok, La Poutre
+    2002), one row of the sensor per value. Each pixel of an image is one cell, its channel the polarity.
     """
 
     reads: ClassVar[tuple[Layout, ...]] = ("vector", "image")
     yields: ClassVar[Layout] = "events"
 
     cells: Annotated[int, Bound(1, 64)]
-    dimmest: Annotated[float, Bound(0, 1)]  # activity of a cell that sends anything
+    dimmest: Annotated[float, Bound(0, 1)]  # least activity at which a cell sends a spike
 
     def misfit(self, shape: Shape) -> str | None:
         return f"a sensor has at most 256 rows and columns, not {shape}" if max(shape) > 256 else None
@@ -75,7 +75,7 @@ class Spikes:
 
 @dataclass(frozen=True, kw_only=True)
 class Latency(Spikes, EncoderSpec):
-    """One event a value: the larger, the earlier, t = window (1 - value). Begun again `repeats` times."""
+    """One event per value, the larger the earlier: t = window (1 - value). Presented `repeats` times."""
 
     opens: ClassVar[str] = "neurobench.data.encode.latency"
 
@@ -89,7 +89,7 @@ class Latency(Spikes, EncoderSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class Rate(Spikes, EncoderSpec):
-    """A Poisson train a value, `rate` spikes a second where it is 1."""
+    """One Poisson spike train per value, with `rate` spikes per second for a value of 1."""
 
     opens: ClassVar[str] = "neurobench.data.encode.rate"
 
@@ -100,7 +100,7 @@ class Rate(Spikes, EncoderSpec):
 
 @dataclass(frozen=True)
 class EmulatedCamera(EncoderSpec):
-    """The fitted event camera of `dataset=nmnist_emulated` looks at the images."""
+    """Images as recorded by the fitted event camera of `dataset=nmnist_emulated`."""
 
     opens: ClassVar[str] = "neurobench.data.encode.camera"
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
@@ -141,7 +141,7 @@ class Counts(EncoderSpec):
 
 @dataclass(frozen=True)
 class Raster(EncoderSpec):
-    """A picture of a vector: value i is a bright bar in band i of the rows, at the column that says how large it is."""
+    """An image of a vector: value i is a bright bar in band i of the rows, at a column that encodes its size."""
 
     opens: ClassVar[str] = "neurobench.data.encode.raster"
     reads: ClassVar[tuple[Layout, ...]] = ("vector",)
@@ -159,8 +159,8 @@ class Raster(EncoderSpec):
 
 @dataclass(frozen=True)
 class Square(EncoderSpec):
-    """A picture of a vector: value i is place i of the smallest square that holds all, in rows, what is left is 0. A
-    place is as many pixels each way as `side` allows, at least one."""
+    """An image of a vector: value i fills place i, row by row, of the smallest square with a place for each value; the
+    other places are 0. A place has as many pixels along each axis as `side` allows, at least one."""
 
     opens: ClassVar[str] = "neurobench.data.encode.square"
     reads: ClassVar[tuple[Layout, ...]] = ("vector",)
@@ -169,7 +169,7 @@ class Square(EncoderSpec):
     side: Annotated[int, Bound(1, 256)]
 
     def places(self, values: int) -> int:
-        """Of the square, each way."""
+        """Number of places along each side of the square."""
         return isqrt(values - 1) + 1
 
     def shape(self, shape: Shape) -> Shape:
@@ -180,7 +180,7 @@ class Square(EncoderSpec):
 
 @dataclass(frozen=True)
 class Flat(EncoderSpec):
-    """An image's pixels, or an encoded one's, in a row."""
+    """Pixels of an image, or of an encoded one, as a vector."""
 
     opens: ClassVar[str] = "neurobench.data.encode.flat"
     reads: ClassVar[tuple[Layout, ...]] = ("image",)
@@ -190,8 +190,8 @@ class Flat(EncoderSpec):
         return (prod(shape),)
 
 
-# What `encoder=auto` does to a layout that the model does not read: the first that fits and whose result it reads.
-# Values as in conf/encoder.
+# Encoders that `encoder=auto` may use for a layout that the model does not read: it takes the first that fit and whose
+# result the model reads. Values as in conf/encoder.
 LATENCY = Latency(window=50.0, repeats=6, cells=16, dimmest=0.1)
 COUNTS = Counts(bins=3, length=315.0, polarities="summed", pool=1, full=12)
 SQUARE = Square(side=28)
@@ -203,7 +203,7 @@ DEFAULTS: dict[Layout, tuple[Sequence[EncoderSpec], ...]] = {
 
 
 def chain(encoder: EncoderSpec, layout: Layout, shape: Shape, reads: Sequence[Layout]) -> Sequence[EncoderSpec] | str:
-    """The encoders between data and model, none where none is needed; or why there are none that fit."""
+    """Encoders between data and model, none if none is needed; or the reason why none fits."""
     if not isinstance(encoder, Auto):
         if layout not in encoder.reads:
             return f"reads {' or '.join(encoder.reads)}, not {layout}"
@@ -223,7 +223,7 @@ def chain(encoder: EncoderSpec, layout: Layout, shape: Shape, reads: Sequence[La
 
 
 def _misfit(steps: Sequence[EncoderSpec], shape: Shape) -> str | None:
-    """Of the first that does not fit, or None."""
+    """Misfit of the first encoder that does not fit, or None."""
     for step in steps:
         if fault := step.misfit(shape):
             return fault
@@ -232,10 +232,10 @@ def _misfit(steps: Sequence[EncoderSpec], shape: Shape) -> str | None:
 
 
 def encoded(splits: Splits, steps: Sequence[EncoderSpec]) -> Splits:
-    """All splits through the encoders, in order."""
+    """All splits, passed through the encoders in order."""
 
     def through(split: Split, offset: int = 0) -> Split:
-        """`offset` separates the noise of a test sample from that of the training sample with the same id."""
+        """Encode a split; `offset` separates the noise of a test sample from that of the training sample of that id."""
         return replace(split, x=step.encode(split.x, split.ids + offset))
 
     for step in steps:

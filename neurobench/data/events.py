@@ -1,7 +1,7 @@
-"""Recordings of an event camera, kept sparse: in memory, or at four bytes an event in a file.
+"""Sparse recordings of an event camera: in memory, or in a file at four bytes per event.
 
 70,000 recordings of N-MNIST's size are 290 million events: 2 GB as `Events`; 1.2 GB as `StoredEvents`, of which only
-what is used is read into memory.
+the recordings in use are read into memory.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Events:
         return len(self.start) - 1
 
     def __getitem__(self, index: Tensor | slice) -> Events:
-        """The recordings at `index` ((B,) int64 or a slice), in that order. Those of a whole slice are not copied."""
+        """The recordings at `index` ((B,) int64 or a slice), in that order. A slice of step 1 is not copied."""
         if isinstance(index, slice) and index.step in (None, 1):
             first, last, _ = index.indices(len(self))
             start = self.start[first : max(first, last) + 1]
@@ -43,12 +43,12 @@ class Events:
         return Events(self.t[where], self.x[where], self.y[where], self.p[where], start, self.sensor)
 
     def recording(self) -> Tensor:
-        """(E,) int64: the number of the recording that each event belongs to."""
+        """Number of the recording that each event belongs to, (E,) int64."""
         return torch.repeat_interleave(torch.arange(len(self)), self.start.diff())
 
 
 def concatenate(parts: Sequence[Events]) -> Events:
-    """The recordings of at least one part, in order."""
+    """Concatenate the recordings of at least one part, in order."""
     t, x, y, p = (torch.cat([getattr(part, key) for part in parts]) for key in ("t", "x", "y", "p"))
     lengths = torch.cat([torch.zeros(1, dtype=torch.int64), *(part.start.diff() for part in parts)])
     return Events(t, x, y, p, lengths.cumsum(0), parts[0].sensor)
@@ -56,7 +56,7 @@ def concatenate(parts: Sequence[Events]) -> Events:
 
 @dataclass(frozen=True)
 class StoredEvents:
-    """N recordings; recording k has the codes from begin[k], length[k] of them. See `neurobench.kernels.camera`."""
+    """N recordings of coded events; recording k has length[k] codes from begin[k]. See `neurobench.kernels.camera`."""
 
     codes: np.ndarray  # (E,) uint32, possibly mapped from a file: time << 13 | row << 7 | column << 1 | polarity
     begin: np.ndarray  # (N,) int64
@@ -65,14 +65,14 @@ class StoredEvents:
 
     @classmethod
     def contiguous(cls, codes: np.ndarray, length: np.ndarray, sensor: tuple[int, int, int]) -> StoredEvents:
-        """Recordings of these lengths, one after the other."""
+        """Recordings of the given lengths, one after the other."""
         return cls(codes, length.cumsum() - length, length, sensor)
 
     def __len__(self) -> int:
         return len(self.begin)
 
     def only(self, index: np.ndarray) -> StoredEvents:
-        """The recordings at `index` (B,), still stored."""
+        """The recordings at `index` (B,), not decoded."""
         return replace(self, begin=self.begin[index], length=self.length[index])
 
     def __getitem__(self, index: Tensor | slice) -> Events:

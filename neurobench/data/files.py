@@ -1,7 +1,7 @@
-"""Data files known by name, size and hash: where they are, reading them checked, downloading the official sets.
+"""Data files known by name, size and hash: locating them, reading them with checks, downloading the official sets.
 
-A file that is not, bit for bit, what is declared is refused with a sentence and never used. The downloaders are those
-of torchvision and tonic; what they leave half-written never reaches the place where it would be read.
+A file that does not match its declaration bit for bit is refused with a message and never used. The downloaders are
+those of torchvision and tonic; partly written files never reach the place from which they would be read.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from neurobench.data.dataset import DataError
 BUNDLED = Path(__file__).parent / "bundled"
 FOLDERS = {"mnist": BUNDLED / "mnist", "nmnist": BUNDLED / "nmnist_1k"}
 OFFICIAL = {"Train": 60_000, "Test": 10_000}  # recordings of the full N-MNIST, numbered from 1
-LARGEST = 4 * 2**30  # bytes that an archive may unpack to: the full N-MNIST has 1.2 GB
+LARGEST = 4 * 2**30  # most bytes that an archive may unpack to: the full N-MNIST has 1.2 GB
 SILENCE = 60  # seconds without a byte after which a server counts as gone; both downloaders would wait for ever
 REINSTALL = "Reinstall the package: it ships this file."
 
 
 class Declared(NamedTuple):
-    """What a file must be."""
+    """Declared name, size and hash of a file."""
 
-    name: str  # with the folder that it lies in
+    name: str  # including its folder
     size: int  # bytes
     sha256: str
 
@@ -52,7 +52,7 @@ MNIST_GZ = _declared("""
 8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6  1648877 mnist/t10k-images-idx3-ubyte.gz
 f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6     4542 mnist/t10k-labels-idx1-ubyte.gz
 """)
-# The same four, unpacked, where torchvision puts them under a root.
+# The same four files unpacked, at the paths under a root where torchvision puts them.
 MNIST_RAW = _declared("""
 ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db 47040016 MNIST/raw/train-images-idx3-ubyte
 65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5    60008 MNIST/raw/train-labels-idx1-ubyte
@@ -67,12 +67,12 @@ ALL_BUNDLED = (*MNIST_GZ, *NMNIST_ZIP)
 
 
 def cache_folder() -> Path:
-    """Where unpacked copies are kept: $NEUROBENCH_DATA, or the user's cache folder."""
+    """Folder of unpacked copies: $NEUROBENCH_DATA, or the user's cache folder."""
     return Path(os.environ.get("NEUROBENCH_DATA") or platformdirs.user_cache_dir("neurobench"))
 
 
 def checked_bytes(path: Path, declared: Declared, remedy: str) -> bytes:
-    """The file's content, read once and compared with what is declared. Raises DataError with the way out."""
+    """Content of a file, read once and compared with its declaration. Raises DataError with the remedy."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -81,7 +81,7 @@ def checked_bytes(path: Path, declared: Declared, remedy: str) -> bytes:
 
 
 def checked(content: bytes, name: str, declared: Declared, remedy: str) -> bytes:
-    """The same of bytes that have been read already."""
+    """Check bytes that have already been read, and return them. Raises DataError with the remedy."""
     digest = hashlib.sha256(content).hexdigest()
     sizes, digests = (len(content), declared.size), (digest, declared.sha256)
     for actual, expected in ((f"{n} bytes" for n in sizes), (f"sha256 {one}" for one in digests)):
@@ -91,12 +91,12 @@ def checked(content: bytes, name: str, declared: Declared, remedy: str) -> bytes
 
 
 def combined(digests: Iterable[str]) -> str:
-    """One sha256 for several files: that of their hex digests, in order, one a line."""
+    """One sha256 for several files: that of their hex digests, in order, one per line."""
     return hashlib.sha256("".join(digest + "\n" for digest in digests).encode()).hexdigest()
 
 
 class Verdict(NamedTuple):
-    """On one file."""
+    """Result of checking one file."""
 
     name: str
     ok: bool
@@ -104,8 +104,8 @@ class Verdict(NamedTuple):
 
 
 def verify() -> list[Verdict]:
-    """Hash every bundled file, and every unpacked copy that the cache folder holds."""
-    remake = "It will not be used: the next run makes it anew."
+    """Check the hash of every bundled file, and of every unpacked copy in the cache folder."""
+    remake = "It will not be used: the next run makes it again."
     bundled = [(BUNDLED / declared.name, declared, REINSTALL) for declared in ALL_BUNDLED]
     cached = [(cache_folder() / declared.name, declared, remake) for declared in MNIST_RAW]
     verdicts = []
@@ -120,7 +120,7 @@ def verify() -> list[Verdict]:
 
 
 def bundled_folder(name: str) -> Path:
-    """The folder of a data set's bundled files. Raises DataError for a name that has none."""
+    """Folder of a data set's bundled files. Raises DataError if the name has none."""
     if name not in FOLDERS:
         hint = did_you_mean(name, FOLDERS)
         raise DataError(f"no data files are known as {name!r}. There are {', '.join(FOLDERS)}.{hint}")
@@ -136,7 +136,7 @@ def fetch(name: str, root: str) -> Path:
 
 
 def _fetch_mnist(root: Path) -> None:
-    """The four files, unpacked, under ROOT/MNIST/raw."""
+    """Download the four files, unpacked, into ROOT/MNIST/raw."""
     from torchvision.datasets import MNIST
 
     with _staging(root) as staging:
@@ -150,7 +150,7 @@ def _fetch_mnist(root: Path) -> None:
 
 
 def _fetch_nmnist(root: Path) -> None:
-    """60,000 and 10,000 recordings under ROOT/NMNIST/Train and ROOT/NMNIST/Test; 1.2 GB and some patience."""
+    """Download 60,000 and 10,000 recordings into ROOT/NMNIST/Train and ROOT/NMNIST/Test; 1.2 GB, which takes time."""
     from tonic.datasets import NMNIST
     from tonic.download_utils import download_url
 
@@ -160,7 +160,7 @@ def _fetch_nmnist(root: Path) -> None:
         if final.exists():
             if (n := sum(1 for _ in final.glob("?/*.bin"))) == OFFICIAL[split]:
                 continue
-            raise DataError(f"{final}: is there with {n} of {OFFICIAL[split]} recordings. Remove it to fetch anew.")
+            raise DataError(f"{final}: is there with {n} of {OFFICIAL[split]} recordings. Remove it to fetch it again.")
         with _staging(root) as staging:
             with _readable_errors(url):
                 download_url(url, str(staging), f"{split}.zip", md5)
@@ -170,9 +170,9 @@ def _fetch_nmnist(root: Path) -> None:
 
 
 def extract(archive: Path, split: str, into: Path, n: int) -> None:
-    """Unpack SPLIT/<digit>/<number>.bin, n of them, and nothing else. Raises DataError.
+    """Unpack the n recordings SPLIT/<digit>/<number>.bin and nothing else. Raises DataError.
 
-    A member whose path would leave the folder condemns the archive; nothing of it is unpacked.
+    If the path of any member would leave the folder, nothing of the archive is unpacked.
     """
     try:
         opened = zipfile.ZipFile(archive)
@@ -197,7 +197,7 @@ def extract(archive: Path, split: str, into: Path, n: int) -> None:
 
 @contextlib.contextmanager
 def _staging(root: Path) -> Iterator[Path]:
-    """A folder on the same disk as `root`, gone afterwards, from which whole results are moved by renaming."""
+    """Context manager: a temporary folder on the disk of `root`, from which complete results are moved by renaming."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".fetch-", dir=root))
@@ -211,7 +211,7 @@ def _staging(root: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _readable_errors(url: str) -> Iterator[None]:
-    """Turn what a downloader raises into a sentence, and do not wait for a silent server."""
+    """Context manager: turn a downloader's errors into readable messages, and do not wait for a silent server."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SILENCE)
     try:

@@ -1,4 +1,4 @@
-"""MNIST: 70,000 images of written digits, 28 x 28 pixels, read from files checked before each use.
+"""MNIST: 70,000 images of handwritten digits, 28 x 28 pixels, read from files that are checked before each use.
 
 LeCun, Cortes, Burges, "The MNIST database of handwritten digits"; CC BY-SA 3.0.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIDE = 28  # pixels
-SHOWN = 6  # training images, as in the QuTrunk tutorial
+SHOWN = 6  # training images shown, as in the QuTrunk tutorial
 
 
 def load(spec: MNIST, seed: int) -> Splits:
@@ -68,8 +68,8 @@ def load(spec: MNIST, seed: int) -> Splits:
 
 
 def _figures(train: Split, classes: Sequence[str], seed: int) -> dict[str, Figure]:
-    """Some training images, drawn with `seed`, under their labels."""
-    from neurobench.figures.gallery import gallery  # matplotlib with it
+    """Figure of some training images, drawn with `seed`, captioned with their labels."""
+    from neurobench.figures.gallery import gallery  # imports matplotlib
 
     generator = torch.Generator().manual_seed(seed % 2**63)
     chosen = torch.randperm(len(train), generator=generator)[:SHOWN]
@@ -82,9 +82,9 @@ def _figures(train: Split, classes: Sequence[str], seed: int) -> dict[str, Figur
 def read(root: Path, train: bool) -> tuple[Tensor, Tensor]:
     """Images (N, 28, 28) uint8 and digits (N,) int64 of one official set under a checked root.
 
-    The files are of the format idx: a header of 16 bytes for images (magic number, N, rows, columns) and of 8 for
-    labels (magic number, N), then a byte a pixel or label. Torchvision, which reads them too, takes two seconds to
-    import.
+    The files have the idx format: a header of 16 bytes for images (magic number, N, rows, columns) and of 8 for
+    labels (magic number, N), then one byte per pixel or label. Torchvision, which can read them too, takes two seconds
+    to import.
     """
     images, labels = MNIST_RAW[:2] if train else MNIST_RAW[2:]
     pixels = np.fromfile(root / images.name, np.uint8, offset=16).reshape(-1, SIDE, SIDE)
@@ -92,7 +92,7 @@ def read(root: Path, train: bool) -> tuple[Tensor, Tensor]:
 
 
 def _first(ids: Tensor, labels: Tensor, per_class: int) -> tuple[Tensor, Tensor]:
-    """The first `per_class` of each digit among ascending ids, and the others; both ascending."""
+    """Ids of the first `per_class` images of each digit among ascending ids, and the others; both ascending."""
     rank = torch.zeros(len(ids), dtype=torch.int64)
     for digit in labels[ids].unique():
         same = labels[ids] == digit
@@ -101,7 +101,7 @@ def _first(ids: Tensor, labels: Tensor, per_class: int) -> tuple[Tensor, Tensor]
 
 
 def _split(images: Tensor, labels: Tensor, ids: Tensor, digits: Sequence[int]) -> Split:
-    """Images (N, 28, 28) uint8 and digits (N,) -> the samples at ids, in [0, 1], with class numbers."""
+    """Split of the samples at ids: images (N, 28, 28) uint8 scaled to [0, 1], digits (N,) as class numbers."""
     number = torch.full((10,), -1)
     number[list(digits)] = torch.arange(len(digits))
     x = torch.empty(len(ids), 1, SIDE, SIDE)
@@ -111,10 +111,10 @@ def _split(images: Tensor, labels: Tensor, ids: Tensor, digits: Sequence[int]) -
 
 @contextmanager
 def checked_root(root: str | None) -> Iterator[Path]:
-    """A root whose four files, unpacked under ROOT/MNIST/raw, have just been checked, bit for bit.
+    """Context manager: a root whose four files, unpacked under ROOT/MNIST/raw, have just been checked bit for bit.
 
-    The user's root where its files are unpacked; otherwise the cache folder, into which the root's .gz files (with
-    None: the package's) are unpacked. Raises DataError.
+    The user's root if its files are unpacked; otherwise the cache folder, into which the root's .gz files (with None:
+    the package's) are unpacked. Raises DataError.
     """
     if root is None:
         content = [partial(_bundled, gz, raw) for gz, raw in zip(MNIST_GZ, MNIST_RAW, strict=True)]
@@ -130,7 +130,7 @@ def checked_root(root: str | None) -> Iterator[Path]:
             yield folder
             return
         content = [partial(_of_root, folder / raw.name, raw, remedy) for raw in MNIST_RAW]
-    # All are read before one is written, even where a copy stands in the cache: it must not hide what is wrong here.
+    # All are read before one is written, even if the cache contains a copy: it must not hide a fault of these files.
     unpack = [read_checked() for read_checked in content]
     with _writable_cache() as cache:
         for unpacked, raw in zip(unpack, MNIST_RAW, strict=True):
@@ -145,7 +145,7 @@ def _bundled(gz: Declared, raw: Declared) -> Callable[[], bytes]:
 
 
 def _of_root(path: Path, raw: Declared, remedy: str) -> Callable[[], bytes]:
-    """A file of a user's root, unpacked or as .gz of whatever packer: what is in it is checked."""
+    """Read a file of a user's root, unpacked or as .gz of any packer: its unpacked content is checked."""
     if path.is_file():
         content = checked_bytes(path, raw, remedy)
         return lambda: content
@@ -161,7 +161,7 @@ def _of_root(path: Path, raw: Declared, remedy: str) -> Callable[[], bytes]:
 
 
 def _decompressed(packed: bytes, path: Path, raw: Declared, remedy: str) -> bytes:
-    """At most one byte more than declared: an archive may unpack to any size."""
+    """Decompress at most one byte more than declared: an archive may unpack to any size."""
     try:
         with gzip.open(io.BytesIO(packed)) as file:
             return file.read(raw.size + 1)
@@ -170,7 +170,7 @@ def _decompressed(packed: bytes, path: Path, raw: Declared, remedy: str) -> byte
 
 
 def _write(unpacked: Callable[[], bytes], target: Path, raw: Declared) -> None:
-    """Make sure that `target` holds this; an altered or cut copy is replaced, whatever happened to it."""
+    """Make sure that `target` contains the declared bytes; an altered or truncated copy is replaced in any case."""
     remedy = "Make room, or set NEUROBENCH_DATA to another folder."
     with contextlib.suppress(DataError):
         checked_bytes(target, raw, remedy)
@@ -187,7 +187,7 @@ def _write(unpacked: Callable[[], bytes], target: Path, raw: Declared) -> None:
 
 @contextmanager
 def _writable_cache() -> Iterator[Path]:
-    """The cache folder; a temporary one where the default cannot be written, as in a read-only container."""
+    """Context manager: the cache folder, or a temporary one if the default is not writable (a read-only container)."""
     folder = files.cache_folder()
     raw = (folder / MNIST_RAW[0].name).parent
     try:

@@ -33,15 +33,15 @@ from neurobench.data.files import BUNDLED, NMNIST_ZIP, OFFICIAL, REINSTALL, Decl
 from neurobench.data.specs import NMNIST, NMNISTFolds
 
 SENSOR = (2, 34, 34)  # polarities, rows, columns
-EVENT = 5  # bytes
-SIDE = 34  # pixels, both ways
+EVENT = 5  # bytes per event
+SIDE = 34  # pixels, rows and columns
 WINDOW = 300_000  # microseconds of a recording, three saccades of 100 ms
-OVERFLOW_ROW = 240  # in which the ATIS camera writes that its clock went round, not a pixel
-EMULATED_NOTE = "EMULATED.txt"  # lies next to recordings that `neurobench data emulate` wrote
+OVERFLOW_ROW = 240  # row in which the ATIS camera reports that its clock wrapped around, not a pixel
+EMULATED_NOTE = "EMULATED.txt"  # file next to recordings written by `neurobench data emulate`
 
 
 class Recording(NamedTuple):
-    """E events in the order of their times."""
+    """E events in order of time."""
 
     t: np.ndarray  # (E,) int32 microseconds; 23 bits, so below 8.4 s by the format itself
     x: np.ndarray  # (E,) uint8 column
@@ -53,10 +53,10 @@ class RecordingFile(NamedTuple):
     """One recording, not yet read."""
 
     name: str  # of the file, or of the archive's member
-    id: int  # its number - 1
+    id: int  # recording number - 1
     label: int
     size: int  # bytes
-    read: Callable[[], tuple[Recording, str]]  # checked events and the sha256 of the bytes
+    read: Callable[[], tuple[Recording, str]]  # returns checked events and the sha256 of the bytes
 
 
 def load(spec: NMNIST, seed: int) -> Splits:
@@ -65,7 +65,7 @@ def load(spec: NMNIST, seed: int) -> Splits:
     emulated = spec.root is not None and (Path(spec.root).expanduser() / "NMNIST" / EMULATED_NOTE).exists()
     held_out = len(train) // 10 if spec.validation is None else spec.validation
     trained, held = hold_out(len(train), held_out, seed)
-    digests: dict[str, str] = {}  # name of a recording: sha256 of its bytes
+    digests: dict[str, str] = {}  # name of a recording -> sha256 of its bytes
     trained_split, held_split = (_join([train[k] for k in chosen], digests) for chosen in (trained, held))
     test_digests: dict[str, str] = {}
     test_split = _join(test, test_digests)
@@ -83,7 +83,7 @@ def load(spec: NMNIST, seed: int) -> Splits:
 
 
 def load_fold(spec: NMNISTFolds, seed: int) -> Splits:
-    """One fold as the test set, the others as training set. Raises DataError."""
+    """Splits with one fold as the test set and the others as the training set. Raises DataError."""
     train, test = _files(spec.root)
     every = [*train, *(each._replace(id=each.id + len(train)) for each in test)]
     if len(every) < spec.folds:
@@ -101,7 +101,7 @@ def load_fold(spec: NMNISTFolds, seed: int) -> Splits:
 
 
 def _files(root: str | None) -> list[list[RecordingFile]]:
-    """Training and test recordings, by number: bundled, or under ROOT/NMNIST. Raises DataError; never downloads."""
+    """Training and test recordings by number, bundled or under ROOT/NMNIST. Raises DataError; never downloads."""
     return [_bundled(each) for each in NMNIST_ZIP] if root is None else [_under_root(root, each) for each in OFFICIAL]
 
 
@@ -132,17 +132,17 @@ def _under_root(root: str, split: str) -> list[RecordingFile]:
         )
     identified = [_identify(path.relative_to(base / "NMNIST").as_posix(), f"{base}/NMNIST/") for path in paths]
 
-    class NMNIST(datasets.NMNIST):  # tonic builds the folder's name from the class's
+    class NMNIST(datasets.NMNIST):  # tonic derives the folder's name from the class name
         def _check_exists(self) -> bool:
-            return True  # tonic would download where it misses its archive
+            return True  # tonic would download if its archive were missing
 
     stored = NMNIST(str(base), train=split == "Train")
-    # tonic follows no links and takes a label from a folder's last character: it decodes what was found here.
+    # tonic follows no links and takes a label from a folder's last character: it is given the paths and labels above.
     stored.data, stored.targets = [str(path) for path in paths], [label for label, _ in identified]
     files = []
 
     def read(k: int) -> tuple[Recording, str]:
-        """Recording k as tonic decodes it, once its bytes have passed our checks."""
+        """Recording k as decoded by tonic, once its bytes have passed the checks of this module."""
         raw = Path(stored.data[k]).read_bytes()
         decode(raw, stored.data[k])
         events, _ = stored[k]
@@ -155,8 +155,8 @@ def _under_root(root: str, split: str) -> list[RecordingFile]:
 
 
 def _recordings(folder: Path) -> list[Path]:
-    """Every recording below a folder, links followed; what file managers and archives leave behind is passed over with
-    a word. Raises DataError for a recording that cannot be opened."""
+    """Every recording below a folder, links followed; files left behind by file managers and archives are skipped with
+    a warning. Raises DataError if a recording cannot be opened."""
     recordings, stray = [], 0
     for at, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if name != "__MACOSX"]
@@ -177,7 +177,7 @@ def _recordings(folder: Path) -> list[Path]:
 
 
 def _identify(path: str, folder: str = "") -> tuple[int, int]:
-    """Label and id that an official path below a folder ("Train/<digit>/<number>.bin") states. Raises DataError."""
+    """Label and id given by an official path below a folder ("Train/<digit>/<number>.bin"). Raises DataError."""
     match = re.fullmatch(r"(Train|Test)/(?:\1/)?([0-9])/([0-9]{5})\.bin", path, re.IGNORECASE)
     if match is None:
         raise DataError(
@@ -190,7 +190,7 @@ def _identify(path: str, folder: str = "") -> tuple[int, int]:
 
 
 def _in_order(files: Iterable[RecordingFile]) -> list[RecordingFile]:
-    """By id. A number that occurs twice would be in two classes, or in two splits: refused."""
+    """Recordings sorted by id. A number that occurs twice would be in two classes, or in two splits: refused."""
     ordered = sorted(files, key=lambda each: each.id)
     for one, other in pairwise(ordered):
         if one.id == other.id:
@@ -199,9 +199,9 @@ def _in_order(files: Iterable[RecordingFile]) -> list[RecordingFile]:
 
 
 def _join(files: Sequence[RecordingFile], digests: dict[str, str]) -> Split:
-    """Read recordings one by one, each straight into its place (the full set fills 2 GB, which must not double).
+    """Read recordings one by one, each directly into its place (the full set fills 2 GB, which must not double).
 
-    Notes the sha256 of each under its name in `digests`.
+    Stores the sha256 of each under its name in `digests`.
     """
     start = np.zeros(len(files) + 1, np.int64)
     np.cumsum([each.size // EVENT for each in files], out=start[1:])
@@ -220,7 +220,7 @@ def _join(files: Sequence[RecordingFile], digests: dict[str, str]) -> Split:
 
 
 def _description(test: Sequence[RecordingFile]) -> str:
-    """What a figure measured on these recordings was measured on."""
+    """Description of these test recordings, for figures measured on them."""
     n, full = len(test), OFFICIAL["Test"]
     if n == full:
         return "the official test set"
@@ -229,7 +229,7 @@ def _description(test: Sequence[RecordingFile]) -> str:
 
 
 def decode(raw: bytes, name: str) -> Recording:
-    """The events in the bytes of a file. Raises DataError with the file's name and the offset of the fault."""
+    """Decode the events in the bytes of a file. Raises DataError with the file's name and the offset of the fault."""
     if not raw:
         raise DataError(f"{name}: is empty; a recording has at least one event. Replace the file.")
     if len(raw) % EVENT:
@@ -246,7 +246,7 @@ def decode(raw: bytes, name: str) -> Recording:
 
 
 def encode(events: Recording) -> bytes:
-    """The bytes of a file with these events."""
+    """Encode events as the bytes of a file."""
     byte = np.empty((len(events.t), EVENT), np.uint8)
     stamp = events.t.astype(np.int32) | events.p.astype(np.int32) << 23
     byte[:, 0], byte[:, 1] = events.x, events.y
@@ -255,7 +255,7 @@ def encode(events: Recording) -> bytes:
 
 
 def _check(events: Recording, name: str) -> None:
-    """Refuse pixels that the sensor does not have and times that run backwards."""
+    """Refuse pixels outside the sensor and times that run backwards."""
     for column_or_row, axis in ((events.x, "x"), (events.y, "y")):
         if column_or_row.max() >= SIDE:
             k = int(np.argmax(column_or_row >= SIDE))
@@ -273,9 +273,9 @@ def _refuse(name: str, event: int, fault: str) -> NoReturn:
 
 
 def check_window(events: Recording, name: str) -> None:
-    """Refuse a recording all of whose events come after the saccades. Raises DataError.
+    """Refuse a recording whose events all come after the saccades. Raises DataError.
 
-    The last half millisecond does not count: on a grid of 1 ms, to whose nearest step models move an event, it is past
+    The last half millisecond does not count: models round an event to the nearest step of a 1 ms grid, where it is past
     the end.
     """
     last = WINDOW - 500
@@ -286,7 +286,7 @@ def check_window(events: Recording, name: str) -> None:
 
 
 def check_apart(train: Mapping[str, str], test: Mapping[str, str]) -> None:
-    """Refuse a recording that is in both sets. Each: name of a recording -> sha256 of its bytes. Raises DataError."""
+    """Refuse a recording that is in both sets (name of a recording -> sha256 of its bytes). Raises DataError."""
     known = {digest: name for name, digest in train.items()}
     for name, digest in test.items():
         if digest in known:

@@ -1,7 +1,7 @@
-"""The data sets that ship, as configurations name them: fields, bounds and conflicts. Nothing heavy is imported.
+"""Specs of the data sets of this package: fields, bounds and conflicts. Nothing heavy is imported.
 
-What the fields mean and their usual values stand in conf/dataset. `root` is a user's folder; without it the bundled
-files are read. A field with a default came after configurations had been stored, or is a place to read from.
+The meanings and usual values of the fields are given in conf/dataset. `root` is a user's folder; without it the bundled
+files are read. A field with a default was added after configurations had been stored, or is a place to read from.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal
 from neurobench.config.bounds import Bound, Fault
 from neurobench.data.dataset import DatasetSpec, Layout
 
-# How many of MNIST's 60,000 and 10,000 images show each digit: what can be held out is known before a file is read.
+# Number of MNIST's 60,000 and 10,000 images of each digit: bounds what can be held out before any file is read.
 TRAIN_COUNTS = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
 TEST_COUNTS = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
 N_BUNDLED = 1000  # training recordings of N-MNIST in the package
@@ -25,10 +25,10 @@ RandomState = Annotated[int, Bound(0, 2**32 - 1)]  # a seed of numpy's legacy ge
 
 @dataclass(frozen=True, kw_only=True)
 class MNIST(DatasetSpec):
-    """The chosen digits, re-numbered 0, 1, ... in the order given; ids are positions in the official files.
+    """Images of the chosen digits, renumbered 0, 1, ... in the order given; ids are positions in the official files.
 
-    With `train_per_class`, training takes the first so many images of each digit, validation is drawn from the others.
-    `test_as_validation` and `test_slice_bug` repeat what a published tutorial did.
+    With `train_per_class` n, training uses the first n images of each digit, and validation is drawn from the others.
+    `test_as_validation` and `test_slice_bug` reproduce what a published tutorial did.
     """
 
     opens: ClassVar[str] = "neurobench.data.mnist.load"
@@ -72,7 +72,7 @@ class MNIST(DatasetSpec):
 
 @dataclass(frozen=True)
 class Recordings:
-    """What data sets of N-MNIST's camera share."""
+    """Layout, shape and classes shared by data sets of N-MNIST's camera."""
 
     layout: ClassVar[Layout] = "events"
     shape: ClassVar[tuple[int, ...]] = (2, 34, 34)  # polarities, rows, columns
@@ -81,7 +81,7 @@ class Recordings:
 
 @dataclass(frozen=True, kw_only=True)
 class NMNIST(Recordings, DatasetSpec):
-    """Ids are recording number - 1: recording k shows the MNIST image of the same id in the same split."""
+    """N-MNIST. Ids are recording number - 1: a recording shows the MNIST image of the same id in the same split."""
 
     opens: ClassVar[str] = "neurobench.data.nmnist.load"
 
@@ -97,10 +97,10 @@ class NMNIST(Recordings, DatasetSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class NMNISTFolds(Recordings, DatasetSpec):
-    """Cross-validation: every recording is tested once, by a network that was not trained on it.
+    """Cross-validation on N-MNIST: every recording is tested once, by a network that was not trained on it.
 
-    All recordings, training and test, are dealt into `folds` parts; part `fold` is the test set, nothing is held out.
-    The dealing does not depend on the run's seed, so that the folds of different seeds complete each other. Ids of
+    All recordings, training and test, are divided into `folds` parts; part `fold` is the test set, nothing is held out.
+    The division does not depend on the run's seed, so that the folds of different seeds complement each other. Ids of
     test recordings follow those of the training recordings.
     """
 
@@ -117,10 +117,10 @@ class NMNISTFolds(Recordings, DatasetSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class NMNISTEmulated(Recordings, DatasetSpec):
-    """N-MNIST at full size by emulation. Ids are those of the MNIST image that is shown, in the same split.
+    """Emulated N-MNIST at full size. Ids are those of the MNIST images shown, in the same split.
 
-    The emulation is judged on real recordings: with `recorded`, a network that was trained on emulated ones is tested
-    on the 1100 real ones of the package too. Real recording k shows MNIST image k, so training leaves those images out.
+    The emulation is judged on real recordings: with `recorded`, a network trained on emulated recordings is also tested
+    on the 1100 real ones of the package. Real recording k shows MNIST image k, so training leaves those images out.
     """
 
     opens: ClassVar[str] = "neurobench.data.camera.recordings.load"
@@ -149,9 +149,9 @@ class NMNISTEmulated(Recordings, DatasetSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class YinYang(DatasetSpec):
-    """Points of a disc in three classes: index 2 are the dots, 0 and 1 the two halves.
+    """Yin-Yang: points of a disc in three classes; index 2 is the dots, 0 and 1 are the two halves.
 
-    Sizes and seeds are those of the published data set; Kriener, Göltz, Petrovici, arXiv:2102.08211. Ids run on from
+    Sizes and seeds are those of the published data set; Kriener, Göltz, Petrovici, arXiv:2102.08211. Ids continue from
     split to split: no sample is in two.
     """
 
@@ -161,9 +161,9 @@ class YinYang(DatasetSpec):
     n_classes: ClassVar[int] = 3
 
     # Below a thousandth, drawing one dot by rejection would take hundreds of thousands of points.
-    r_small: Annotated[float, Bound(0.001)]  # of a dot
+    r_small: Annotated[float, Bound(0.001)]  # radius of a dot
     # The square [0, 2R]^2 must lie in [0, 1]^2, because the features are x, y, 1 - x and 1 - y.
-    r_big: Annotated[float, Bound(0, 0.5, above=True)]  # R, of the disc
+    r_big: Annotated[float, Bound(0, 0.5, above=True)]  # R, radius of the disc
     train: Count
     validation: Count
     test: Count

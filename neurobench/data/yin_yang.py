@@ -1,4 +1,4 @@
-"""Yin-Yang samples: points of a disc of radius R about (R, R), parted by two half discs of radius R/2, each with a dot.
+"""Yin-Yang samples: points of a disc of radius R about (R, R), divided by two half discs of radius R/2 with a dot each.
 
 Kriener, Göltz, Petrovici, "The Yin-Yang dataset", arXiv:2102.08211. The class numbers are those of its code, which
 calls index 0 yin although its own yin test gives 1. The samples are drawn fast: the published sequence bit for bit
@@ -7,8 +7,8 @@ calls index 0 yin although its own yin test gives 1. The samples are drawn fast:
 The published generator draws, for each sample, a goal class, then points of the square until one has that class:
 goal = randint(3) and x, y = rand(2) * 2 R from numpy's legacy `RandomState`. In raw 32-bit words of that generator,
 randint(3) is the low two bits of a word, drawn again on 3, and rand() is two words; so a sample is some goal words,
-then points of four words each. Every word offset is classified at once; a sample is then found by a search for its
-goal among the offsets that are whole points away.
+then points of four words each. Every word offset is classified at once; a sample is then located by searching for its
+goal among the offsets that are a whole number of points away.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from neurobench.data.specs import Stream, YinYang
 
 CLASSES = ("yin", "yang", "dot")
 DOT, OUTSIDE, BOUNDARY = 2, 3, 4  # besides classes 0 and 1
-CELLS = 512  # of the table, along one side
-POINT = 4  # words; a power of two, for the shifts below
+CELLS = 512  # cells of the class table along one side
+POINT = 4  # words per point; a power of two, for the shifts below
 AGAIN, END = 3, 4  # besides goals 0, 1 and 2: draw again; no words left
-LEAST = 1 << 15  # words fetched at a time, so that drawing sample by sample is not one fetch each
-MOST = 1 << 18  # words held at a time, however many samples are drawn
+LEAST = 1 << 15  # fewest words fetched at a time, so that drawing sample by sample does not need one fetch each
+MOST = 1 << 18  # most words held at a time, however many samples are drawn
 BLOCK = 1 << 12  # samples that "fast" draws at a time
 
 
@@ -54,18 +54,18 @@ def load(spec: YinYang, seed: int) -> Splits:
 class Shape(NamedTuple):
     """The symbol's two radii: 2 r < R, and the square [0, 2R]^2 lies in [0, 1]^2."""
 
-    r_small: float  # r, of a dot
-    r_big: float  # R, of the disc
+    r_small: float  # r, radius of a dot
+    r_big: float  # R, radius of the disc
 
     def areas(self) -> tuple[float, float, float]:
-        """The part of the square that each class covers."""
+        """Fraction of the square that each class covers."""
         dots = 2 * math.pi * self.r_small**2 / (2 * self.r_big) ** 2
         rest = (math.pi / 4 - dots) / 2
         return rest, rest, dots
 
 
 def classify(shape: Shape, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """x, y: (N,) float64 -> (N,) uint8: 0, 1, DOT or OUTSIDE."""
+    """Class of each point x, y: (N,) float64 -> (N,) uint8: 0, 1, DOT or OUTSIDE."""
     r, R = shape
     row = (y - R) ** 2
     right = np.sqrt((x - 1.5 * R) ** 2 + row)  # distance to the centre of the right dot
@@ -79,7 +79,7 @@ def classify(shape: Shape, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def class_table(shape: Shape) -> np.ndarray:
-    """(CELLS * CELLS,) uint8, x slowest: the class of every point of a cell, or BOUNDARY where they differ."""
+    """Class shared by all points of each cell, or BOUNDARY if they differ: (CELLS * CELLS,) uint8, x slowest."""
     r, R = shape
     side = 2 * R / CELLS
     low = np.arange(CELLS) * side
@@ -87,7 +87,7 @@ def class_table(shape: Shape) -> np.ndarray:
     table = classify(shape, x + side / 2, y + side / 2)
     slack = 1e-9  # far above rounding, far below a cell
     for centre, radius in ((R, R), (1.5 * R, 0.5 * R), (0.5 * R, 0.5 * R), (1.5 * R, r), (0.5 * R, r)):
-        u, v = x - centre, y - R  # of the lower corner
+        u, v = x - centre, y - R  # lower corner relative to the centre
         near = np.hypot(np.maximum(0, np.maximum(u, -u - side)), np.maximum(0, np.maximum(v, -v - side)))
         far = np.hypot(np.maximum(abs(u), abs(u + side)), np.maximum(abs(v), abs(v + side)))
         table[(near - slack <= radius) & (radius <= far + slack)] = BOUNDARY
@@ -97,7 +97,7 @@ def class_table(shape: Shape) -> np.ndarray:
 
 
 class YinYangStream:
-    """An endless sequence of samples. draw(a) then draw(b) gives what draw(a + b) gives."""
+    """An endless sequence of samples. draw(a) followed by draw(b) gives the same samples as draw(a + b)."""
 
     def __init__(self, seed: int, r_small: float = 0.1, r_big: float = 0.5, stream: Stream = "compat"):
         shape = Shape(r_small, r_big)
@@ -110,25 +110,25 @@ class YinYangStream:
 
 
 class _Compat:
-    """The published sequence. Words that were fetched and not used stay for the next draw."""
+    """The published sequence. Words that were fetched but not used remain for the next draw."""
 
     def __init__(self, seed: int, shape: Shape):
         self._random = np.random.RandomState(seed)
         self._shape = shape
         self._words_per_sample = 4 / 3 + POINT / 3 * sum(1 / area for area in shape.areas())
         self._words = np.empty(0, np.uint32)
-        self._at = 0  # of the first word not used
-        self._goal: int | None = None  # of a sample whose goal word was used and whose point is still to come
+        self._at = 0  # offset of the first unused word
+        self._goal: int | None = None  # goal of a sample whose goal word was used and whose point is still to come
         self._fetched = 0
         self._classify()
 
     @property
     def words(self) -> int:
-        """Of the published sequence that the samples drawn so far took."""
+        """Number of words of the published sequence used by the samples drawn so far."""
         return self._fetched - len(self._words) + self._at
 
     def draw(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """(n, 2) float64 points and (n,) int64 classes."""
+        """The next n samples: (n, 2) float64 points and (n,) int64 classes."""
         points, labels = np.empty((n, 2)), np.empty(n, np.int64)
         done = 0
         while done < n:
@@ -142,7 +142,7 @@ class _Compat:
         return points, labels
 
     def _search(self, n: int) -> np.ndarray:
-        """Word offsets of the points of at most n samples: as many as the words held contain."""
+        """Word offsets of the points of at most n samples: as many as the fetched words contain."""
         offsets: list[int] = []
         goals, by_phase, at, goal = self._goals, self._by_phase, self._at, self._goal
         for _ in range(n):
@@ -155,7 +155,7 @@ class _Compat:
                 at += 1
             phase = at & 3
             hit = by_phase[phase].find(goal, at >> 2)
-            if hit < 0:  # the points looked at are used up; the search goes on where the next words begin
+            if hit < 0:  # all these points have been searched; continue where the next words begin
                 at = POINT * len(by_phase[phase]) + phase
                 break
             at = (hit << 2) + phase
@@ -166,7 +166,7 @@ class _Compat:
         return np.array(offsets, np.int64)
 
     def _fetch(self, n: int) -> None:
-        """Drop the words used, and fetch about as many as n samples take."""
+        """Drop the used words, and fetch about as many as n samples need."""
         count = int(min(MOST, max(LEAST, 1.1 * n * self._words_per_sample)))
         fresh = self._random.randint(0, 2**32, size=count, dtype=np.uint32)
         self._words = np.concatenate([self._words[self._at :], fresh])
@@ -175,10 +175,10 @@ class _Compat:
         self._classify()
 
     def _classify(self) -> None:
-        """What each word is as a goal, and what class the point has that starts at it."""
+        """Compute the goal given by each word, and the class of the point that starts at it."""
         words = self._words
         self._goals = (words & 3).astype(np.uint8).tobytes() + bytes([END])
-        cell = words >> 23  # 9 bits: 512 cells a side
+        cell = words >> 23  # 9 bits: 512 cells per side
         classes = class_table(self._shape)[cell[:-3] * 512 + cell[2:-1]]
         unsure = np.flatnonzero(classes == BOUNDARY)
         classes[unsure] = classify(self._shape, *self._point(unsure).T)
@@ -193,7 +193,7 @@ class _Compat:
 
 
 class _Fast:
-    """The same distribution from a newer generator, without rejection by class."""
+    """The published distribution from a newer generator, without rejection by class."""
 
     def __init__(self, seed: int, shape: Shape):
         self._random = np.random.default_rng(seed)
@@ -208,7 +208,7 @@ class _Fast:
         return points[:n], labels[:n]
 
     def _block(self) -> tuple[np.ndarray, np.ndarray]:
-        """(BLOCK, 2) points and (BLOCK,) classes."""
+        """Draw (BLOCK, 2) points and (BLOCK,) classes."""
         labels = self._random.integers(3, size=BLOCK)
         dots = labels == DOT
         points = np.empty((BLOCK, 2))
@@ -217,16 +217,16 @@ class _Fast:
         return points, labels
 
     def _dots(self, n: int) -> np.ndarray:
-        """(n, 2) points, uniform over the two dots."""
+        """Draw (n, 2) points, uniform over the two dots."""
         angle = self._random.random(n) * (2 * np.pi)
         distance = self._shape.r_small * np.sqrt(self._random.random(n))
         centre = self._shape.r_big * self._random.choice([0.5, 1.5], n)
         return np.stack([centre + distance * np.cos(angle), self._shape.r_big + distance * np.sin(angle)], axis=1)
 
     def _rest(self, labels: np.ndarray) -> np.ndarray:
-        """(N, 2) points, uniform over class 0 or 1, as each label says.
+        """Draw (N, 2) points, uniform over class 0 or 1, as each label says.
 
-        Half a turn about the centre carries class 0 onto class 1, so a point of the other class is turned.
+        Half a turn about the centre maps class 0 onto class 1, so a point of the other class is rotated.
         """
         side, parts = 2 * self._shape.r_big, [np.empty((0, 2))]
         missing = len(labels)

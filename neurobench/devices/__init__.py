@@ -1,1 +1,1 @@
-"""Backends: YAML records of narrow devices, computed here (`sim`) or emulating a chip (`mock`)."""
+"""Devices with narrow interfaces, set up by a backend's YAML: in software (`sim`) or emulated chips (`mock`)."""

@@ -1,7 +1,7 @@
-"""What a device answers, checked where it comes in: shapes, domain and costs of each kind of answer.
+"""Checks of devices' answers on arrival: shapes, domain and costs of each kind of answer.
 
-Whoever calls a device may then rely on what the protocols in the rooms of the kinds say, whoever wrote the device.
-What is plainly meant is converted: arrays to tensors, other number types to those of the protocol, spins to bits.
+Callers can then rely on the protocols in the subpackages of the kinds, whoever wrote the device. Equivalent forms are
+converted: arrays to tensors, other number types to those of the protocol, spins to bits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Refuse = Callable[[str], NoReturn]
 
 
 def checked(device: str, verb: str, request: tuple[Any, ...], answer: Any) -> Any:
-    """The answer of a device to `verb(*asked)`, as its protocol has it. Raises UserError with the device's name."""
+    """Check and convert a device's answer to `verb(*request)`. Raises UserError with the device's name."""
 
     def refuse(fault: str) -> NoReturn:
         raise UserError(
@@ -41,7 +41,7 @@ def checked(device: str, verb: str, request: tuple[Any, ...], answer: Any) -> An
     except UserError:
         if all(bool(torch.isfinite(x).all()) for x in _tensors(request)):
             raise
-        return answer  # nothing better was to be expected: the model has diverged, and the loop says so
+        return answer  # not the fault of the device: the model has diverged, which the training loop reports
 
 
 def _tensors(request: tuple[Any, ...]) -> Iterator[Tensor]:
@@ -72,7 +72,7 @@ def _reads(refuse: Refuse, answer: Any, rbm: RBM, num_reads: int, *_: Any) -> di
 def _bits(refuse: Refuse, name: str, values: Any, shape: tuple[int, ...], like: Tensor) -> Tensor:
     x = _tensor(refuse, name, values, shape).to(like)
     compared = x.numpy() if x.device.type == "cpu" else x  # numpy compares six times as fast
-    if bool(((compared == 0) | (compared == 1)).all()):  # false where one is NaN
+    if bool(((compared == 0) | (compared == 1)).all()):  # False if any is NaN
         return x
     if not bool((x * x == 1).all()):
         low, high = (float(bound) for bound in torch.aminmax(x))
@@ -82,7 +82,7 @@ def _bits(refuse: Refuse, name: str, values: Any, shape: tuple[int, ...], like: 
 
 def _products(refuse: Refuse, answer: Any, x: Tensor, w: Tensor, *_: Any) -> dict[str, Tensor]:
     y = _tensor(refuse, "y", answer.y, (*x.shape[:-1], w.shape[1]))
-    if math.isfinite(y.detach().sum()):  # no NaN and no infinity is among them; half the time of looking for extremes
+    if math.isfinite(y.detach().sum()):  # no NaN or infinity among them; takes half the time of finding the extremes
         return {"y": y}
     return {"y": _within(refuse, "y", y, -math.inf, math.inf)}
 
@@ -102,7 +102,7 @@ def _counts(refuse: Refuse, answer: Any, program: Program, _angles: Any, shots: 
 
 
 def _tensor(refuse: Refuse, name: str, values: Any, shape: tuple[Any, ...]) -> Tensor:
-    """`...` at the front of a shape stands for any leading axes."""
+    """Require a tensor of this shape, in which a leading `...` stands for any leading axes; convert arrays."""
     if isinstance(values, np.ndarray):
         values = torch.from_numpy(values)
     if not isinstance(values, Tensor):
@@ -124,7 +124,7 @@ def _within(refuse: Refuse, name: str, values: Tensor, low: float, high: float) 
     return values
 
 
-_ROUNDING = 1e-4  # an expectation in float32 may leave [-1, 1] by that much
+_ROUNDING = 1e-4  # an expectation in float32 may leave [-1, 1] by this much
 _ANSWERS: Mapping[str, tuple[tuple[str, ...], Callable[..., dict[str, Tensor]]]] = {
     "sample_rbm": (("v", "h"), _reads),
     "matmul": (("y",), _products),

@@ -1,10 +1,10 @@
-"""Devices that answer later: a job is sent once, its id written down, and its answer waited for or fetched by a later
+"""Devices that answer later: each job is sent once, its id recorded, and its answer awaited, or fetched by a later
 session of the run.
 
-A job has a key, a digest of all that is asked; a session that repeats what an earlier one asked, as a resumed run
-does, meets the same keys and finds the ids or answers in the run's journal. Before a job is sent the journal says so,
-with a tag that the device is given too: where a kill, or a lost reply, falls between sending and writing the id down,
-the device is asked for the job with that tag before another is sent.
+A job has a key, a digest of its whole request; a session that repeats the requests of an earlier one, as a resumed run
+does, computes the same keys and reads the ids or answers from the run's journal. Before a job is sent, the journal
+records the intention and a tag, which is also sent to the device: if a kill, or a lost reply, falls between sending
+the job and recording its id, the device is asked for the job with that tag before another is sent.
 """
 
 from __future__ import annotations
@@ -26,77 +26,77 @@ from neurobench.config.errors import QUEUED, UserError
 from neurobench.phases import phase
 from neurobench.storage.journal import FILE, Attempt, Journal
 
-ATTEMPTS = 3  # at a job that comes to nothing
-TRIES = 6  # to reach a device, pauses doubling from the first
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # s between questions
+ATTEMPTS = 3  # at a job that fails
+TRIES = 6  # to reach a device, with pauses that double from FIRST_PAUSE
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # s between requests to a device
 
 
 class JobGone(Exception):
-    """The device failed to run a job, or will not; it says why."""
+    """The device failed or refused to run a job; the message gives its reason."""
 
 
 class JobUnknown(Exception):
-    """The account knows no job of that id: either the device lost it, or another account sent it."""
+    """The account has no job with that id: either the device lost it, or another account sent it."""
 
 
 class Unreachable(Exception):
-    """No answer, now: whether the device did what was asked is not known."""
+    """The device does not answer for now; whether it carried out the request is unknown."""
 
 
 class Queue(Protocol):
-    """A device as its vendor offers it. Each of the three may raise Unreachable."""
+    """A vendor's device that takes jobs. Each of the three methods may raise Unreachable."""
 
     def submit(self, content: Any, tag: str) -> str:
-        """Send a job that can be found by its tag. Returns the id that the device gives it."""
+        """Send a job, findable by its tag. Returns the id that the device assigns to it."""
 
     def find(self, tag: str) -> str | None:
-        """Id of the job that was sent with a tag; None where there is none. It is asked after a `submit` of whose end
-        nothing is known, so it must know a job as soon as the device has taken it."""
+        """Return the id of the job that was sent with a tag; None if there is none. Called after a `submit` whose
+        outcome is unknown, so it must find a job as soon as the device has accepted it."""
 
     def collect(self, job: str) -> np.ndarray | None:
-        """The answer, or None while there is none yet. Raises JobGone, or JobUnknown."""
+        """Return a job's answer, or None while there is none yet. Raises JobGone or JobUnknown."""
 
 
 class Request(NamedTuple):
-    key: str  # a digest of all that is asked
-    content: Any  # what the queue takes
+    key: str  # a digest of the whole request
+    content: Any  # the job, in the queue's own form
     shots: int
-    seconds: float  # modelled, on the device
-    check: Callable[[Any], np.ndarray]  # of the answer; raises UserError with the device's name
-    blank: Callable[[], np.ndarray]  # an answer that says nothing, for a rehearsal
+    seconds: float  # modelled time on the device
+    check: Callable[[Any], np.ndarray]  # checks the answer; raises UserError with the device's name
+    blank: Callable[[], np.ndarray]  # makes an uninformative answer, for a rehearsal
 
 
 class Limits(NamedTuple):
-    """Of a whole run; None: no limit."""
+    """Limits for a whole run; None: no limit."""
 
     max_shots: int | None
     max_seconds: float | None
 
 
 class Queued(UserError):
-    """The run ends here, its jobs are under way; a later session fetches the answers."""
+    """The run ends here while its jobs are under way; a later session fetches the answers."""
 
     exit_code = QUEUED
 
     def kept_in(self, folder: Path) -> Queued:
-        """The same, saying where the ids of the jobs are and what fetches their answers."""
+        """Copy of this error that also says where the job ids are stored and which command fetches the answers."""
         command = f"neurobench poll {shlex.quote(str(folder))}"
         return Queued(f"{self}. Their ids are kept in {folder}. To fetch the answers: {command}")
 
 
 class Jobs:
-    """What the devices of a run have under way."""
+    """The jobs that a run has under way at its devices."""
 
     def __init__(self, journal: Journal, wait: bool = True, rehearsed: bool = False):
-        """`wait`: for answers; else Queued is raised while one is missing. `rehearsed`: nothing is sent, and answers
-        are blank."""
+        """`wait`: wait for answers; otherwise raise Queued if one is missing. `rehearsed`: send nothing and return
+        blank answers."""
         self.journal, self.wait, self.rehearsed = journal, wait, rehearsed
 
     def answers(self, device: str, queue: Queue, requests: Sequence[Request], limits: Limits) -> list[np.ndarray]:
-        """The answer to each request, all sent before the first is waited for.
+        """Return the answer to each request; all are sent before the first answer is awaited.
 
-        Raises UserError where limits would be exceeded, before anything is sent, and where a device cannot be reached
-        or gives a job up too often; Queued.
+        Raises UserError if limits would be exceeded, before anything is sent, and if a device cannot be reached or
+        gives up a job too often; Queued if an answer is missing and `wait` is False.
         """
         if self.rehearsed:
             return [request.check(request.blank()) for request in requests]
@@ -122,7 +122,7 @@ class Jobs:
         return answer
 
     def _require(self, device: str, requests: Sequence[Request], limits: Limits) -> None:
-        """Raises UserError where what is still to be sent exceeds a limit, together with what was sent before."""
+        """Check the limits. Raises UserError if jobs to be sent, with those sent before, exceed one."""
         lasts = [(request, self.journal.last(request.key)) for request in requests]
         fresh = [request for request, last in lasts if last is None or not last.is_open]
         more = sum(request.shots for request in fresh), sum(request.seconds for request in fresh)
@@ -132,11 +132,11 @@ class Jobs:
                 raise UserError(
                     f"{device}: {name}={most:g} does not suffice: {spent:g} {what} are spent, and "
                     f"{len(fresh)} more {'job takes' if one else 'jobs take'} {amount:g}. "
-                    f"{'It was' if one else 'They were'} not sent. Set a higher {name} and go on with --resume."
+                    f"{'It was' if one else 'They were'} not sent. Set a higher {name} and continue with --resume."
                 )
 
     def _send(self, device: str, queue: Queue, request: Request) -> Attempt:
-        """See to it that the device has the job, once."""
+        """Ensure that the device has the job exactly once."""
         last, job = self.journal.last(request.key), None
         if last is None or not last.is_open:
             last = self.journal.intend(request.key, request.shots, request.seconds)
@@ -150,7 +150,7 @@ class Jobs:
         return last
 
     def _submit(self, device: str, queue: Queue, request: Request, tag: str) -> str:
-        """Where the device does not answer it may have taken the job all the same: it is asked before the next try."""
+        """Send a job. A device that did not answer may still have accepted it, so it is asked before each retry."""
         tried = False
 
         def submit() -> str:
@@ -163,7 +163,7 @@ class Jobs:
         return self._reach(device, submit)
 
     def _collected(self, device: str, queue: Queue, request: Request, limits: Limits) -> bool:
-        """Whether its answer is there by now, and then stored. A job that came to nothing is sent once more."""
+        """Whether the answer has arrived, and is then stored. A job that failed is sent again."""
         attempt = self._send(device, queue, request)
         assert attempt.id is not None
         try:
@@ -183,8 +183,8 @@ class Jobs:
         return True
 
     def _find_again(self, device: str, queue: Queue, key: str, attempt: Attempt) -> None:
-        """Raises UserError where the account knows no job of its tag either. It is not sent again unasked: with
-        another account it would be paid for twice."""
+        """Look up a job by its tag. Raises UserError if the account has none. It is not resent automatically: if
+        another account had sent it, it would be paid for twice."""
         job = self._reach(device, partial(queue.find, attempt.tag))
         if job is None:
             raise UserError(
@@ -204,7 +204,7 @@ class Jobs:
                 reason = str(error)
             time.sleep(pause)
             pause *= 2
-        raise UserError(f"{device} cannot be reached ({reason}). No job is lost: go on later with --resume.")
+        raise UserError(f"{device} cannot be reached ({reason}). No job is lost: continue later with --resume.")
 
     def _queued(self, device: str, missing: Sequence[Request]) -> Queued:
         ids = [last.id for request in missing if (last := self.journal.last(request.key)) and last.id]
@@ -218,7 +218,7 @@ def _jobs(count: int) -> str:
 
 @contextmanager
 def stopped_at_once() -> Iterator[None]:
-    """Within it Ctrl-C and `kill` end the run where it waits: no update is half done. Elsewhere they may be put off."""
+    """Context manager: Ctrl-C and `kill` end the run at once; no update is half done. Elsewhere they may wait."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

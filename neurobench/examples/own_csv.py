@@ -1,8 +1,8 @@
 # %% [markdown]
 # # A spiking and a quantum classifier on a CSV file of your own
 #
-# The file has a line of names, a column for the label, and numbers in every other column. Here scikit-learn's wine data
-# stand in for it: 178 wines, 13 measurements, three growers.
+# The file has a header line with column names, a column for the label, and numbers in every other column. This example
+# uses scikit-learn's wine data: 178 wines, 13 measurements, three growers.
 
 # %%
 import os
@@ -13,14 +13,14 @@ from sklearn.datasets import load_wine
 
 import neurobench as nb
 
-SCALE = os.environ.get("SCALE") or "paper"  # smoke: one epoch, to see that it runs
+SCALE = os.environ.get("SCALE") or "paper"  # smoke: one epoch, to check that it runs
 
 wine = load_wine()
 header = ",".join([*wine.feature_names, "grower"])
 np.savetxt("wine.csv", np.column_stack([wine.data, wine.target]), delimiter=",", header=header, comments="", fmt="%g")
 
 # %% [markdown]
-# A fifth of the samples is drawn for the test, the same for every run, and a part of the others is held out for
+# A fifth of the samples is drawn as the test set, the same for every run, and a part of the others is held out for
 # validation. Columns are scaled by their range in the training samples.
 
 # %%
@@ -29,9 +29,9 @@ splits = nb.datasets.load("csv", root="wine.csv", label="grower")
 print(len(splits.train), len(splits.validation), len(splits.test), "samples to learn from, held out, to test on")
 
 # %% [markdown]
-# The spiking network reads spikes: the larger a number, the earlier its cells fire. The quantum one reads a picture, in
-# which each number has its row. Both encoders stand between by default. `mock` is the emulated chip. Logistic
-# regression on the same numbers says what the data alone are worth.
+# The spiking network reads spikes: the larger a number, the earlier its cells fire. The quantum network reads an image
+# in which each number has its own row. Both encoders are applied by default. `mock` is the emulated chip. Logistic
+# regression on the same numbers shows what accuracy the data alone allow.
 
 # %%
 spiking = {"model": "slayer_snn", "model.hidden": [32], "model.augment": False, "training.epochs": 30}
@@ -47,7 +47,7 @@ for name, run in runs.items():
     print(f"{name:30} {run.metrics['test_accuracy']:.1%}")
 
 # %% [markdown]
-# With so few test samples the 95 % intervals are wide.
+# With so few test samples, the 95 % intervals are wide.
 
 # %%
 figure, axis = plt.subplots(figsize=(6, 2.4), layout="constrained")
@@ -59,7 +59,7 @@ axis.set(yticks=range(len(runs)), yticklabels=list(runs), xlabel="test accuracy,
 figure.savefig("own_csv.png")
 
 # %% [markdown]
-# A run shows its figures, and classifies.
+# A run displays its figures of merit, and can classify new samples.
 
 # %%
 runs["spiking network"]

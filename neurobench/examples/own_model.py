@@ -1,9 +1,10 @@
 # %% [markdown]
 # # A model of your own
 #
-# A model is a *spec*, its parameters with their bounds, and a *learner* that the spec names. Both lie in one module,
-# its YAML file in a folder `model` next to it; nothing of neurobench is edited. Here: the nearest class mean, as small
-# as a learner can be. `neurobench/models/learner.py` is the whole protocol.
+# A model consists of a *spec*, which declares its parameters with their bounds, and a *learner* that the spec names.
+# Both are defined in one module; the YAML file is in a folder `model` next to it, and neurobench itself is not edited.
+# This example classifies by the nearest class mean, a minimal learner. `neurobench/models/learner.py` defines the whole
+# protocol.
 
 # %%
 import os
@@ -77,13 +78,13 @@ for file, text in {"nearest_mean.py": MODULE, "model/nearest_mean.yaml": YAML}.i
     Path(file).write_text(text.lstrip())
 
 # %% [markdown]
-# No configuration can allow itself code: you do. After an edit of the file, this cell once more takes the new text.
+# A configuration cannot allow code: you do. After editing the file, run this cell again to load the new version.
 
 # %%
 nb.allow("nearest_mean.py")
 
 # %% [markdown]
-# It runs on any data set that it reads, or that an encoder makes readable, with all that runs have.
+# The model runs on any data set that it can read, or that an encoder can convert, with all features of other runs.
 
 # %%
 run = nb.run("model=nearest_mean", "dataset=mnist", scale=SCALE)
@@ -94,7 +95,7 @@ events = nb.run("model=nearest_mean", "dataset=nmnist", scale=SCALE)
 print(events)
 
 # %% [markdown]
-# A parameter out of its bounds is refused before anything is computed.
+# A parameter outside its bounds is refused before anything is computed.
 
 # %%
 try:
@@ -103,7 +104,7 @@ except nb.ConfigError as error:
     print(error)
 
 # %% [markdown]
-# It is a scikit-learn classifier too.
+# The model is also available as a scikit-learn classifier.
 
 # %%
 from sklearn.datasets import load_digits

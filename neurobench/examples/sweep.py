@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Accuracy against a hyper-parameter
 #
-# A restricted Boltzmann machine on MNIST: how many hidden units does it need, and how far do seeds differ? Open this
-# file as a notebook (VS Code, Spyder, or `jupytext --to ipynb sweep.py`), or run it as it is. It needs pandas.
+# How many hidden units does a restricted Boltzmann machine need on MNIST, and how much do seeds differ? Open this
+# file as a notebook (VS Code, Spyder, or `jupytext --to ipynb sweep.py`), or run it as a script. It needs pandas.
 
 # %%
 import os
@@ -11,19 +11,19 @@ import matplotlib.pyplot as plt
 
 import neurobench as nb
 
-SCALE = os.environ.get("SCALE") or "quick"  # smoke: seconds; quick: about a minute a run; paper: the full schedule
+SCALE = os.environ.get("SCALE") or "quick"  # smoke: seconds; quick: about a minute per run; paper: the full schedule
 SEEDS = 1 if SCALE == "smoke" else 3
 
 # %% [markdown]
-# Every combination of the values is a run; a list in a sweep means: each of them. The same cell once more runs nothing
-# that is finished.
+# Each combination of values is a run; a list in a sweep means each of its values. If this cell is run again, finished
+# runs are not repeated.
 
 # %%
 runs = nb.sweep("model=qrbm", {"model.n_hidden": [10, 30, 100]}, seed=range(SEEDS), scale=SCALE)
 runs
 
 # %% [markdown]
-# One row a run, one column for each key that differs and for each metric.
+# The frame has one row per run, and one column for each key that differs and for each metric.
 
 # %%
 frame = runs.frame()
@@ -37,7 +37,7 @@ axis.set(xscale="log", xlabel="hidden units", ylabel="test accuracy")
 figure.savefig("hidden_units.png")
 
 # %% [markdown]
-# Any run of it can be looked at, and used.
+# Any run of the sweep can be displayed and used.
 
 # %%
 best = max(runs, key=lambda run: run.metrics["test_accuracy"])

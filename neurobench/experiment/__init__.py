@@ -1,1 +1,1 @@
-"""The one loop over epochs."""
+"""Runs and their epoch loop."""

@@ -1,4 +1,4 @@
-"""What a chip's architecture model says of a trained network: messages, joules and seconds of a prediction."""
+"""Costs of a trained network by a chip's architecture model: messages, joules and seconds per prediction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = ("mesh_messages", "mesh_hops", "mesh_joules", "mesh_seconds")
 
 
 def architecture_figures(plan: Plan, learner: Learner, test: Split) -> tuple[dict[str, float], dict[str, str]]:
-    """Means over samples, and why others are undefined; nothing of models and devices without such a model."""
+    """Mean costs over samples, and why others are undefined; empty for models and devices without such a model."""
     name = mesh_of(plan)
     if name is None or plan.model.activity is None:
         return {}, {}

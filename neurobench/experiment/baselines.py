@@ -1,4 +1,4 @@
-"""What the task is worth without the model: the accuracies that a result is compared with."""
+"""Baseline accuracies on the task without the model, with which a result is compared."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch import Tensor
 from neurobench.data.dataset import Splits
 from neurobench.models.common import readout
 
-CHEAP = 5_000_000  # values in all training samples: a logistic regression of so many takes a second on one core
+CHEAP = 5_000_000  # values in all training samples: a logistic regression of that many takes a second on one core
 L2, ITERATIONS = 1e-4, 100
 
 
 def baselines(splits: Splits) -> dict[str, float]:
-    """Test accuracy of always naming the commonest training class; and, where samples are vectors or images of few
-    enough values, of logistic regression on these values, with a fixed penalty: nothing is chosen."""
+    """Test accuracy of always predicting the most common training class; and, if samples are vectors or images of few
+    enough values, of logistic regression on these values, with a fixed penalty: nothing is tuned."""
     train, test = splits.train, splits.test
     commonest = int(train.y.bincount().argmax())
     accuracies = {"majority_class": float((test.y == commonest).double().mean())}

@@ -1,13 +1,15 @@
-"""From a plan to the objects that it names, and the device of the machine at hand."""
+"""Construction of the objects that a plan names, and choice of this machine's device."""
 
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING
 
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Splits
 from neurobench.data.encoders import encoded
+from neurobench.devices.spec import Deferred, DeviceSpec
 from neurobench.experiment.memory import memory_fault
 from neurobench.experiment.plan import Plan
 from neurobench.metrics.costs import Billed, Energies, Ledger
@@ -20,30 +22,42 @@ if TYPE_CHECKING:
 
 
 def load_splits(plan: Plan) -> Splits:
-    """The data as the model will see them: as much as the scale allows, through the encoders between the two."""
-    from neurobench.data.sound import sound  # torch with it
+    """Load the data as the model will see them: as many samples as the scale allows, through the plan's encoders."""
+    from neurobench.data.checks import sound  # imports torch
 
     splits = sound(plan.dataset.load(plan.seeds.data), plan.task.n_classes)
     return encoded(splits.limited(plan.scale.train, plan.scale.test), plan.encoders)
 
 
 def require_memory(plan: Plan, splits: Splits) -> None:
-    """Raises UserError where what the model makes of all samples does not fit: `parse` cannot know how many."""
+    """Check the memory for what the model computes of all samples: `parse` cannot know how many. Raises UserError."""
     if fault := memory_fault(plan.model_name, plan.model, plan.dataset, plan.task, len(splits.train)):
         raise UserError(fault)
 
 
-def build_learner(plan: Plan, device: torch.device, ledger: Ledger, jobs: Jobs | None = None) -> Learner:
-    """The model with its devices, each opened once: two fields that name one device share it. `jobs`: what the run has
-    under way at devices that answer later."""
-    from neurobench.devices.answers import checked  # torch with it
+def build_learner(
+    plan: Plan, device: torch.device, ledger: Ledger, jobs: Jobs | None = None, opens_devices: bool = True
+) -> Learner:
+    """Build the model with its devices, each opened once: two fields that name one device share it.
+
+    jobs: the run's jobs at devices that answer later. opens_devices: open devices now, so that one that cannot be
+    opened is reported before training; if False, each is opened when it is first used.
+    """
+    from neurobench.devices.answers import checked  # imports torch
 
     pick_kernels(plan.run.kernels)
+
+    def opened(name: str, spec: DeviceSpec) -> Billed:
+        if absent := spec.absent_extras():
+            raise UserError("\n".join(f"backend.{name}.{field}{sentence}" for field, sentence in absent))
+        return Billed(name, spec.open(plan.seeds.device, device, jobs), ledger, checked)
+
     specs = {name: plan.devices[field] for field, name in plan.wiring.items()}
-    opened = {
-        key: Billed(key, spec.open(plan.seeds.device, device, jobs), ledger, checked) for key, spec in specs.items()
+    billed = {
+        name: opened(name, spec) if opens_devices else Deferred(partial(opened, name, spec))
+        for name, spec in specs.items()
     }
-    devices = {field: opened[name] for field, name in plan.wiring.items()}
+    devices = {field: billed[name] for field, name in plan.wiring.items()}
     if device.type != "cpu" and not _gains_by_gpu(plan.model, plan.training.batch_size):
         sizes = f" in batches of less than {plan.model.gpu_from_batch}" if plan.model.gpu_from_batch else ""
         warnings.warn(f"the CPU is faster for this model{sizes}; device=auto takes it", stacklevel=2)
@@ -51,17 +65,17 @@ def build_learner(plan: Plan, device: torch.device, ledger: Ledger, jobs: Jobs |
 
 
 def energies(plan: Plan) -> Energies:
-    """What is published of the energy of the devices that the model asks."""
+    """Published energy of the devices that the model uses."""
     return {name: plan.devices[field].energy for field, name in plan.wiring.items()}
 
 
 def mesh_of(plan: Plan) -> str | None:
-    """The name of the architecture model of the chip that the model runs on, where there is one."""
+    """Name of the architecture model of the chip that the model runs on, if there is one."""
     return next((mesh for field in plan.wiring if (mesh := plan.devices[field].mesh)), None)
 
 
 def pick_kernels(kernels: str) -> None:
-    """Exact ones, or those that may round otherwise where this processor has them. Warns where it has not."""
+    """Select exact kernels, or those that may round differently if this processor has them. Warns if it has not."""
     from neurobench.kernels.host import use_fast
 
     if not use_fast(kernels == "fast"):
@@ -69,7 +83,7 @@ def pick_kernels(kernels: str) -> None:
 
 
 def pick_device(name: str, model: ModelSpec, batch_size: int) -> torch.device:
-    """`auto` takes a GPU where there is one and the model gains by it. Raises UserError where `cuda` is absent."""
+    """Select the device: `auto` is a GPU if there is one and the model gains by it. Raises UserError without `cuda`."""
     import torch
 
     present = torch.cuda.is_available()

@@ -1,6 +1,6 @@
-"""What follows a run while it runs: a sweep's table, a tuner that stops hopeless trials, experiment trackers.
+"""Callbacks that follow a run: a sweep's table, a tuner that stops hopeless trials, experiment trackers.
 
-A run that goes on after a kill is one run of the same name to a tracker: rows of earlier sessions first.
+A run that is resumed after a kill is one run of the same name to a tracker: rows of earlier sessions first.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from neurobench.storage.folder import RunFolder, flat
 
 
 class Pruned(Exception):
-    """A callback asked for the run to be given up. Its folder keeps the checkpoint."""
+    """Error: a callback requested that the run be abandoned. Its folder keeps the checkpoint."""
 
 
 class Callback(Protocol):
-    """Is called in the process of a run that is under way; not for a run that was finished already."""
+    """Observer, called in the process of a run while it is computed; not for a run that was already finished."""
 
     def begin(self, plan: Plan, folder: RunFolder) -> None: ...
 
     def epoch(self, row: Mapping[str, Any]) -> None: ...  # a row of metrics.jsonl; may raise Pruned
 
-    def end(self, folder: RunFolder) -> None: ...  # whatever became of it: a finished run has its result.json
+    def end(self, folder: RunFolder) -> None: ...  # however the run ended: a finished one has its result.json
 
 
 class ObservedMeter:
-    """A meter that passes epochs on to callbacks."""
+    """A meter that also passes epochs to callbacks."""
 
     def __init__(self, meter: Meter, callbacks: Sequence[Callback]):
         self.meter, self.callbacks = meter, callbacks
@@ -46,7 +46,7 @@ class ObservedMeter:
 
 
 def computed(plan: Plan) -> dict[str, Any]:
-    """The configuration less what says where and how it is computed."""
+    """The configuration without the keys for where and how it is computed."""
     return {key: value for key, value in plan.config.items() if key not in RUNTIME_KEYS}
 
 
@@ -55,7 +55,7 @@ def scalars(row: Mapping[str, Any]) -> dict[str, float]:
 
 
 def merits(folder: RunFolder) -> dict[str, float]:
-    """Figures of merit; empty where the run did not finish."""
+    """Figures of merit of a run; empty if it did not finish."""
     result = folder.result()
     return scalars(result["metrics"]) if result else {}
 
@@ -95,7 +95,7 @@ class MLflowCallback:
         self.client = mlflow.MlflowClient(self.uri)
         known = self.client.get_experiment_by_name(self.name)
         experiment = known.experiment_id if known else self.client.create_experiment(self.name, str(self.artifacts))
-        name = folder.label.replace("/", "-").replace('"', "'")  # the filter's own quotes
+        name = folder.label.replace("/", "-").replace('"', "'")  # the filter below uses double quotes
         earlier = self.client.search_runs([experiment], f'attributes.run_name = "{name}"')
         if earlier:
             self.id = earlier[0].info.run_id
@@ -134,7 +134,7 @@ class WandBCallback:
             options |= {"id": name, "resume": "allow"}
         options |= {"config": computed(plan), "settings": wandb.Settings(silent=True)}
         self.run = wandb.init(project=self.project, dir=str(self.folder), **options)
-        if self.mode == "offline":  # an offline run cannot be continued: the new one holds all rows
+        if self.mode == "offline":  # an offline run cannot be continued: the new one contains all rows
             for row in folder.metrics():
                 self.epoch(row)
 

@@ -1,4 +1,4 @@
-"""What there is to choose from, and what runs with what."""
+"""Available choices, and which of them run together."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ class Cell:
     dataset: str
     backend: str
     encoders: tuple[str, ...]  # between data and model, by default
-    faults: tuple[str, ...]  # why it does not run; empty where it runs
+    faults: tuple[str, ...]  # why it does not run; empty if it does
 
 
 def catalogue(config_dir: str | None = None) -> dict[str, list[str]]:
-    """Every group and its choices, those of a user's own folder among them."""
+    """Every group and its choices, including those of a user's own folder."""
     return {group: choices(group, config_dir) for group in GROUPS}
 
 
 def matrix(compose: Composer, names: dict[str, list[str]]) -> list[Cell]:
-    """Every model x dataset x backend, judged as `run` judges it.
+    """Check every model x dataset x backend as `run` does.
 
-    Hydra composes each model once, and every data set's and backend's file once, each in a place of its own: they write
-    into their own sections alone, so the result is what it would compose for each cell. A file that does not compose is
-    a fault of its cells alone.
+    Hydra composes each model once, and every data set's and backend's file once, each in a separate place: they write
+    only into their own sections, so the result is what Hydra would compose for each cell. A file that does not compose
+    is a fault of its cells only.
     """
     models = {name: _composed(compose, f"model={name}") for name in names["model"]}
     others = {group: _composed_apart(compose, group, names[group]) for group in ("dataset", "backend")}
@@ -81,7 +81,7 @@ def _sound(part: Plain | ConfigError) -> Plain:
 
 
 def _composed_apart(compose: Composer, group: str, names: Sequence[str]) -> dict[str, Plain | ConfigError]:
-    """Each choice of a group as its resolved section, all composed in one go where all compose."""
+    """Resolved section of each choice of a group, all composed in one go if all compose."""
     try:
         config = compose([f"+{group}@all_{group}.at_{number}={name}" for number, name in enumerate(names)])
     except (ConfigError, HydraException, OmegaConfBaseException):
@@ -96,7 +96,7 @@ def _composed_apart(compose: Composer, group: str, names: Sequence[str]) -> dict
 
 
 def broken_files(config_dir: str | None) -> dict[str, str]:
-    """Of the YAML files in a user's own folders, those that do not compose or are not found: path -> why not."""
+    """YAML files in a user's own folders that do not compose or are never read: path -> why not."""
     places = [folder / group for folder in own_folders(config_dir) for group in GROUPS]
     packages = [files(package) for package in config_packages()]
     broken = {}

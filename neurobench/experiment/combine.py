@@ -1,4 +1,4 @@
-"""Whether sections that are sound by themselves go together: data through encoders to a model on its devices."""
+"""Check that individually valid sections are compatible: data through encoders to a model on its devices."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T", bound=Spec)
 
 @dataclass(frozen=True)
 class Named(Generic[T]):
-    """A spec under the name that its section bears."""
+    """A spec with the name of its section."""
 
     name: str
     spec: T
@@ -33,16 +33,16 @@ class Named(Generic[T]):
 
 @dataclass(frozen=True)
 class Backend:
-    """What a backend offers."""
+    """A backend with the devices that it offers."""
 
     name: str
     offers: tuple[str, ...]
-    specs: Mapping[str, DeviceSpec]  # of the devices that were asked for
+    specs: Mapping[str, DeviceSpec]  # of the devices that were requested
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The sections of a configuration without faults, each by itself."""
+    """The sections of a configuration, each valid by itself."""
 
     run: Root
     training: Training
@@ -57,7 +57,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Combination:
-    """Parts that go together."""
+    """Parts that are compatible."""
 
     encoders: tuple[EncoderSpec, ...]
     task: Task
@@ -65,11 +65,11 @@ class Combination:
 
 
 def combine(parts: Parts) -> Combination | list[str]:
-    """The parts together; or what keeps them apart, as sentences."""
+    """Combine the parts; or return why they are incompatible, as sentences."""
     model, wiring, dataset, encoder, backend = parts.model, parts.wiring, parts.dataset, parts.encoder, parts.backend
     faults = missing_devices(model.name, wiring, backend)
     shape, layout = dataset.spec.shape, dataset.spec.layout
-    if layout not in (layouts := get_args(Layout)):  # of somebody's own class, where nothing else looks at it
+    if layout not in (layouts := get_args(Layout)):  # of a user's class, where nothing else checks it
         hint = did_you_mean(str(layout), layouts)
         return [*faults, f"dataset={dataset.name}: layout={layout!r} is none of {', '.join(layouts)}.{hint}"]
     steps = chain(encoder.spec, layout, shape, model.spec.reads)
@@ -92,7 +92,7 @@ def combine(parts: Parts) -> Combination | list[str]:
 
 
 def missing_devices(model: str, wiring: Mapping[str, str], backend: Backend) -> list[str]:
-    """What the model needs and the backend does not offer."""
+    """Faults for devices that the model needs and the backend does not offer."""
     faults = []
     for device in sorted(set(wiring.values()) - set(backend.offers)):
         others = [f"backend={name}" for name, offers in backends().items() if device in offers]
@@ -104,7 +104,7 @@ def missing_devices(model: str, wiring: Mapping[str, str], backend: Backend) -> 
 
 @cache
 def backends() -> dict[str, tuple[str, ...]]:
-    """Name of each backend that ships or that a plugin brings -> the devices that it offers."""
+    """Name of each backend of this package or of a plugin -> the devices that it offers."""
     offers: dict[str, tuple[str, ...]] = {}
     for package in config_packages():
         folder = files(package).joinpath("backend")

@@ -1,4 +1,4 @@
-"""All figures of a finished run: what every run has, the model's own, the data's own."""
+"""All figures of a finished run: those of every run, of the model and of the data set."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from neurobench.models.learner import Learner, TrainingRecord
 def figures_of(
     plan: Plan, learner: Learner, splits: Splits, record: TrainingRecord, evaluation: Evaluation, ledger: Ledger
 ) -> Iterator[tuple[str, Figure | bytes]]:
-    """File names without suffix and figures, or bytes of a GIF. What they ask of devices is billed as figures. Those of
-    a model come once it has drawn all of them: they may share parts."""
+    """Yield file names without suffix, with figures or bytes of a GIF. Their device costs are billed as figures. Those
+    of a model are yielded once all of them are drawn: they may share parts."""
     shares = (evaluation.metrics["test_accuracy"], *evaluation.intervals["test_accuracy"])
     value, low, high = (f"{100 * share:.1f}" for share in shares)
     accuracy = f"test accuracy {value} % (95 % interval {low} to {high} %)"

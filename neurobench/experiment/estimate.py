@@ -1,4 +1,4 @@
-"""What a run would ask of its devices and what that would cost, before it is started."""
+"""Estimate of a run's device usage and its price, before the run is started."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from neurobench.metrics.costs import Ledger, Price, Totals
 from neurobench.models.learner import Learner, Step, TrainingRecord
 from neurobench.storage.journal import Journal
 
-_FITTED = 1000  # samples for what is fitted after training: the test asks for it, whatever it is worth
+_FITTED = 1000  # samples for the fit after training: the rehearsed test needs one, whatever its quality
 
 
 class Estimate(NamedTuple):
-    phases: dict[str, Totals]  # "training", "validation", "test" -> device -> what it computes
+    phases: dict[str, Totals]  # "training", "validation", "test" -> device -> its costs
     prices: dict[str, Price | str]  # device -> list price, or why there is none
 
 
 def estimate(plan: Plan) -> Estimate:
-    """Three updates that ask the device (the first, one in the middle, the last) and one batch of each split are
-    rehearsed, and scaled up.
+    """Estimate a run by rehearsing three updates that use the device (the first, one in the middle, the last) and one
+    batch of each split, scaled up.
 
-    Devices that answer later are opened, and nothing is sent to them. Not counted: what a model does once, between
-    training and test, and the figures that are drawn.
+    Devices that answer later are opened, but nothing is sent to them. Not counted: what a model does once, between
+    training and test, and the drawing of figures.
     """
     pin_threads(threads_of(plan))
     splits, ledger = load_splits(plan), Ledger()
@@ -47,7 +47,7 @@ def estimate(plan: Plan) -> Estimate:
 
 
 def _rehearse(plan: Plan, learner: Learner, splits: Splits, ledger: Ledger) -> dict[str, float]:
-    """Phase -> by how much what was asked in it is to be multiplied."""
+    """Rehearse a run; return phase -> factor by which its costs must be multiplied."""
     size, epochs = min(plan.training.batch_size, len(splits.train)), plan.training.epochs
     per = math.ceil(len(splits.train) / size)
     asking = range(0, epochs * per, plan.model.asks_every)
@@ -78,7 +78,7 @@ def _scaled(totals: Totals, factor: float) -> Totals:
 
 
 def lines(made: Estimate, limits: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """For a person; `limits`: device -> its keys max_shots (a sampler's reads) and max_seconds."""
+    """Text lines of an estimate; `limits`: device -> its keys max_shots (a sampler's reads) and max_seconds."""
     said = []
     for phase, devices in made.phases.items():
         said += [f"{phase:11}{name}: {_words(costs)}" for name, costs in devices.items()]

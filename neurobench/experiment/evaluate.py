@@ -1,4 +1,4 @@
-"""The figures of a finalized learner on data that it never learned from, and what its predictions cost."""
+"""Figures of a finalized learner on data that it never learned from, and the cost of its predictions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Evaluation:
 
 
 def mean_sums(learner: Learner, split: Split) -> dict[str, float]:
-    """The learner's own measures, as means over a split's samples."""
+    """Means of the learner's own measures over a split's samples."""
     sums: dict[str, float] = {}
     with phase("measuring the loss", len(split)) as progress:
         for index in torch.arange(len(split)).split(BATCH):
@@ -45,9 +45,9 @@ def mean_sums(learner: Learner, split: Split) -> dict[str, float]:
 
 
 def scores_of(learner: Learner, x: Any) -> Tensor:
-    """The learner's scores (N, n_classes) of samples as in Split, each predicted once.
+    """Scores (N, n_classes) of a learner for samples as in Split, each predicted once.
 
-    Raises ValueError where a score is not finite.
+    Raises ValueError if a score is not finite.
     """
     parts = []
     with phase("testing", len(x)) as progress:
@@ -61,7 +61,7 @@ def scores_of(learner: Learner, x: Any) -> Tensor:
 
 
 def evaluate(learner: Learner, test: Split, n_classes: int) -> Evaluation:
-    """Predict every test sample once. Raises ValueError where a score is not finite."""
+    """Predict every test sample once. Raises ValueError if a score is not finite."""
     classes = scores_of(learner, test.x).argmax(1)
     correct = int((classes == test.y).sum())
     metrics = {f"test_{name}": value for name, value in mean_sums(learner, test).items()}

@@ -1,4 +1,4 @@
-"""One run: load, build, train, evaluate, draw, record."""
+"""Execution of one run: load, build, train, evaluate, draw, record."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from neurobench.data.dataset import stamp
 from neurobench.devices.jobs import Jobs, Queued
 from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, require_memory
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
+from neurobench.experiment.exports import write_exports, write_printout
 from neurobench.experiment.folder_choice import folder_for
-from neurobench.experiment.handed_over import numbers_of
 from neurobench.experiment.host_energy import RESUMED, HostEnergy
-from neurobench.experiment.leave import write_exports, write_printout
+from neurobench.experiment.metric_values import numbers_of
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import log_file, meter_for
 from neurobench.experiment.threads import Threads, pin_threads, threads_of
@@ -45,19 +45,19 @@ if TYPE_CHECKING:
 
 
 class RunFailed(UserError):
-    """The run began and did not finish. Its folder says why."""
+    """Error: the run began and did not finish. Its folder says why."""
 
     exit_code = FAILED
 
 
 class RunInterrupted(UserError):
-    """The run was stopped and can go on from its checkpoint."""
+    """Error: the run was stopped and can be resumed from its checkpoint."""
 
     exit_code = 130  # as shells report Ctrl-C
     stops_sweep = True
 
 
-Answer = Callable[[RunFolder, Mapping[str, Any]], None]  # is given a run's result, as result.json will have it
+Answer = Callable[[RunFolder, Mapping[str, Any]], None]  # receives a run's result, as it will be in result.json
 
 
 def execute(
@@ -67,10 +67,10 @@ def execute(
     answer: Answer = lambda folder, result: None,
     into: RunFolder | None = None,
 ) -> RunFolder:
-    """Run a plan. Returns its finished folder. `answer` is called once everything is measured, before figures are
-    drawn; not for a run that was finished already. `into`: the unfinished run to go on with.
+    """Run a plan and return its finished folder. `answer` is called once everything is measured, before figures are
+    drawn; not for a run that was already finished. `into`: the unfinished run to resume.
 
-    Raises UserError before there is a folder; RunFailed, RunInterrupted or a callback's Pruned once there is.
+    Raises UserError before there is a folder; RunFailed, RunInterrupted, Queued or a callback's Pruned once there is.
     """
     with importing("torch"):
         threads = threads_of(plan)
@@ -98,7 +98,7 @@ def execute(
         raise end if isinstance(end, Pruned) else end.kept_in(folder.path) from None
     except KeyboardInterrupt:
         raise _interrupted(folder, "stopped") from None
-    except (Exception, SystemExit) as error:  # own code that ends the process has not finished the run
+    except (Exception, SystemExit) as error:  # user code that exits the process has not finished the run
         raise _failure(folder, error) from error
     finally:
         for callback in begun:
@@ -134,7 +134,7 @@ class _Run:
         jobs = Jobs(Journal(self.folder.path), self.plan.run.wait)
         with phase("building the model"):
             self.learner = build_learner(self.plan, self.device, self.ledger, jobs)
-        self.seconds: dict[str, float] = {}  # by phase; of each, less what was spent in compiling kernels
+        self.seconds: dict[str, float] = {}  # by phase, without the time spent compiling kernels
         loop = self._train(initial, callbacks)
         finalized, undefined = self._finalize(loop)
         evaluation = self._test()
@@ -153,12 +153,12 @@ class _Run:
         self.folder.update(status="finished", finished=_now())
 
     def _require_the_same_data(self) -> None:
-        """What an earlier session of this run read, a later one has to read too."""
+        """Check that this session reads the same data as an earlier session of the run."""
         before, now = self.folder.record().get("data", {}).get("sha256"), self.splits.sha256
         if before not in (None, now):
             raise UserError(
-                f"this run began with data of sha256 {before:.12} and would go on with {now:.12} (from "
-                f"{self.splits.source}). Restore them, or start anew without --resume."
+                f"this run began with data of sha256 {before:.12} and would continue with {now:.12} (from "
+                f"{self.splits.source}). Restore them, or start again without --resume."
             )
 
     def _announce(self) -> None:
@@ -189,7 +189,7 @@ class _Run:
         return loop
 
     def _finalize(self, loop: Loop) -> tuple[dict[str, float], dict[str, str]]:
-        """What the learner does once after training. The checkpoint then predicts."""
+        """Finalize the learner, once after training. From then on the checkpoint can predict."""
         begun = self.compilation.working_time()
         with phase("finalizing"), self.ledger.phase("finalize"), self.host.measured("finalize"):
             handed = self.learner.finalize(self.splits.train, self.splits.validation, loop.record)
@@ -200,7 +200,7 @@ class _Run:
         return numbers_of(handed, "the model's finalize")
 
     def _test(self) -> Evaluation:
-        """On the test set; and of each other test set that the data have, the accuracy with its interval."""
+        """Evaluate on the test set; add the accuracy with its interval on each other test set of the data."""
         from neurobench.experiment.evaluate import evaluate
 
         n_classes = self.plan.task.n_classes
@@ -244,10 +244,10 @@ class _Run:
             return baselines(self.splits)
 
     def _draw(self, loop: Loop, evaluation: Evaluation) -> None:
-        """What was measured stands, whether or not its figures can be drawn."""
+        """Draw the figures. The measured result remains valid even if they cannot be drawn."""
         try:
             self._drawn(loop, evaluation)
-        except OSError:  # a full disk would cost the result as well: the run is to be resumed
+        except OSError:  # a full disk would prevent writing the result as well: the run must be resumed
             raise
         except (Exception, SystemExit) as error:
             _log(self.folder, error)
@@ -271,7 +271,7 @@ def _now() -> str:
 
 def _interrupted(folder: RunFolder, what: str) -> RunInterrupted:
     folder.update(status="interrupted")
-    return RunInterrupted(f"{what}. Nothing is lost: {folder.path} goes on with the same command and --resume.")
+    return RunInterrupted(f"{what}. Nothing is lost: resume {folder.path} with the same command and --resume.")
 
 
 def _log(folder: RunFolder, error: BaseException) -> None:
@@ -280,7 +280,7 @@ def _log(folder: RunFolder, error: BaseException) -> None:
 
 
 def _failure(folder: RunFolder, error: BaseException) -> RunFailed:
-    """The record of a run that broke, and a sentence for the person who started it."""
+    """Record the failure of a run, and return the error with a message for the user."""
     from neurobench.data.dataset import DataError
     from neurobench.models.learner import Divergence
 

@@ -1,4 +1,4 @@
-"""In which folder a plan is computed: a new one, or that of an unfinished run to go on with."""
+"""Choice of the folder in which a plan is computed: a new one, or that of an unfinished run to resume."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from neurobench.storage.store import same_setting
 
 
 def nothing_to_resume(plans: Sequence[Plan]) -> str | None:
-    """What to say to whoever asks to resume these, where there is no run of any of their configurations; or None.
+    """Message for a request to resume plans if no run of any of their configurations exists; or None.
 
-    A sweep resumes whether or not somebody asks, so it is for the verbs to say.
+    A sweep resumes whether or not that is requested, so the verbs print it.
     """
     if not plans or any(same_setting(Path(plan.run.outputs), plan.run.name, plan.config_hash) for plan in plans):
         return None
@@ -29,9 +29,9 @@ def nothing_to_resume(plans: Sequence[Plan]) -> str | None:
 
 
 def folder_for(plan: Plan, console: Console, into: RunFolder | None) -> tuple[RunFolder, bool]:
-    """A new folder, or with `resume` or `into` the one to go on with; and whether that is finished already.
+    """Return a new folder, or with `resume` or `into` the one to resume; and whether that is already finished.
 
-    Raises InUse where another process computes the same.
+    Raises InUse if another process is computing the same run.
     """
     if into is not None:
         return _taken(into), False
@@ -62,7 +62,7 @@ def _new_folder(plan: Plan) -> RunFolder:
 
 
 def _read_the_same(plan: Plan, folder: RunFolder, console: Console) -> bool:
-    """Whether a run read what lies at the plan's data root now. Where it did not, nothing of the two is mixed."""
+    """Whether a run read the data now at the plan's data root. If it did not, nothing of the two is mixed."""
     read = folder.record().get("data", {})
     if plan.root is None or read.get("stamp") in (None, stamp(plan.root)) or load_splits(plan).sha256 == read["sha256"]:
         return True

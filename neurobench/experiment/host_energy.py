@@ -1,7 +1,7 @@
-"""Joules that this machine's own processors and GPU took, phase by phase, where it has counters that can be read.
+"""Joules used by this machine's processors and GPU in each phase, if it has readable counters.
 
 Zeus reads them (You et al., NSDI 2023; `pip install zeus-ml`): RAPL of Intel and AMD processors with their memory, and
-NVML of a GPU. They are the whole machine's: whatever else runs on it is in them.
+NVML of a GPU. They count the whole machine, including whatever else runs on it.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ OWNER = "host_energy=true"
 
 
 def extra_fault() -> str | None:
-    """Why nothing can be measured here, or None."""
+    """Reason why energy cannot be measured here, or None."""
     return None if is_installed("zeus") else not_installed(OWNER, "zeus", "energy")
 
 
 class HostEnergy:
-    """Metric names -> joules, and why others are undefined. Where nobody asks, nothing is loaded or measured."""
+    """Joules by metric name, and why others are undefined. If not enabled, nothing is loaded or measured."""
 
     def __init__(self, enabled: bool):
-        """Raises UserError where it is asked for and the extra is not installed."""
+        """Load the monitor if enabled. Raises UserError if the extra is then not installed."""
         self.joules: dict[str, float] = {}
         self.undefined: dict[str, str] = {}
         self._monitor: Any = _monitor() if enabled else None
 
     @contextmanager
     def measured(self, phase: str) -> Iterator[None]:
-        """`host_<phase>_joules` of what is done within."""
+        """Context manager: measure `host_<phase>_joules` of its block."""
         name = f"host_{phase}_joules"
         if self._monitor is None:
             yield
@@ -55,7 +55,7 @@ class HostEnergy:
         self.joules[name] = sum(sum(part.values()) for part in parts if part)
 
     def forget(self, phase: str, reason: str) -> None:
-        """What was measured is not what the name says."""
+        """Discard a measurement that does not cover what its name says."""
         if self.joules.pop(f"host_{phase}_joules", None) is not None:
             self.undefined[f"host_{phase}_joules"] = reason
 

@@ -1,4 +1,4 @@
-"""The only loop over epochs, and how Ctrl-C ends it: between two updates, never inside one."""
+"""The only loop over epochs, which Ctrl-C ends between two updates, never inside one."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from neurobench.storage.files import CHECKPOINT_FORMAT, CHECKPOINT_REMEDY, Damag
 from neurobench.storage.folder import RunFolder
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-TRACE = 50  # points an epoch of the learning curve: one epoch alone still draws a curve
+TRACE = 50  # points per epoch of the learning curve, so that even a single epoch has a curve
 
 
 @dataclass
 class Position:
-    """How far training is; with the learner's state and the record, all that a checkpoint needs."""
+    """Progress of training; with the learner's state and the record, all that a checkpoint needs."""
 
     epoch: int = 0  # epochs done
     batch: int = 0  # batches done in the current epoch
@@ -42,19 +42,19 @@ class Position:
     sums: dict[str, float] = field(default_factory=dict)  # figures summed over them
     marked: dict[str, float] = field(default_factory=dict)  # `sums` and `samples` at the last point of the trace
     seconds: float = 0.0  # spent in training so far, over all sessions
-    epoch_seconds: float = 0.0  # of it, in the current epoch
-    elapsed: float = 0.0  # the same with what was measured between epochs
-    best_epoch: int | None = None  # where the monitored figure was best
+    epoch_seconds: float = 0.0  # of these, in the current epoch
+    elapsed: float = 0.0  # `seconds` and the time of measurements between epochs
+    best_epoch: int | None = None  # with the best monitored figure
     stopped: bool = False  # early
 
 
 class Interrupted(Exception):
-    """The run was stopped and left a checkpoint that it can go on from."""
+    """Error: the run was stopped and left a checkpoint from which it can be resumed."""
 
 
 @dataclass
 class Interruption:
-    """Whether the run was asked to stop."""
+    """Flag for a request to stop the run; a second request raises KeyboardInterrupt."""
 
     requested: bool = False
 
@@ -66,7 +66,7 @@ class Interruption:
 
 @contextmanager
 def deferred_interrupts() -> Iterator[Interruption]:
-    """Within it, the first Ctrl-C (or SIGTERM, as clusters send it) is only noted; a second one stops at once.
+    """Context manager: the first Ctrl-C (or SIGTERM, as sent by clusters) is only noted; a second one stops at once.
 
     An update changes weights in place; a checkpoint of a half-done update could not be resumed to the same result.
     """
@@ -82,11 +82,11 @@ def deferred_interrupts() -> Iterator[Interruption]:
 
 @dataclass
 class Loop:
-    """Trains a learner for `schedule.epochs`, from the folder's checkpoint where it has one.
+    """Training of a learner for `schedule.epochs`, from the folder's checkpoint if it has one.
 
-    With `schedule.patience` it stops once the monitored figure has not improved for so many epochs, and goes back to
-    the state that was best; with `schedule.goal`, once that figure is as good as the goal. With `schedule.keep_best`
-    the state that was best is kept and the last one goes on. What is measured on `test` goes into rows alone.
+    With `schedule.patience` it stops once the monitored figure has not improved for that many epochs, and returns to
+    the best state; with `schedule.goal`, once that figure is as good as the goal. With `schedule.keep_best` the best
+    state is stored, but the run continues with the last one. Figures measured on `test` are only written to rows.
     """
 
     learner: Learner
@@ -94,19 +94,19 @@ class Loop:
     validation: Split
     schedule: Training
     data_seed: int
-    folder: RunFolder | None  # None: nothing is kept
+    folder: RunFolder | None  # None: nothing is stored
     meter: Meter
     ledger: Ledger = field(default_factory=Ledger)
     snapshots: Callable[[Step], Sequence[str]] = lambda at: ()
-    initial: Initial | None = None  # what a fresh run goes on from
-    test: Split | None = None  # measured after each epoch where it is given
+    initial: Initial | None = None  # what a new run starts from
+    test: Split | None = None  # measured after each epoch if given
 
     position: Position = field(default_factory=Position, init=False)
     record: TrainingRecord = field(default_factory=TrainingRecord, init=False)
-    best: Mapping[str, Any] | None = field(default=None, init=False)  # the learner's state where it was best
+    best: Mapping[str, Any] | None = field(default=None, init=False)  # the learner's best state
 
     def run(self) -> None:
-        """Raises Divergence, UserError, and Interrupted after Ctrl-C."""
+        """Train to the end. Raises Divergence, UserError, and Interrupted after Ctrl-C."""
         self.sign = 1 if larger_is_better(self.schedule.monitor) else -1
         self._begin()
         place = self.position
@@ -120,11 +120,11 @@ class Loop:
 
     @property
     def per_epoch(self) -> int:
-        """Updates an epoch; the last batch may be short."""
+        """Number of updates per epoch; the last batch may be short."""
         return math.ceil(len(self.train) / self.schedule.batch_size)
 
     def save(self) -> None:
-        """The checkpoint."""
+        """Write the checkpoint."""
         if self.folder is None:
             return
         updates = {name: torch.tensor(values, dtype=torch.float64) for name, values in self.record.updates.items()}
@@ -161,7 +161,7 @@ class Loop:
             self.folder.rewrite_metrics(self.record.epochs)
 
     def _epoch(self, interruption: Interruption) -> None:
-        """What is left of the current epoch."""
+        """Train for the rest of the current epoch."""
         place, saved = self.position, time.monotonic()
         order = epoch_order(len(self.train), self.data_seed, place.epoch) if self.schedule.shuffle else None
         while place.batch < self.per_epoch:
@@ -216,7 +216,7 @@ class Loop:
         place.marked = {**place.sums, "samples": place.samples}
 
     def _close_epoch(self) -> dict[str, Any]:
-        """The epoch's row: means over its samples, on train as they were while learning, on validation after it."""
+        """Close the epoch and return its row: means over samples, on train while learning, on validation after it."""
         place, begun = self.position, working_time()
         row: dict[str, Any] = {"epoch": place.epoch + 1}
         row |= {f"train_{name}": value for name, value in means(place.sums, place.samples).items()}
@@ -237,7 +237,7 @@ class Loop:
         return row
 
     def _is_best(self) -> bool:
-        """Whether the epoch just closed is the best so far and its state is to be kept; sets `stopped` once patience
+        """Whether the epoch just closed is the best so far and its state must be stored; sets `stopped` once patience
         has run out."""
         place, patience = self.position, self.schedule.patience
         keeps_best = self.schedule.keep_best and self.schedule.monitor in self.record.epochs[-1]
@@ -251,7 +251,7 @@ class Loop:
         return improved
 
     def _score(self, row: Mapping[str, Any]) -> float:
-        """The monitored figure of an epoch, its sign such that more is better."""
+        """Monitored figure of an epoch, with its sign such that larger is better."""
         if self.schedule.monitor not in row:
             names = ", ".join(name for name in row if name.startswith(("train_", "validation_")))
             raise UserError(f"training.monitor={self.schedule.monitor} is not a figure of an epoch; there is {names}")
@@ -259,14 +259,14 @@ class Loop:
 
 
 def epoch_order(n: int, seed: int, epoch: int) -> torch.Tensor:
-    """The order of n samples in an epoch, (n,) int64. A function of seed and epoch alone, so a resumed epoch
-    goes on in the same order."""
+    """Order of n samples in an epoch, (n,) int64. It depends only on seed and epoch, so a resumed epoch
+    continues in the same order."""
     return torch.from_numpy(np.random.default_rng([seed, epoch]).permutation(n))
 
 
 @contextmanager
 def fitting(folder: RunFolder) -> Iterator[None]:
-    """Raises Damaged where what a checkpoint holds does not fit the run's own configuration."""
+    """Context manager. Raises Damaged if the checkpoint loaded in it does not fit the run's configuration."""
     try:
         yield
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
@@ -275,6 +275,6 @@ def fitting(folder: RunFolder) -> Iterator[None]:
 
 
 def unpacked(state: Mapping[str, Any]) -> TrainingRecord:
-    """A record out of a checkpoint."""
+    """Training record from a checkpoint."""
     updates = {name: values.tolist() for name, values in state["updates"].items()}
     return TrainingRecord(state["epochs"], state["trace"], updates, state["snapshots"])

@@ -1,4 +1,4 @@
-"""Whether a run fits into this machine's memory, judged from its plan before anything is allocated."""
+"""Check that a run fits into this machine's memory, by its plan, before anything is allocated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OF_THIS_PROCESS = Path("/proc/self/cgroup")  # lines NUMBER:CONTROLLERS:/PATH; v
 
 
 def machine_memory() -> int:
-    """Bytes that this process may use: the machine's, or what its container or its cluster's job leaves it."""
+    """Bytes of memory that this process may use: the machine's, or the limit of its container or cluster job."""
     limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     for path in _limiting_files():
         with contextlib.suppress(OSError, ValueError):  # absent, or "max"
@@ -24,7 +24,7 @@ def machine_memory() -> int:
 
 
 def _limiting_files() -> list[Path]:
-    """Of the control group that this process is in, and of each above it: whichever leaves least holds."""
+    """Limit files of this process's control group and of each one above it: the smallest limit applies."""
     files = [CONTROL_GROUPS / "memory.max", CONTROL_GROUPS / "memory/memory.limit_in_bytes"]
     with contextlib.suppress(OSError):  # not Linux
         for line in OF_THIS_PROCESS.read_text().splitlines():
@@ -38,8 +38,8 @@ def _limiting_files() -> list[Path]:
 
 
 def memory_fault(name: str, model: ModelSpec, dataset: DatasetSpec, task: Task, samples: int = 0) -> str | None:
-    """Why it does not fit, with the keys that ask for most; or None. An estimate from below: only what a key makes
-    large without bound is counted. `name`: of the model. `samples`: to train on; 0 while the data are not read."""
+    """Reason why a run does not fit, with the keys that need most; or None. A lower bound: only what a key makes large
+    without bound is counted. `name`: of the model. `samples`: to train on; 0 before the data are read."""
     demand = model.demand(task)
     requested = {f"dataset.{key}": n for key, n in dataset.memory().items()}
     requested |= {f"model.{key}": n for key, n in model.memory(task, samples).items()}

@@ -1,6 +1,6 @@
-"""All that a run is: read once from its configuration, checked, and never read again; and the hash that it has.
+"""Complete plan of a run: read once from its configuration, checked, and never read again; and its hash.
 
-`run` and every other verb parse before anything is computed; it touches neither data nor torch.
+`run` and every other verb parse before anything is computed; parsing touches neither data nor torch.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from neurobench.experiment.trackers import TrackerSpec
 from neurobench.models.learner import ModelSpec, Seeds, Task
 
 AUTO = {"name": "auto", "_target_": "neurobench.data.encoders.Auto"}
-NOT_COMPUTED = ("checkpoint_every", "test_by_epoch", "keep_best")  # of the training: no figure of merit depends on them
+NOT_COMPUTED = ("checkpoint_every", "test_by_epoch", "keep_best")  # training keys that affect no figure of merit
 ROOT = ("name", "seed", "device", "threads", "kernels", "outputs", "resume", "figures", "host_energy", "wait")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run. `config` is its resolved configuration, plain values; a model's device fields say `${backend.NAME}`."""
+    """Plan of a run. `config`: its resolved configuration, plain values; device fields are `${backend.NAME}`."""
 
     run: Root
     model_name: str
@@ -48,27 +48,27 @@ class Plan:
     task: Task
     devices: Mapping[str, DeviceSpec]  # field of the model -> device
     wiring: Mapping[str, str]  # field of the model -> name of that device in the backend
-    training: Training  # as far as the scale lets it go
+    training: Training  # with as many epochs as the scale allows
     scale: Scale
     trackers: tuple[TrackerSpec, ...]
     config: Plain
     config_hash: str  # of what is computed
     setting_hash: str  # the same without the seed: repetitions share it
-    overrides: tuple[str, ...] = field(default=(), compare=False)  # the words that it was composed from, where known
+    overrides: tuple[str, ...] = field(default=(), compare=False)  # the words that it was composed from, if known
 
     @property
     def start_from(self) -> str | None:
-        """The file or run that the model says it goes on from."""
+        """File or run from which the model starts, if it names one."""
         return getattr(self.model, "init_from", None)
 
     @property
     def root(self) -> str | None:
-        """Where the data lie, an absolute path; None where they are bundled or generated."""
+        """Absolute path of the data; None if they are bundled or generated."""
         return getattr(self.dataset, "root", None)
 
     @property
     def choices(self) -> dict[str, Any]:
-        """What tables of runs are joined by; `encoders` are those that take part, whatever was chosen."""
+        """Keys by which tables of runs are joined; `encoders` are those in use, whatever was chosen."""
         return {
             "model": self.model_name,
             "dataset": self.dataset_name,
@@ -85,7 +85,7 @@ class Plan:
 
     @property
     def own_code(self) -> dict[str, str]:
-        """Module of the user's own that takes part -> sha256 of its text."""
+        """Module of user code that is used -> sha256 of its text."""
         return own_code([self.model, self.dataset, *self.encoders, *self.devices.values(), *self.trackers])
 
     @cached_property
@@ -94,15 +94,15 @@ class Plan:
         return spawn(self.run.seed)
 
     def resumed(self) -> Plan:
-        """The same, to go on with the newest unfinished run of this configuration."""
+        """Copy of this plan that resumes the newest unfinished run of this configuration."""
         return self._with(resume=True)
 
     def taken_up(self, outputs: str, wait: bool) -> Plan:
-        """The same below `outputs`, to go on with; `wait`: for devices that answer later."""
+        """Copy of this plan that resumes below `outputs`; `wait`: wait for devices that answer later."""
         return self._with(resume=True, outputs=outputs, wait=wait)
 
     def anew(self, outputs: str) -> Plan:
-        """The same, in a new folder below `outputs`."""
+        """Copy of this plan for a new folder below `outputs`."""
         return self._with(resume=False, outputs=outputs)
 
     def _with(self, **changes: Any) -> Plan:
@@ -112,10 +112,10 @@ class Plan:
 def parse(
     config: DictConfig, overrides: Sequence[str] = (), setting_hash: str | None = None, to_run: bool = True
 ) -> Plan:
-    """The plan of a composed or stored configuration. Raises ConfigError with every fault at once.
+    """Parse a composed or stored configuration into a plan. Raises ConfigError with every fault at once.
 
-    `overrides`: what it was composed from, for the record. `setting_hash`: of a stored one, where what follows the seed
-    has been written out. `to_run`: not only to read what was computed by it, or to know its hash.
+    `overrides`: what it was composed from, for the record. `setting_hash`: of a stored one, in which values that follow
+    the seed have been resolved. `to_run`: False only to read results computed by it, or to compute its hash.
     """
     plain = resolved(config)
     with quiet():
@@ -153,7 +153,7 @@ def parse(
 
 
 def faults_of(config: DictConfig) -> list[str]:
-    """Why a configuration cannot run; empty where it can."""
+    """Reasons why a configuration cannot run; empty if it can."""
     try:
         parse(config)
     except ConfigError as error:
@@ -162,7 +162,7 @@ def faults_of(config: DictConfig) -> list[str]:
 
 
 def read(plain: Plain, to_run: bool = True) -> Parts:
-    """Every section's record. Raises ConfigError with all their faults."""
+    """Read every section into its record. Raises ConfigError with all their faults."""
     reader = Reader(plain)
     reader.faults += foreign_faults(plain)
     known = [*ROOT, *SECTIONS, *OPTIONAL]
@@ -176,12 +176,10 @@ def read(plain: Plain, to_run: bool = True) -> Parts:
             reader.record(Row, row, f"table.rows.{number}")
     loggers = plain.get("logger") or {}
     trackers = {name: reader.spec("tracker", TrackerSpec, values, f"logger.{name}") for name, values in loggers.items()}
-    if to_run:  # what follows and measures a run is asked of nobody who reads it
-        reader.faults += _absent_extras(plain, trackers)
     dataset = reader.spec("dataset", DatasetSpec, plain["dataset"], "dataset")  # type: ignore[type-abstract]
     encoder = reader.spec("encoder", EncoderSpec, plain.get("encoder") or AUTO, "encoder")
     model = reader.spec("model", ModelSpec, plain["model"], "model")
-    wiring = reader.wiring  # also of a model with faults: the devices that it names are checked with it
+    wiring = reader.wiring  # even if the model has faults: the devices that it names are checked with it
     section = plain["backend"]
     offers = tuple(key for key in section if key != "name")
     devices = {
@@ -191,6 +189,10 @@ def read(plain: Plain, to_run: bool = True) -> Parts:
     }
     specs = {name: device for name, device in devices.items() if device is not None}
     backend = Backend(_name(plain, "backend"), offers, specs)
+    if to_run:
+        opened = {f"backend.{name}": spec for name, spec in specs.items()}
+        followers = {f"logger.{name}": tracker for name, tracker in trackers.items() if tracker}
+        reader.faults += _absent_extras(plain, {**opened, **followers})
     if model is not None:
         kinds = uses(type(model))
         reader.faults += [
@@ -220,12 +222,15 @@ def read(plain: Plain, to_run: bool = True) -> Parts:
     )
 
 
-def _absent_extras(plain: Plain, trackers: Mapping[str, TrackerSpec | None]) -> list[str]:
-    """Of those that follow a run and measure it while it is computed."""
-    faults = {f"logger.{name}: ": tracker.extra_fault() for name, tracker in trackers.items() if tracker}
-    if plain.get("host_energy") is True:
-        faults[""] = host_energy.extra_fault()
-    return [f"{where}{fault}" for where, fault in faults.items() if fault]
+def _absent_extras(plain: Plain, specs: Mapping[str, Spec]) -> list[str]:
+    """Packages that this run needs and that are not installed, as sentences. specs: by the path of their section."""
+    faults = [
+        f"{'.'.join(filter(None, (path, field)))}{sentence}"
+        for path, spec in specs.items()
+        for field, sentence in spec.absent_extras()
+    ]
+    energy = host_energy.extra_fault() if plain.get("host_energy") is True else None
+    return [*faults, energy] if energy else faults
 
 
 def _hash(parts: Parts, encoders: tuple[EncoderSpec, ...], seed: int | None) -> str:
@@ -235,11 +240,11 @@ def _hash(parts: Parts, encoders: tuple[EncoderSpec, ...], seed: int | None) -> 
 
 
 def identity(specs: Mapping[str, Record | Sequence[Record]], training: Training, scale: Scale, seed: int | None) -> str:
-    """12 hex digits of what is computed, blind to where and how; without the seed the repetitions of one setting share
-    them.
+    """Hash of what is computed, 12 hex digits, independent of where and how; without the seed the repetitions of one
+    setting share it.
 
-    One rule: of every spec that takes part, its class and its fields. A field that its class gives a default came after
-    configurations had been stored, and counts only where it differs from that default.
+    One rule: hash the class and the fields of every spec in use. A field with a default in its class was added after
+    configurations had been stored, and counts only if it differs from that default.
     """
     schedule = {key: value for key, value in _described(training).items() if key not in NOT_COMPUTED}
     computed: dict[str, Any] = {"training": schedule, "scale": _described(scale)}
@@ -252,7 +257,7 @@ def identity(specs: Mapping[str, Record | Sequence[Record]], training: Training,
 
 
 def own_code(specs: Iterable[Spec]) -> dict[str, str]:
-    """sha256 of each module of the user's own that specs come from; installed packages have versions instead."""
+    """sha256 of each module of user code that specs come from; installed packages have versions instead."""
     modules = dict.fromkeys(module for spec in specs for module in spec.sources)
     return {module: digest for module in modules if (digest := fingerprint(module))}
 
@@ -274,7 +279,7 @@ def _name(plain: Plain, section: str) -> str:
 
 def spawn(root: int) -> Seeds:
     """Independent seeds for data, init, training and device (numpy `SeedSequence.spawn`)."""
-    import numpy as np  # takes longer to import than a plan to make
+    import numpy as np  # importing it takes longer than making a plan
 
     words = [child.generate_state(1, np.uint64)[0] >> np.uint64(1) for child in np.random.SeedSequence(root).spawn(4)]
     data, init, training, device = (int(word) for word in words)

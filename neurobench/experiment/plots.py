@@ -1,4 +1,4 @@
-"""Figures that every run has: the learning curve and the confusion matrix; and the model's own, drawn in one style."""
+"""Figures of every run (learning curve and confusion matrix), and those of its model, drawn in one style."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from neurobench.models.learner import Learner, ModelSpec, TrainingRecord
 
 FIRST = ("loss", "accuracy")  # panels of the learning curve that come before the others
 SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}  # whose figures are drawn by epoch
-NUMBERED = 20  # classes whose counts can be read in a column; of more, colour alone tells
+NUMBERED = 20  # most classes whose counts are readable in a column; for more, only colour shows them
 
 
 def model_figures(
     model: ModelSpec, learner: Learner, splits: Splits, record: TrainingRecord, n: int | None = None
 ) -> dict[str, Figure | bytes]:
-    """Those that the model's spec names, of the first n test samples; empty where it names none."""
+    """Figures that the model's spec names, of the first n test samples; empty if it names none."""
     if model.figures is None:
         return {}
     test = replace(splits.test.head(n), classes=splits.classes)
@@ -48,8 +48,8 @@ def model_figures(
 
 
 def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping[str, float]]) -> Figure | None:
-    """One panel a figure of the epochs, or None where epochs have none. `history`: the rows of metrics.jsonl; `trace`:
-    means over parts of epochs, "epoch" being where each part ends. Epoch 1 ends at 1: a single one shows its course."""
+    """Draw one panel per figure of the epochs, or None if epochs have none. `history`: the rows of metrics.jsonl;
+    `trace`: means over parts of epochs, "epoch" being where each ends. Epoch 1 ends at 1, so even one has a curve."""
     prefixes = tuple(f"{split}_" for split in SPLITS)
     keys = {key.partition("_")[2] for row in history for key in row if key.startswith(prefixes)}
     names = [*(name for name in FIRST if name in keys), *sorted(keys - set(FIRST))]
@@ -57,7 +57,7 @@ def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping
         return None
     with paper():
         figure, panels = stack(len(names), height=1.9 if len(names) == 1 else 1.2)
-        trace = trace if len(trace) > 1 else ()  # a single part is the epoch
+        trace = trace if len(trace) > 1 else ()  # a single part is the whole epoch
         for axes, name in zip(panels, names, strict=True):
             points = [(part["epoch"], part[name]) for part in trace if name in part]
             if points:
@@ -68,7 +68,7 @@ def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping
                 if points:
                     axes.plot(*zip(*points, strict=True), marker="o", color=colour, label=split, clip_on=False)
             axes.set_ylabel(name.replace("_", " "))
-            if axes.get_ylim()[0] < 0 <= axes.dataLim.y0:  # a margin below what cannot be negative
+            if axes.get_ylim()[0] < 0 <= axes.dataLim.y0:  # no margin below zero for values that are not negative
                 axes.set_ylim(bottom=0)
             if metric(name).unit == "proportion":
                 in_per_cent(axes)
@@ -84,15 +84,15 @@ def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping
 
 
 def confusion(matrix: Tensor, title: str, classes: Sequence[str] = ()) -> Figure:
-    """Counts of true class (row) against predicted class (column); colour is the share of the row. `classes`: their
-    names, where the data have any."""
+    """Draw counts of true class (row) against predicted class (column); colour is the share of the row. `classes`:
+    their names, if the data have any."""
     n = len(matrix)
     share = matrix / matrix.sum(1, keepdim=True).clamp(min=1)
     with paper():
         size = COLUMN if n <= NUMBERED else PAGE
         figure = Figure(figsize=(size, 0.9 * size), layout="constrained")
         axes = figure.subplots()
-        # The root of the share: the few errors stay visible next to the diagonal.
+        # Colour by the root of the share, so that the few errors stay visible next to the diagonal.
         mesh = axes.imshow(share.numpy(), cmap=SHARE, norm=PowerNorm(0.5, 0, 1))
         for row, column in matrix.nonzero().tolist() if n <= NUMBERED else ():
             colour = "white" if share[row, column] > 0.4 else "black"

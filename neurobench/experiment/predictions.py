@@ -1,4 +1,4 @@
-"""What a finished run predicted: as it recorded it, else computed once more by the run's own plan and checkpoint."""
+"""Predictions of a finished run: as it recorded them, else recomputed with the run's plan and checkpoint."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from neurobench.storage.predictions import Predictions, read_predictions
 
 
 def predictions_of(folder: RunFolder) -> Predictions:
-    """Raises UserError where they are not recorded and cannot be computed as they were, and DataError where the data
-    cannot be read."""
+    """Return a run's predictions. Raises UserError if they are not recorded and cannot be reproduced, and DataError if
+    the data cannot be read."""
     stored = read_predictions(folder)
     if stored is not None:
         return stored
@@ -25,6 +25,6 @@ def predictions_of(folder: RunFolder) -> Predictions:
     if accuracy != recorded:
         raise UserError(
             f"{folder.label} recorded no predictions, and computed once more they are others ({accuracy:.2%} right, "
-            f"{recorded:.2%} recorded): its device answers at random. Run it anew to have them recorded."
+            f"{recorded:.2%} recorded): its device answers at random. Run it again to have them recorded."
         )
     return Predictions(test.ids.numpy(), test.y.numpy(), predicted.numpy())

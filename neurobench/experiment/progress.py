@@ -1,5 +1,5 @@
-"""What a person sees while training runs: a live bar on a terminal or in a notebook, elsewhere one plain line an epoch;
-and the run's log."""
+"""Progress display during training: a live bar on a terminal or in a notebook, elsewhere one plain line per epoch; and
+the run's log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Meter(Protocol):
-    """Shows what the loop reports of training."""
+    """Display of what the loop reports of training."""
 
     def begin(self, epochs: int, per_epoch: int, done_epochs: int, done_batches: int) -> None: ...
 
@@ -41,7 +41,7 @@ TIMES = ("epoch", "seconds", "elapsed", "samples_per_s")
 
 
 def figures_line(row: Mapping[str, Any]) -> str:
-    """An epoch's row in words."""
+    """An epoch's row as text."""
     shown = {key: value for key, value in row.items() if key not in TIMES}
     words = [f"{key.replace('_', ' ')} {value:.4g}" for key, value in shown.items()]
     elapsed = [f"{row['elapsed']:.1f} s"] if "elapsed" in row else []  # since training began
@@ -52,11 +52,11 @@ def _numbered(row: Mapping[str, Any], epochs: int) -> str:
     return figures_line(row).replace(f"epoch {row['epoch']}", f"epoch {row['epoch']}/{epochs}", 1)
 
 
-TRAINING = "training"  # the phase
+TRAINING = "training"  # name of the phase
 
 
 class PlainMeter:
-    """One line an epoch: for logs, pipes and machines; and the phase, which tells how far an epoch of minutes is."""
+    """Meter of one line per epoch, for logs, pipes and machines; the phase shows progress within a long epoch."""
 
     def __init__(self, console: Console):
         self.console, self.epochs, self.open = console, 0, ExitStack()
@@ -81,7 +81,7 @@ class PlainMeter:
 
 
 class _Figures(ProgressColumn):
-    """The figures of the epoch so far; while something else is done (compiling, validation), what that is."""
+    """Column of the figures of the epoch so far, or the current phase if another one runs (compiling, validation)."""
 
     def render(self, task: Task) -> Text:
         current = innermost()
@@ -124,15 +124,15 @@ class LiveMeter:
 
 
 class CellOutput:
-    """A place below a notebook's cell whose one line is replaced by the next."""
+    """Output below a notebook's cell whose single line is replaced by the next."""
 
     def __init__(self) -> None:
-        from IPython.display import HTML, display  # a notebook has it
+        from IPython.display import HTML, display  # installed wherever a notebook runs
 
         self.html, self.handle = HTML, display(HTML(""), display_id=True)
 
     def show(self, line: str, done: float | None = None) -> None:
-        """`done`: the part of the whole, in [0, 1], as a bar."""
+        """Show a line. `done`: the completed part, in [0, 1], shown as a bar."""
         bar = "" if done is None else f'<progress value="{done:.4f}" max="1"></progress> '
         self.handle.update(self.html(f"<pre>{bar}{html.escape(line)}</pre>"))
 
@@ -168,14 +168,14 @@ class NotebookMeter:
 
 
 def meter_for(console: Console) -> Meter:
-    """A live bar where a person looks on, plain lines where not."""
+    """Meter for a console: a live bar on a terminal or in a notebook, plain lines elsewhere."""
     if console.is_jupyter and not console.quiet:
         return NotebookMeter()
     return LiveMeter(console) if console.is_terminal else PlainMeter(console)
 
 
 def line_printer(console: Console) -> Callable[[str], None]:
-    """Prints line after line; in a notebook each in place of the one before."""
+    """Return a function that prints line after line; in a notebook each replaces the one before."""
     if console.is_jupyter and not console.quiet:
         return CellOutput().show
     return lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -183,7 +183,7 @@ def line_printer(console: Console) -> Callable[[str], None]:
 
 @contextmanager
 def log_file(path: Path, console: Console) -> Iterator[None]:
-    """Log to run.log; a warning goes there and, as one line, to the person."""
+    """Context manager: log to run.log; a warning goes there and, as one line, to the console."""
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger("neurobench")

@@ -1,4 +1,4 @@
-"""What earlier runs left: models to predict with, plans to repeat, initial weights (`model.init_from`)."""
+"""Reuse of earlier runs: models to predict with, plans to repeat, initial weights (`model.init_from`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from neurobench.storage.store import find_run
 
 @dataclass(frozen=True)
 class Loaded:
-    """A finalized learner, what was recorded of its training, and the plan that it was trained by."""
+    """A finalized learner, its training record, and the plan with which it was trained."""
 
     learner: Learner
     record: TrainingRecord
@@ -29,8 +29,8 @@ class Loaded:
     sha256: str  # of the data
 
     def splits(self) -> Splits:
-        """The data that it was trained and tested on. Raises DataError where they cannot be read, and UserError where
-        they are others by now."""
+        """Load the data that it was trained and tested on. Raises DataError if they cannot be read, and UserError if
+        they have changed since."""
         try:
             splits = load_splits(self.plan)
         except DataError as error:
@@ -46,8 +46,8 @@ class Loaded:
 
 
 def stored_plan(folder: RunFolder, root: str | None = None, to_run: bool = True) -> Plan:
-    """The plan that a run was made by, checked like any other: a folder from elsewhere cannot name foreign code.
-    `root`: where its data lie now, if they have moved. `to_run`: not only to read what it left.
+    """Plan of a stored run, checked like any other: a folder from elsewhere cannot name foreign code.
+    `root`: current path of its data, if they have moved. `to_run`: False only to read its results.
 
     Raises ConfigError, and UserError for a run of an earlier version.
     """
@@ -64,21 +64,22 @@ def stored_plan(folder: RunFolder, root: str | None = None, to_run: bool = True)
         raise UserError(
             f"{folder.path} was recorded by neurobench {record.get('neurobench', '?')}, whose configurations this "
             f"version cannot read: repeat it with the code of commit {record.get('commit') or 'unknown'}, or run its "
-            "experiment anew."
+            "experiment again."
         ) from None
 
 
 def changed_code(folder: RunFolder, plan: Plan) -> str | None:
-    """What a person should know whose own code is not as it was when the run was made; or None."""
+    """Note for the user if their own code has changed since the run was made; or None."""
     before = folder.record().get("own_code", {})
     changed = [module for module, digest in plan.own_code.items() if before.get(module) not in (None, digest)]
     return f"{', '.join(changed)} has changed since {folder.path} was made" if changed else None
 
 
 def load_learner(folder: RunFolder, root: str | None = None) -> Loaded:
-    """The learner of a finished run, on the CPU, without its data; the checkpoint is read with `weights_only=True`.
+    """Load the learner of a finished run on the CPU, without its data; its checkpoint with `weights_only=True`.
+    Devices are opened when the learner first uses them.
 
-    Raises UserError where the run did not finish.
+    Raises UserError if the run did not finish.
     """
     plan = stored_plan(folder, root, to_run=False)
     checkpoint = folder.load_checkpoint()
@@ -87,15 +88,15 @@ def load_learner(folder: RunFolder, root: str | None = None) -> Loaded:
         raise UserError(
             f"{folder.path} is '{folder.status}' and has no trained model. Go on with it: same command, --resume."
         )
-    learner = build_learner(plan, torch.device("cpu"), Ledger())
+    learner = build_learner(plan, torch.device("cpu"), Ledger(), opens_devices=False)
     with fitting(folder):
         learner.load_state_dict(checkpoint["learner"])
         return Loaded(learner, unpacked(checkpoint["record"]), plan, result["data"]["sha256"])
 
 
 def find_initial(plan: Plan) -> Initial | None:
-    """None where training starts from scratch. Raises UserError where there is no such file or run, or one that has
-    nothing to start from."""
+    """Initial state of a plan; None if training starts from scratch. Raises UserError if its file or run does not exist
+    or has nothing to start from."""
     reference = plan.start_from
     if reference is None:
         return None

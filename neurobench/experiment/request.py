@@ -1,4 +1,4 @@
-"""From the words that a person writes, on the command line or in Python, to a plan: one way for both."""
+"""Conversion of overrides, from the command line or from Python, to a plan: one way for both."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ S = TypeVar("S", bound=Spec)
 def plan_of(
     words: Sequence[str], config_dir: str | None = None, dataset: Mapping[str, Any] | None = None
 ) -> tuple[Plan, str | None]:
-    """The plan, and what the person should know of a combination that is no longer the experiment it names, or None.
+    """The plan, and a note for the user if the combination is no longer the experiment it names, or None.
 
     `dataset`: a section in place of the one that the words choose. Raises ConfigError with every fault at once.
     """
@@ -70,7 +70,7 @@ def _part(section: str, base: type[S], words: Sequence[str], config_dir: str | N
 
 
 def _composed(overrides: Sequence[str], config_dir: str | None) -> DictConfig:
-    """Raises HydraException, also where a key has several values."""
+    """Compose overrides. Raises HydraException, also if a key has several values."""
     with composer(config_dir) as compose:
         for word in overrides:
             override = parse_word(word)
@@ -80,9 +80,9 @@ def _composed(overrides: Sequence[str], config_dir: str | None) -> DictConfig:
 
 
 def accepted(words: Sequence[str], config_dir: str | None = None) -> list[str]:
-    """The words as Hydra composes them. Raises ConfigError for those that it would take and then ignore."""
+    """Overrides as Hydra composes them. Raises ConfigError for those that Hydra would accept and then ignore."""
     overrides = read(words, config_dir)
-    # Hydra takes hydra.launcher=joblib (a dot) and does nothing with it.
+    # Hydra accepts hydra.launcher=joblib (a dot) and ignores it.
     ignored = [word for word in overrides if word.lstrip("+").startswith(("hydra.launcher=", "hydra.sweeper="))]
     faults = [f"{word} would be ignored: a launcher is a group. Write {word.replace('.', '/', 1)}." for word in ignored]
     if faults:
@@ -93,9 +93,9 @@ def accepted(words: Sequence[str], config_dir: str | None = None) -> list[str]:
 def refusal(
     error: Exception, overrides: Sequence[str], config_dir: str | None = None, several: bool = False
 ) -> ConfigError:
-    """All the reasons why overrides do not compose, and what else is wrong with what does.
+    """Error with all reasons why overrides do not compose, and the faults of the part that does.
 
-    `error`: Hydra's own word; `several`: a key may have a list of values.
+    `error`: Hydra's own error; `several`: a key may have a list of values.
     """
     faults, config = explain(overrides, config_dir, several)
     if config is not None:

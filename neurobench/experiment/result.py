@@ -1,4 +1,4 @@
-"""What a finished run leaves as result.json."""
+"""Content of a finished run's result.json."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from neurobench.storage.provenance import peak_mb
 
 
 class Outcome(NamedTuple):
-    """What was measured."""
+    """Measurements of a run."""
 
     metrics: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]  # 95 %, of the proportions among the metrics
     undefined: Mapping[str, str]  # metric -> why this run has none
     seconds: Mapping[str, float]  # phase -> wall time
-    baselines: Mapping[str, float]  # what needs no such model -> its test accuracy
+    baselines: Mapping[str, float]  # baseline without the model -> its test accuracy
 
 
 def divergence(epochs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What a training that ended in numbers says where they grew beyond all reason."""
+    """Warning if the losses of a training stayed finite but grew beyond all reason; else empty."""
     losses = [row["train_loss"] for row in epochs if "train_loss" in row]
-    if not losses or losses[-1] < 1e6 or (losses[-1] < losses[0] and losses[-1] < 1e9):  # a loss that falls learns
+    if not losses or losses[-1] < 1e6 or (losses[-1] < losses[0] and losses[-1] < 1e9):  # a falling loss learns
         return []
     return [f"the training diverged: its loss ended at {losses[-1]:.3g}. Try a smaller learning rate."]
 
 
 def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: torch.device) -> dict[str, Any]:
-    """Device costs are those of training, validation and tests; what tutorial metrics, counts and figures asked for
-    stands next to them by phase."""
+    """Content of result.json. Device costs are those of training, validation, finalizing and tests; those of tutorial
+    metrics, counts and figures are listed next to them by phase."""
     published = energies(plan)
     undefined = {}
     if not len(splits.validation):
@@ -44,7 +44,7 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
     elif not any("validation_accuracy" in row for row in loop.record.epochs):
         reason = "this model predicts no classes until it is finalized, after the last epoch"
         undefined["validation_accuracy"] = reason
-    # Samples a second: learned over all sessions, and predicted.
+    # Samples per second: learned over all sessions, and predicted.
     samples = {"train": loop.position.epoch * len(splits.train), "test": len(splits.test)}
     speeds = {name: n / outcome.seconds[name] for name, n in samples.items() if n and outcome.seconds[name] > 0}
     return {
@@ -73,18 +73,18 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
 
 
 def _mesh_source(plan: Plan) -> dict[str, str]:
-    """Where the figures of the chip's architecture model come from, of models that it is asked about."""
+    """Source of the figures of the chip's architecture model, if the model is evaluated on it."""
     name = mesh_of(plan) if plan.model.activity else None
     return {"mesh": load(name).source} if name else {}
 
 
 def _counts(split: Split) -> list[int]:
-    """Samples of each class."""
+    """Number of samples of each class."""
     return split.y.bincount().tolist()
 
 
 def describe(splits: Splits) -> dict[str, Any]:
-    """What a reader must know of the data to believe a figure."""
+    """Description of the data that a reader needs to judge a figure."""
     return {
         "source": splits.source,
         "sha256": splits.sha256,

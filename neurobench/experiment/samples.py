@@ -1,4 +1,4 @@
-"""Samples that somebody hands over, as arrays or recordings: what they are, and encoded."""
+"""Samples passed by callers, as arrays or recordings: their layout and their encoding."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Samples = Tensor | Events | StoredEvents
 
 
 def samples(x: Any) -> Samples:
-    """Vectors (N, D) or images (N, C, H, W), float32; images (N, H, W) get their one channel; recordings as they are.
+    """Convert to vectors (N, D) or images (N, C, H, W), float32; images (N, H, W) get one channel; keep recordings.
 
     Raises UserError for other arrays and for numbers that are not in [0, 1].
     """
@@ -47,7 +47,7 @@ def kind(x: Samples) -> tuple[Layout, Shape]:
 
 
 def encoded(x: Samples, steps: Sequence[EncoderSpec]) -> Samples:
-    """Through encoders, in order; what is random in them depends on a sample's position alone.
+    """Apply encoders in order; their randomness depends only on a sample's position.
 
     Raises UserError for samples that an encoder does not read.
     """
@@ -63,9 +63,9 @@ def encoded(x: Samples, steps: Sequence[EncoderSpec]) -> Samples:
 
 
 def as_read(x: Any, plan: Plan) -> Samples:
-    """Samples as the plan's model reads them, from its data set's layout through the plan's encoders, or as they are.
+    """Samples as the plan's model reads them: encoded by the plan's encoders if in its data set's layout, or unchanged.
 
-    Raises UserError where they are of neither.
+    Raises UserError if they have neither layout.
     """
     made = samples(x)
     task, dataset = (plan.task.layout, plan.task.shape), (plan.dataset.layout, plan.dataset.shape)

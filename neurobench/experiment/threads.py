@@ -1,4 +1,4 @@
-"""How many threads a run has, in the libraries and in its own kernels."""
+"""Number of threads of a run, in libraries and in the kernels of this package."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from neurobench.storage.provenance import cores
 if TYPE_CHECKING:
     from neurobench.experiment.plan import Plan
 
-MOST = 4  # that `auto` takes: kernels share small batches out, and every further thread gains less
-SPIN = "10000"  # turns that a thread waits awake: some 0.2 ms
-_LIMIT = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # of whoever started this process; runs set it anew
+MOST = 4  # maximum for `auto`: kernels distribute small batches, and every further thread gains less
+SPIN = "10000"  # iterations that a waiting thread spins: about 0.2 ms
+_LIMIT = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # set by the parent process; runs overwrite it
 
 
 class Threads(NamedTuple):
-    libraries: int  # torch's and BLAS's, whose sums come out otherwise with another number
+    libraries: int  # torch's and BLAS's, whose sums round differently with another number
     kernels: int  # of compiled kernels
 
 
 def threads_of(plan: Plan) -> Threads:
-    """As the run says. `auto`: one for libraries; for kernels several where that changes no bit of the model's results,
-    no more than this process may use."""
+    """Threads that a run requests. `auto`: one for libraries; for kernels several if that changes no bit of the model's
+    results, but no more than this process may use."""
     given = plan.run.threads
     if given != "auto":
         return Threads(given, given)
@@ -31,11 +31,11 @@ def threads_of(plan: Plan) -> Threads:
 
 
 def pin_threads(threads: Threads) -> None:
-    """Pin every pool. The variables act on libraries that are loaded later, the calls on those already there."""
+    """Pin every pool. The variables affect libraries that are loaded later, the calls those already loaded."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads.libraries)
-    # Between two loops of a kernel a thread waits awake: to wake it takes longer than many a loop, milliseconds on some
-    # virtual machines. Not for long: torch and numba bring a pool each, and threads that wait take the other's cores.
+    # Between two loops of a kernel a thread spins: waking it takes longer than many loops, milliseconds on some virtual
+    # machines. It spins only briefly: torch and numba have a pool each, and spinning threads occupy the other's cores.
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN)
     import numba
     import torch

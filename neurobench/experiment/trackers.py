@@ -1,6 +1,6 @@
 """Experiment trackers that a configuration may switch on (logger=tensorboard, logger=[mlflow,wandb]): the specs.
 
-The run folder stays the record; a tracker gets a copy. None of them is needed, and none is imported unless named.
+The run folder remains the record; a tracker gets a copy. No tracker is required, and none is imported unless named.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from neurobench.config.bounds import Fault
 from neurobench.config.errors import not_installed
 from neurobench.config.spec import Spec
 from neurobench.config.targets import is_installed, load
@@ -16,14 +17,15 @@ from neurobench.config.targets import is_installed, load
 
 @dataclass(frozen=True)
 class TrackerSpec(Spec):
-    """A tracker as its YAML names it. `opens` names what is called with (spec, folder of all runs) and returns a
+    """Spec of a tracker, as in its YAML. `opens` names the callable that takes (spec, folder of all runs) and returns a
     `neurobench.experiment.callbacks.Callback`."""
 
-    needs: ClassVar[str]  # the package that it drives, and the extra that brings it
+    needs: ClassVar[str]  # the package that it uses, and the extra that installs it
 
-    def extra_fault(self) -> str | None:
-        """Why it cannot follow a run ("MLflow needs ..."), or None. To read a run that it followed takes no tracker."""
-        return None if is_installed(self.needs) else not_installed(type(self).__name__, self.needs, self.needs)
+    def absent_extras(self) -> list[Fault]:
+        if is_installed(self.needs):
+            return []
+        return [("", f": {not_installed(type(self).__name__, self.needs, self.needs)}")]
 
     def start(self, outputs: str) -> Any:
         return load(self.opens)(self, Path(outputs))
@@ -31,7 +33,7 @@ class TrackerSpec(Spec):
 
 @dataclass(frozen=True)
 class TensorBoard(TrackerSpec):
-    """Epochs as scalars, figures of merit as hyperparameter metrics."""
+    """Tracker for TensorBoard: epochs and figures of merit as scalars."""
 
     opens: ClassVar[str] = "neurobench.experiment.callbacks.TensorBoardCallback"
     needs: ClassVar[str] = "tensorboard"
@@ -41,7 +43,7 @@ class TensorBoard(TrackerSpec):
 
 @dataclass(frozen=True)
 class MLflow(TrackerSpec):
-    """Parameters, epochs, figures of merit and the record's files."""
+    """Tracker for MLflow: parameters, epochs, figures of merit and the record's files."""
 
     opens: ClassVar[str] = "neurobench.experiment.callbacks.MLflowCallback"
     needs: ClassVar[str] = "mlflow"
@@ -52,7 +54,8 @@ class MLflow(TrackerSpec):
 
 @dataclass(frozen=True)
 class WandB(TrackerSpec):
-    """The same for Weights & Biases, offline by default: nothing leaves the machine by itself."""
+    """Tracker for Weights & Biases: configuration, epochs and figures of merit, offline by default: nothing leaves the
+    machine by itself."""
 
     opens: ClassVar[str] = "neurobench.experiment.callbacks.WandBCallback"
     needs: ClassVar[str] = "wandb"

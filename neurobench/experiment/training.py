@@ -1,4 +1,4 @@
-"""The training that a plan asks for, of a learner on its splits: in a run, and of an estimator without one."""
+"""Training of a learner on its splits as a plan specifies: in a run, and for an estimator without a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def training_loop(
     folder: RunFolder | None = None,
     initial: Initial | None = None,
 ) -> Loop:
-    """Not begun yet. Without a folder nothing is kept and there is nothing to resume."""
+    """Build the training loop without starting it. Without a folder nothing is stored and nothing can be resumed."""
     return Loop(
         learner=learner,
         train=splits.train,
@@ -41,7 +41,7 @@ def training_loop(
 
 
 def _schedule(plan: Plan, n_train: int) -> Training:
-    """The training, its batches cut to the samples that exist."""
+    """The plan's training, with the batch size limited to the number of samples."""
     training = plan.training
     if training.batch_size > n_train and plan.scale.train is None:
         fault = f"training.batch_size={training.batch_size} is more than the {n_train} training samples"

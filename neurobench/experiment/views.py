@@ -1,5 +1,5 @@
-"""Live views on the screen: a sampler's table of its job, a network's decision map. On a terminal below one another,
-in a notebook below the cell; the last of each stays. Elsewhere nobody looks."""
+"""Live views on the screen: a sampler's job table, a network's decision map. They are shown below one another on a
+terminal, and below the cell in a notebook; the last of each stays. Elsewhere nothing is shown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WIDTH = 100  # columns of a view in a notebook
 
 @contextmanager
 def live_views(console: Console) -> Iterator[None]:
-    """Within it what is published is shown, where a person looks on."""
+    """Context manager: show published views, on a terminal or in a notebook."""
     if console.quiet or not (console.is_jupyter or console.is_terminal):
         yield
     elif console.is_jupyter:
@@ -87,7 +87,7 @@ def rendered(view: View) -> RenderableType:
 
 
 def job_table(job: Job) -> Table:
-    """The columns of the Dynex tutorial's first table that an emulated device has figures for."""
+    """Table of a job, with the columns of the Dynex tutorial's first table that an emulated device has figures for."""
     table = Table(box=box.ROUNDED)
     cells = {
         "JOB": str(job.number),
@@ -105,7 +105,7 @@ def job_table(job: Job) -> Table:
 
 
 def class_map(view: ClassMap) -> Text:
-    """Two points of a column in a character, so that they are square."""
+    """Decision map as text, with two points of a column per character, so that points are square."""
     colours = (255 * blend(np.asarray(view.probabilities))).round().astype(int)
     scale = max(1, SIDE // len(colours))
     pixels = colours[::-1].repeat(scale, 0).repeat(scale, 1)

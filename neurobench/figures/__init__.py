@@ -1,1 +1,1 @@
-"""How figures look, whoever draws them."""
+"""Style and rendering of all figures."""

@@ -12,11 +12,11 @@ from neurobench.figures.style import COLUMN, WRONG
 
 
 def gallery(pictures: Sequence[Tensor], captions: Sequence[str], wrong: Sequence[bool], columns: int) -> Figure:
-    """pictures: (rows, columns) each, in [0, 1]. Captions of mistakes are bold, in their colour."""
+    """Figure of pictures, (rows, columns) each, in [0, 1]. Captions of mistakes are bold, in the colour of mistakes."""
     lines = max(caption.count("\n") + 1 for caption in captions)
     rows, side = -(-len(pictures) // columns), COLUMN / columns
     tall = min(2.0, max(len(picture) / picture.shape[1] for picture in pictures))
-    head = 0.11 * lines / side  # of a caption, in widths of a picture
+    head = 0.11 * lines / side  # height of a caption, in widths of a picture
     step = tall + head + 0.14
     figure = Figure(figsize=(COLUMN, rows * step * side), layout="constrained")
     axes = figure.subplots()

@@ -1,6 +1,6 @@
-"""A second process that renders figures on a core that is idle otherwise, while this one draws the others.
+"""A second process that renders figures on an otherwise idle core while this process draws the others.
 
-Where there is none, where it fails, and where it has a warning to give, the figure is rendered here: files, errors and
+If there is none, if it fails or if it would give a warning, the figure is rendered in this process: files, errors and
 warnings are those of one process. Nothing of matplotlib is imported here before that process has been started.
 """
 
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PROGRAM = "from neurobench.figures.second_process import serve; serve()"
-PATIENCE = 0.5  # s for a figure that is rendered there when nothing is left to do here; then it is rendered here too
-Files = dict[str, bytes]  # of one figure, by kind
+PATIENCE = 0.5  # s to wait for a figure rendered there once nothing is left to do here; then it is rendered here too
+Files = dict[str, bytes]  # files of one figure, by kind
 
 
 class Refused(Exception):
-    """A figure that the second process does not render as this one would."""
+    """Error of a figure that the second process would render differently from this one."""
 
 
 class Renderer:
-    """The second process as this one sees it: a queue of figures, of which one at a time is there."""
+    """Interface to the second process: a queue of figures, sent to it one at a time."""
 
     def __init__(self) -> None:
-        """Raises OSError where no process can be started."""
+        """Start the process. Raises OSError if that fails."""
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", PROGRAM],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},  # the same modules as here
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            process_group=0,  # Ctrl-C reaches this process alone, which ends the other
+            process_group=0,  # Ctrl-C reaches only this process, which ends the other
         )
         self._queue = ThreadPoolExecutor(1)
-        self._queue.submit(self._answer)  # that it is ready; until then every figure can be taken back
+        self._queue.submit(self._answer)  # wait until it is ready; until then every figure can be cancelled
 
     def submit(self, figure: Figure, vector: str) -> Future[Files]:
         return self._queue.submit(self._ask, _surroundings(), figure, vector)
@@ -55,7 +55,7 @@ class Renderer:
             pass
 
     def _ask(self, surroundings: Any, figure: Figure, vector: str) -> Files:
-        if figure.canvas.manager is not None:  # of pyplot, which would make a window there
+        if figure.canvas.manager is not None:  # a figure of pyplot, which would open a window there
             raise Refused
         request = pickle.dumps((surroundings, figure, vector), pickle.HIGHEST_PROTOCOL)
         assert self._process.stdin is not None
@@ -73,7 +73,8 @@ class Renderer:
 
 @contextmanager
 def second_process(wanted: bool) -> Iterator[Renderer | None]:
-    """It is ready after half a second and lives until the end of the block. None where it cannot be started."""
+    """Context manager: the second process, ready after half a second, alive until the end of the block; or None if it
+    is not wanted or cannot be started."""
     renderer = None
     if wanted:
         with suppress(OSError):
@@ -88,8 +89,8 @@ def second_process(wanted: bool) -> Iterator[Renderer | None]:
 def rendered_files(
     figures: Iterable[tuple[str, Figure | bytes]], vector: str, renderer: Renderer | None
 ) -> Iterator[tuple[str, Files]]:
-    """Names and files, once all figures have been drawn; see `files_of`. The second process renders from the first
-    figure on, this one from the last one back."""
+    """Yield names and files once all figures have been drawn; see `files_of`. The second process renders from the first
+    figure forwards, this one from the last figure backwards."""
     from neurobench.figures.style import files_of
 
     drawn: dict[str, tuple[Figure | bytes, Future[Files] | None]] = {}
@@ -104,13 +105,13 @@ def rendered_files(
             begun_there[name] = figure, future
     for name, (figure, future) in begun_there.items():
         files = None
-        with suppress(Exception):  # whatever happened there happens again here, or does not matter
+        with suppress(Exception):  # any error there occurs again here, or does not matter
             files = future.result(PATIENCE)
         yield name, files or files_of(figure, vector)
 
 
 def _surroundings() -> tuple[Any, list[str]]:
-    """What a figure looks like depends on, beside itself: a user's settings and fonts."""
+    """The user's settings and fonts, on which the look of a figure depends besides the figure itself."""
     from matplotlib import rcParams
     from matplotlib.font_manager import fontManager
 
@@ -119,7 +120,7 @@ def _surroundings() -> tuple[Any, list[str]]:
 
 
 def serve() -> None:
-    """The second process: renders what it is sent until nothing more comes, and leaves the cores to all others."""
+    """Main loop of the second process: render figures until its input ends, at a priority below all other processes."""
     if hasattr(os, "nice"):
         os.nice(19)
     warnings.showwarning = _refuse
@@ -127,7 +128,7 @@ def serve() -> None:
     handler.emit = _refuse  # type: ignore[method-assign]
     logging.getLogger().addHandler(handler)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    sys.stdout = sys.stderr  # whatever prints
+    sys.stdout = sys.stderr  # for anything that prints
     import neurobench.figures.style  # noqa: F401
 
     answer = None
@@ -139,19 +140,19 @@ def serve() -> None:
 
 
 def _files(request: bytes) -> Files | None:
-    """None where it fails, or something should be said about it."""
+    """Files of the requested figure; None if rendering fails or gives a warning."""
     from matplotlib import rcParams
 
     from neurobench.figures.style import files_of
 
     with suppress(Exception):
         (settings, fonts), figure, vector = pickle.loads(request)
-        dict.update(rcParams, settings)  # validated where they were set
+        dict.update(rcParams, settings)  # validated when they were set
         if fonts == _surroundings()[1]:
             return files_of(figure, vector)
     return None
 
 
 def _refuse(*said: Any, **more: Any) -> NoReturn:
-    """In place of a warning, which belongs on the screen and into the log of the run's own process."""
+    """Raise Refused in place of a warning, which belongs on the screen and in the log of the run's process."""
     raise Refused(said)

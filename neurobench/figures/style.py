@@ -1,7 +1,7 @@
-"""One style for every figure: a journal's column, type that can be read in print, and one colour for one meaning.
+"""One style for every figure: the width of a journal's column, type legible in print, and one colour per meaning.
 
-The colours differ for every common kind of colour blindness. Lines follow Okabe and Ito, "Color Universal
-Design" (2008); things of equal rank follow the muted scheme of Paul Tol's note SRON/EPS/TN/09-002.
+The colours are distinct for every common kind of colour blindness. Lines follow Okabe and Ito, "Color Universal
+Design" (2008); items of equal rank follow the muted scheme of Paul Tol's note SRON/EPS/TN/09-002.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from matplotlib.transforms import ScaledTranslation
 COLUMN, PAGE = 3.5, 7.16  # inches: one and both columns of a page
 
 TRAIN, VALIDATION, TEST = "#0072B2", "#E69F00", "#000000"
-DEVICE, IDEAL = "#AA3377", "#009E73"  # as a device measures it; as its host computes it, without a fault
+DEVICE, IDEAL = "#AA3377", "#009E73"  # as measured by a device; as computed by its host, without faults
 WRONG = "#D55E00"  # a mistake
-LIMIT = "#333333"  # a bound, a threshold, the beginning of a phase
+LIMIT = "#333333"  # a bound, a threshold, the start of a phase
 NEGATIVE, POSITIVE = "#2166AC", "#B2182B"  # signs: of a weight, of the change that an event reports
 SIGNED = LinearSegmentedColormap.from_list("signed", (NEGATIVE, "white", POSITIVE))
-SHARE = "Blues"  # map of a share or a count, from none
+SHARE = "Blues"  # map of a share or a count, from zero
 ORDERED = "viridis"  # map of a quantity
-# Things of equal rank: classes, layers, neurons, settings.
+# Items of equal rank: classes, layers, neurons, settings.
 SERIES = (
     "#332288", "#CC6677", "#117733", "#88CCEE", "#882255", "#999933", "#44AA99", "#DDCC77", "#AA4499", "#777777",
 )  # fmt: skip
@@ -43,26 +43,26 @@ STYLE: Any = {
     "errorbar.capsize": 1.5, "axes.axisbelow": True, "savefig.dpi": 220,
     "pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "neurobench",
 }  # fmt: skip
-COMPRESSION = 2  # of PNG, 0 to 9: Pillow's 6 takes 1.4 to 1.8 times as long for files 5 to 14 % smaller
-LONGEST = 20  # letters of a class's name
+COMPRESSION = 2  # PNG level, 0 to 9: Pillow's default of 6 takes 1.4 to 1.8 times as long for files 5 to 14 % smaller
+LONGEST = 20  # most letters of a class name
 
 
 @contextmanager
 def paper() -> Iterator[None]:
-    """What is drawn within it has this style; a notebook's own settings are as before afterwards."""
+    """Context manager: draw in this style; a notebook's own settings are restored afterwards."""
     with rc_context(STYLE):
         yield
 
 
 def rendered(figure: Figure, kind: str) -> bytes:
-    """The file of a figure: "png", "pdf" or "svg". The same figure gives the same bytes, at any time.
+    """Content of a figure's file: "png", "pdf" or "svg". The same figure always gives the same bytes.
 
-    One that lays itself out keeps its size, a journal's column; of any other nothing is cut off.
+    A figure with a layout engine keeps its size, a journal's column; any other is saved with nothing cut off.
     """
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
     file, lays_itself_out = io.BytesIO(), bool(figure.get_layout_engine())
     for spine in (spine for axes in figure.axes if lays_itself_out for spine in axes.spines.values()):
-        spine.set_in_layout(False)  # it leaves the axes by a tick mark at most, which the margin has room for
+        spine.set_in_layout(False)  # it leaves the axes by a tick mark at most, for which the margin has room
     with paper():
         if kind == "png" and lays_itself_out:  # drawn once; savefig would do it twice, first to lay it out
             figure.set_dpi(STYLE["savefig.dpi"])
@@ -73,15 +73,15 @@ def rendered(figure: Figure, kind: str) -> bytes:
 
 
 def files_of(figure: Figure | bytes, vector: str) -> dict[str, bytes]:
-    """By kind: a PNG, and a PDF or SVG where `vector` says so: pages show the one, papers take the other. Of bytes, the
-    GIF that they are."""
+    """Files of a figure by kind: a PNG for pages and, as `vector` says, a PDF or SVG for papers. Bytes are returned as
+    the GIF that they are."""
     if isinstance(figure, bytes):
         return {"gif": figure}
     return {kind: rendered(figure, kind) for kind in dict.fromkeys(("png", vector))}
 
 
 def stack(rows: int, height: float = 1.35, width: float = COLUMN, **options: Any) -> tuple[Figure, list[Axes]]:
-    """`rows` panels one below the other, with one x axis: a column's width is read on paper and on a phone alike."""
+    """Stack `rows` panels with a shared x axis: a column's width is legible both on paper and on a phone."""
     figure = Figure(figsize=(width, 0.45 + height * rows), layout="constrained")
     panels = figure.subplots(rows, 1, sharex=True, squeeze=False, **options)[:, 0]
     for axes in panels:
@@ -92,10 +92,10 @@ def stack(rows: int, height: float = 1.35, width: float = COLUMN, **options: Any
 
 
 def align_ylabels(panels: Sequence[Axes]) -> None:
-    """Labels of the y axes of panels one below the other stand on one line, next to the widest tick labels.
+    """Align the y labels of stacked panels on one line, next to the widest tick labels.
 
-    `Figure.align_ylabels` measures every panel for every panel whenever something is laid out, half of all the time
-    that a figure takes; the widths are measured once here, when everything has been plotted.
+    `Figure.align_ylabels` measures every panel for every panel whenever something is laid out, which takes half of a
+    figure's time; here the widths are measured once, when everything has been plotted.
     """
     figure = panels[0].get_figure(root=True)
     assert figure is not None
@@ -112,7 +112,7 @@ def align_ylabels(panels: Sequence[Axes]) -> None:
 
 
 def legend(figure: Figure | SubFigure, *panels: Axes, columns: int = 3, title: str | None = None) -> None:
-    """Above the data, never on them; each label of the panels once."""
+    """Add a legend above the data, never on them, with each label of the panels once."""
     handles: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -122,7 +122,7 @@ def legend(figure: Figure | SubFigure, *panels: Axes, columns: int = 3, title: s
 
 
 def by_epoch(axes: Axes, epochs: int) -> None:
-    """The x axis of figures by epoch. A single epoch is a point in the middle."""
+    """Format the x axis of a figure by epoch. A single epoch is a point in the middle."""
     axes.set(xlabel="epoch", xlim=(0.5, 1.5) if epochs == 1 else (1 - 0.02 * epochs, epochs + 0.02 * epochs))
     if epochs == 1:
         axes.set_xticks([1])
@@ -131,13 +131,13 @@ def by_epoch(axes: Axes, epochs: int) -> None:
 
 
 def few_ticks(axes: Axes, label: str) -> None:
-    """An x axis of long numbers, such as updates."""
+    """Format an x axis of long numbers, such as updates."""
     axes.set_xlabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def in_per_cent(axes: Axes) -> None:
-    """The y axis of a proportion."""
+    """Format the y axis of a proportion in per cent."""
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None, symbol=" %"))
 
 
@@ -151,5 +151,5 @@ def short(name: str, longest: int = LONGEST) -> str:
 
 
 def class_name(classes: Sequence[str], number: int) -> str:
-    """A class by its name, where the data have any."""
+    """Name of a class, or its number if the data have no names."""
     return classes[number] if classes else str(number)

@@ -3,6 +3,6 @@
 from neurobench.kernels.cache import keep_kernels
 from neurobench.kernels.host import use_all_registers
 
-# Both before the first kernel is defined.
+# Both must run before the first kernel is defined.
 use_all_registers()
 keep_kernels()

@@ -1,8 +1,8 @@
-"""Where compiled kernels are kept: a folder of the user's for each content of a module, in whatever checkout it is.
+"""Cache of compiled kernels in the user's cache folder: one folder per content of a module, whatever its checkout.
 
-Numba's own cache lies next to a module and is valid as long as that module is the same. A kernel has the kernels that
-it calls compiled into it, from other modules too: one of them edited, numba would go on with what it was. And of two
-processes that begin together each would compile all that both need.
+Numba's default cache lies next to a module and is valid as long as that module is unchanged. But a kernel contains the
+compiled code of the kernels that it calls, also from other modules: if one of them is edited, numba would keep using
+the old code. And two processes that start together would each compile every kernel that both need.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from numba.core.event import Event, Listener, register, trigger_event
 from numba.core.runtime import rtsys
 
 PACKAGE = Path(__file__).parent
-ROOT = PACKAGE.parents[1]  # that modules' dotted names begin at
+ROOT = PACKAGE.parents[1]  # folder at which modules' dotted names begin
 LIFETIME = 30 * 86_400  # s that a folder is kept after its last use
-PATIENCE = 600.0  # s that a process waits for another's kernel before it compiles its own
+PATIENCE = 600.0  # s that a process waits for another's kernel before it compiles the kernel itself
 
 
 def home() -> Path:
-    """$NUMBA_CACHE_DIR or the user's cache folder."""
+    """Folder of the cached kernels, in $NUMBA_CACHE_DIR or the user's cache folder."""
     return Path(numba.config.CACHE_DIR or platformdirs.user_cache_dir("neurobench")) / "kernels"
 
 
 def content_of(file: Path) -> str:
-    """A digest of what a module says and of what all modules say that it imports from its own package."""
+    """Digest of a module's source and of all modules that it imports, directly or indirectly, from its package."""
     digests: dict[Path, str] = {}
     waiting = [file]
     while waiting:
@@ -51,8 +51,8 @@ def content_of(file: Path) -> str:
 
 @cache
 def _module(file: Path) -> tuple[str, list[Path]]:
-    """A digest of its text, and the files of its package that it imports; they are named from the package on, as
-    everywhere here."""
+    """Digest of a module's source, and the files of its package that it imports; imports are absolute, as everywhere in
+    this package."""
     source, package, names = file.read_bytes(), file.relative_to(ROOT).parts[0], set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -62,16 +62,17 @@ def _module(file: Path) -> tuple[str, list[Path]]:
 
 
 class KernelLocator(_CacheLocator):
-    """Tells numba where one kernel is kept; see numba.core.caching."""
+    """Locator that tells numba where one kernel is cached; see numba.core.caching."""
 
     def __init__(self, function: Callable[..., Any], file: Path):
         self.line, self.content = function.__code__.co_firstlineno, content_of(file)
-        self._py_file = str(file)  # which numba's warnings name
+        self._py_file = str(file)  # named in numba's warnings
         self.path = home() / f"{file.parent.name}.{file.stem}-{self.content}"
 
     @classmethod
     def from_function(cls, function: Callable[..., Any], file: str) -> KernelLocator | None:
-        """None for what is no kernel of ours, and where the folder cannot be written: numba's own places come next."""
+        """Locator for a kernel of this package; None for any other function or if the folder is not writable: numba
+        then tries its own locations."""
         if not Path(file).is_relative_to(PACKAGE):
             return None
         locator = cls(function, Path(file))
@@ -93,17 +94,18 @@ class KernelLocator(_CacheLocator):
 
 
 class SharedCache(FunctionCache):
-    """Of processes that need a kernel at the same time one compiles it; the others wait, and read what it keeps.
+    """Cache with which one of several processes that need a kernel compiles it; the others wait, and load the result.
 
-    Whoever compiles holds the kernel's lock, and asks for those of its callees alone: no two wait for each other.
+    The process that compiles holds the kernel's lock, and requests only those of its callees: no two wait for each
+    other.
     """
 
-    waits = True  # until a wait was in vain: whoever holds that lock may be stopped, and hold others
+    waits = True  # until a wait times out: the process that holds that lock may be suspended, and hold others
 
     def __init__(self, function: Callable[..., Any]):
         super().__init__(function)
         self.is_shared = isinstance(self._impl.locator, KernelLocator)
-        self.lock: int | None = None  # an open file while this process compiles
+        self.lock: int | None = None  # descriptor of the lock file while this process compiles
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         if not self.is_shared:
@@ -122,25 +124,26 @@ class SharedCache(FunctionCache):
         return overload
 
     def _read(self, sig: Any, target_context: Any) -> Any:
-        """As numba's `load_overload`, which first imports all that code may be compiled from, SciPy's linear algebra
-        too, in 0.4 s. What is kept is compiled: it needs the memory manager alone."""
+        """Load a kernel from the cache, without numba's `load_overload`, which takes 0.4 s to import everything that
+        code may be compiled from, SciPy's linear algebra too: cached code needs only the memory manager."""
         rtsys.initialize(target_context)
         with self._guard_against_spurious_io_errors():
             return self._load_overload(sig, target_context)
-        return None  # where the guard has warned
+        return None  # the guard has caught an error and warned
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
             super().save_overload(sig, data)
-        except OSError:  # the folder is gone, or its disk is full: the kernel is compiled all the same
+        except OSError:  # the folder is gone, or its disk is full: the kernel is usable all the same
             if not self.is_shared:
                 raise
         finally:
             self.release()
 
     def _await_lock(self, target: Any) -> None:
-        """One for each kind of processor. Without locks, or a folder to write in, each process compiles for itself."""
-        self.release()  # of a compilation that was interrupted before numba began it
+        """Wait for the kernel's lock, one per kind of processor. If the file system has no locks or the folder is not
+        writable, each process compiles for itself."""
+        self.release()  # left by a compilation that was interrupted before numba began it
         processor = hashlib.sha256(repr(target).encode()).hexdigest()[:8]
         try:
             self._impl.locator.ensure_cache_path()
@@ -149,7 +152,7 @@ class SharedCache(FunctionCache):
         except OSError:
             return
         if not _locked(self.lock) and SharedCache.waits:
-            with trigger_event("numba:compile"):  # in place of our own, and no time of the work
+            with trigger_event("numba:compile"):  # in place of this process's compilation; not working time
                 until = time.monotonic() + PATIENCE
                 while SharedCache.waits and not _locked(self.lock):
                     SharedCache.waits = time.monotonic() < until
@@ -164,7 +167,7 @@ class SharedCache(FunctionCache):
 
 
 class Failures(Listener):
-    """A compilation that was interrupted, or that cannot be, is nobody's to wait for."""
+    """Listener that releases the lock after an interrupted or failed compilation: no process should wait for it."""
 
     def on_start(self, event: Event) -> None: ...
 
@@ -186,7 +189,7 @@ def _locked(file: int) -> bool:
 
 
 def keep_kernels() -> None:
-    """From now on numba keeps our kernels there; what nobody has used for a month goes."""
+    """Make numba store this package's kernels in `home()`, and delete kernels unused for a month."""
     CacheImpl._locator_classes.insert(0, KernelLocator)
     dispatcher.FunctionCache = SharedCache  # type: ignore[attr-defined]
     register("numba:compile", Failures())

@@ -10,28 +10,28 @@ import numpy as np
 from numba import prange, uint32
 
 from neurobench.kernels.coded_events import SIDE, append_event
-from neurobench.kernels.declared import njit
+from neurobench.kernels.jit import njit
 from neurobench.kernels.logistic import uniform
 
-_BACKGROUND = 1 << 30  # where the counters of background draws begin; pixels have theirs below
-_LATENESS = 1 << 31  # and those of how late a saccade is
-NEAR_DARK = 1e-4  # log luminance: how close to the dark counts as dark
+_BACKGROUND = 1 << 30  # first counter of background draws; those of pixels lie below
+_LATENESS = 1 << 31  # first counter of the draws for saccades' lateness
+NEAR_DARK = 1e-4  # log luminance: a signal this close to the dark counts as dark
 
 
 class Prepared(NamedTuple):
-    """A camera. Row f of its fine grid is sum_j taps[f, j] * screen row first[f] + j; columns alike."""
+    """A camera's arrays. Row f of its fine grid is sum_j taps[f, j] * screen row first[f] + j; columns alike."""
 
-    screen: np.ndarray  # (256,) float32 luminance of a grey level
+    screen: np.ndarray  # (256,) float32 luminance of each grey level
     taps: np.ndarray  # (F, T) float32
     first: np.ndarray  # (F,) int64
     black: np.float32  # luminance of black
-    path: np.ndarray  # (K, 2) float32, points of the fine grid: what is added to a pixel's position at step k
-    rests: np.ndarray  # (S, 2) float32, steps between which the view rests before each saccade but the first
-    base: np.ndarray  # (SIDE^2, 2) float32 row and column of each pixel on the fine grid, the camera at 0
+    path: np.ndarray  # (K, 2) float32, in points of the fine grid: added to a pixel's position at step k
+    rests: np.ndarray  # (S, 2) float32, begin and end, in steps, of the view's rest before each saccade but the first
+    base: np.ndarray  # (SIDE^2, 2) float32 row and column of each pixel on the fine grid with the camera at 0
     threshold: np.ndarray  # (2, SIDE^2) float32 log luminance, [0] brighter, [1] darker
-    hot: np.ndarray  # (2 SIDE^2,) float64 cumulated share of background events, bit 0 first
-    # What all pixels share, float64; `neurobench.data.camera.parameters` says what each is.
-    dt: float  # us a step
+    hot: np.ndarray  # (2 SIDE^2,) float64 cumulative share of background events, polarity 0 first
+    # Shared by all pixels, float64; explained in `neurobench.data.camera.parameters`.
+    dt: float  # us per step
     refractory: float
     refractory_tail: float
     delay: float
@@ -44,30 +44,30 @@ class Prepared(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What each recording shows, and when."""
+    """Pictures of the recordings, and the timing of their saccades."""
 
     images: np.ndarray  # (B, 28, 28) uint8
-    keys: np.ndarray  # (B, 2) uint32, of its random numbers
+    keys: np.ndarray  # (B, 2) uint32, keys of the random numbers
     late: np.ndarray  # (B, S) float32 steps by which the saccades after the first are late
 
 
 class PixelState(NamedTuple):
-    """Of one recording, (SIDE^2,) float32 each."""
+    """State of the pixels in one recording, (SIDE^2,) float32 each."""
 
     signal: np.ndarray  # filtered log luminance
     reference: np.ndarray  # log luminance of the last event
     blind: np.ndarray  # us, the end of the refractory time
-    resting: np.ndarray  # 1 where the signal has come to rest in the dark
+    resting: np.ndarray  # 1 if the signal has come to rest in the dark
     up: np.ndarray  # threshold of the next event for brighter
-    down: np.ndarray
+    down: np.ndarray  # and for darker
     fired: np.ndarray  # uint32 events so far
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def emulate(shown, camera, chunks, codes, counts):
-    """Coded events of each recording, by time, into codes (B, capacity) uint32 and counts (B,) int64.
+    """Write each recording's coded events, sorted by time: codes (B, capacity) uint32 and counts (B,) int64.
 
-    A count above the capacity says that events were lost: call again with more.
+    A count above the capacity means that events were lost: call again with a larger one.
     """
     images, keys, late = shown
     for c in prange(chunks):
@@ -90,10 +90,10 @@ def emulate(shown, camera, chunks, codes, counts):
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def prepare_gpu(shown, camera, chunks, scenes, bounds, paths, codes, counts):
-    """All of `emulate` but the pixels, for `neurobench.kernels.camera_triton`.
+    """Do all of `emulate` but the pixels, for `neurobench.kernels.camera_triton`.
 
     Written: scenes (B, F, F) float32, bounds (B, 4) float32 (see `lit_bounds`), paths (B, K, 2) float32; codes and
-    counts, of the background.
+    counts of the background.
     """
     images, keys, late = shown
     for c in prange(chunks):
@@ -107,7 +107,7 @@ def prepare_gpu(shown, camera, chunks, scenes, bounds, paths, codes, counts):
 
 @njit(cache=True, error_model="numpy")
 def render(image, camera, partial, scene):
-    """scene (F, F) = log(luminance + black) on the fine grid: optics blur the screen's square pixels."""
+    """Write scene (F, F) = log(luminance + black) on the fine grid: optics blur the screen's square pixels."""
     screen, taps, first = camera.screen, camera.taps, camera.first
     for f in range(taps.shape[0]):
         partial[f] = 0
@@ -128,7 +128,7 @@ def render(image, camera, partial, scene):
 
 @njit(cache=True, error_model="numpy")
 def lateness(keys, sd):
-    """How late each recording's saccades after the first are: normal of mean 0.   keys (B, 2), sd (S,) -> (B, S)"""
+    """Draw how late each recording's saccades after the first are, mean 0.   keys (B, 2), normal sd (S,) -> (B, S)"""
     late = np.empty((keys.shape[0], sd.shape[0]), np.float32)
     for b in range(keys.shape[0]):
         for s in range(sd.shape[0]):
@@ -154,7 +154,7 @@ def jitter_path(camera, late, jittered):
 
 @njit(cache=True)
 def lit_bounds(scene, dark):
-    """First and last row, first and last column between which anything differs from the dark, one point more each."""
+    """First and last row, first and last column that differ from the dark anywhere, each one point further out."""
     size = scene.shape[0]
     low, high, left, right = size, -1, size, -1
     for f in range(size):
@@ -166,10 +166,10 @@ def lit_bounds(scene, dark):
 
 @njit(cache=True, error_model="numpy")
 def simulate_pixels(scene, path, camera, key, state, codes):
-    """Events of all pixels, step by step; returns how many there are.
+    """Write the events of all pixels, step by step; returns their number.
 
     A pixel sees log luminance through a low-pass whose rate grows with it. Between steps its signal is a straight
-    line, so the time of a crossing is exact. Pixels that have come to rest in the dark are passed over.
+    line, so the time of a crossing is exact. Pixels that have come to rest in the dark are skipped.
     """
     base, threshold = camera.base, camera.threshold
     signal, reference, blind, resting, up, down, fired = state  # a field read in the loop would cost a reference count
@@ -216,12 +216,12 @@ def simulate_pixels(scene, path, camera, key, state, codes):
     return n
 
 
-@njit(cache=True, error_model="numpy", inline="always")  # called, it would copy and count all arrays: 13 % of the time
+@njit(cache=True, error_model="numpy", inline="always")  # a call would copy and refcount all arrays: 13 % of the time
 def _add_events(i, segment, camera, key, state, codes, n):
-    """Events of pixel i within a step, from t0 to t1 in us, while its signal is a straight line. Returns the new count.
+    """Write pixel i's events within a step, from t0 to t1 in us, where its signal is linear. Returns the new count.
 
-    An event moves the reference by the threshold; then the pixel is blind for a while. Of what its signal moved
-    meanwhile a share is lost, the rest it catches up on.
+    An event moves the reference by the threshold; then the pixel is blind for a while. A share of its signal's change
+    in that time is lost; it catches up on the rest.
     """
     (before, now, slope, t0, t1, at_rest), (k0, k1) = segment, key
     reference, blind, up, down, fired = state.reference, state.blind, state.up, state.down, state.fired
@@ -255,7 +255,7 @@ def _add_events(i, segment, camera, key, state, codes, n):
 
 @njit(cache=True, error_model="numpy")
 def add_background(camera, key, codes, n):
-    """Background activity: a Poisson process over time, distributed as `hot` says. Returns the new count."""
+    """Write background activity: a Poisson process over time, distributed as in `hot`. Returns the new count."""
     hot, (k0, k1) = camera.hot, key
     if camera.background <= 0:
         return n
@@ -272,7 +272,7 @@ def add_background(camera, key, codes, n):
 
 @njit(cache=True, error_model="numpy")
 def normal(counter, k0, k1):
-    """A draw of the standard normal distribution, from counters c and c + 1 (Box and Muller 1958)."""
+    """Standard normal draw from counters c and c + 1 (Box and Muller 1958)."""
     u = 1 - np.float64(uniform(counter, k0, k1))
     angle = 2 * np.pi * uniform(uint32(counter + uint32(1)), k0, k1)
     return np.sqrt(-2 * np.log(u)) * np.cos(angle)

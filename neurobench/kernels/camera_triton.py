@@ -1,9 +1,9 @@
 """The camera's pixels on a GPU: `camera.simulate_pixels`, one program for 32 pixels of one recording.
 
-What comes before the pixels and costs little is computed by `prepare_gpu` on the CPU, so that it is the same. Each
-value here is a float32 or a float64 where it is one on the CPU, and no product is fused with a sum. What may differ is
-the last bit of a float64 logarithm or cosine: see `neurobench.data.camera.emulation.emulate`. Checked with Triton's
-interpreter, on an H100, and compiled for other GPUs, where its instructions are looked at.
+The cheap steps before the pixels are computed by `prepare_gpu` on the CPU, so that they give the same. Each value here
+is a float32 or a float64 if it is one on the CPU, and no product is fused with a sum. Only the last bit of a float64
+logarithm or cosine may differ: see `neurobench.data.camera.emulation.emulate`. Checked with Triton's interpreter, on
+an H100, and compiled for other GPUs, for which its instructions are inspected.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from neurobench.kernels import camera as cpu
 from neurobench.kernels import coded_events as coded
 from neurobench.kernels.random_triton import uniform
 
-WIDTH = 32  # pixels a program: one a lane, so that few wait for the one with the most events
-# One warp a program; products and sums rounded each for itself, as the CPU does.
+WIDTH = 32  # pixels per program: one per lane, so that few wait for the one with the most events
+# One warp per program; products and sums are rounded separately, as on the CPU.
 LAUNCH = {"num_warps": 1, "enable_fp_fusion": False}
 
 _TURN = tl.constexpr(2 * math.pi)
@@ -33,20 +33,20 @@ _LAST = tl.constexpr(coded.LAST)
 
 @triton.jit
 def _log1m(counter, k0, k1):
-    """log(1 - draw), float64: minus a draw of the exponential distribution of mean 1"""
+    """log(1 - draw), float64: minus a draw from the exponential distribution of mean 1"""
     return tl.log(1 - uniform(counter, k0, k1).to(tl.float64))
 
 
 @triton.jit
 def _normal(counter, k0, k1):
-    """`neurobench.kernels.camera.normal`"""
+    """Triton version of `neurobench.kernels.camera.normal`"""
     angle = _TURN * uniform(counter + 1, k0, k1).to(tl.float64)
     return tl.sqrt(-2 * _log1m(counter, k0, k1)) * tl.cos(angle)
 
 
 @triton.jit
 def _view(scene, at, row, column, valid, edge, fine):
-    """What each pixel sees of the scene (F, F), the camera moved to at (2,), bilinear; and where that is."""
+    """Bilinear value of the scene (F, F) at each pixel with the camera moved to at (2,), and its row and column."""
     u = tl.minimum(tl.maximum(row + tl.load(at), 0.0), edge)
     v = tl.minimum(tl.maximum(column + tl.load(at + 1), 0.0), edge)
     a, b = u.to(tl.int32), v.to(tl.int32)
@@ -61,13 +61,13 @@ def _view(scene, at, row, column, valid, edge, fine):
 
 @triton.jit
 def simulate_pixels(recordings, camera, codes, counts, sizes, edge, width: tl.constexpr):
-    """Events of `width` pixels of one recording behind those that its row of codes holds, in any order.
+    """Append the events of `width` pixels of one recording to its row of codes, in any order.
 
     recordings: scenes, bounds, paths of `prepare_gpu`, keys (B, 2) int32; codes (B, room) int32, counts (B,) int64;
-    camera: base, threshold, (10,) float64 dt and what follows it in `Prepared`; sizes: F, K, room, SIDE^2; edge: the
-    last point of the grid that has a neighbour. The grid is (B, programs for a recording).
+    camera: base, threshold, (10,) float64 dt and the fields after it in `Prepared`; sizes: F, K, room, SIDE^2; edge:
+    the last point of the grid that has a neighbour. The launch grid is (B, programs per recording).
 
-    A pixel that has come to rest in the dark needs no passing over: it sees the dark again and stays where it is.
+    A pixel that has come to rest in the dark need not be skipped: it sees the dark again and does not change.
     """
     scenes, boxes, paths, keys = recordings
     base, threshold, pixel = camera
@@ -97,7 +97,7 @@ def simulate_pixels(recordings, camera, codes, counts, sizes, edge, width: tl.co
     signal, _, _ = _view(scene, path, row, column, valid, edge, fine)
     up, down = brighter, darker
     reference = signal - up + uniform(i.to(tl.uint32), k0, k1) * (up + down)
-    blind = tl.full((width,), -1.0, tl.float32)  # us; until then it sends nothing
+    blind = tl.full((width,), -1.0, tl.float32)  # us; until then the pixel sends nothing
     fired = tl.zeros((width,), tl.uint32)
 
     for k in range(1, steps):
@@ -148,10 +148,10 @@ def simulate_pixels(recordings, camera, codes, counts, sizes, edge, width: tl.co
 
 
 def emulate(shown, camera, chunks, room, device) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (all,) uint32 of the recordings, one after the other, and their numbers (B,) int64.
+    """Event codes (all,) uint32 of the recordings, one after the other, and their counts (B,) int64.
 
-    device: torch's name of where the pixels are; room: for each recording's codes; the others are those of
-    `neurobench.kernels.camera.emulate`. A number above the room says that events were lost: call again with more.
+    device: PyTorch device of the pixels; room: capacity for each recording's codes; the others are those of
+    `neurobench.kernels.camera.emulate`. A count above the room means that events were lost: call again with more.
     """
 
     def on_device(array: np.ndarray) -> Tensor:
@@ -171,7 +171,7 @@ def emulate(shown, camera, chunks, room, device) -> tuple[np.ndarray, np.ndarray
     sizes, edge = (fine, steps, room, pixels), float(np.float32(fine - 1.001))
     grid = n, triton.cdiv(pixels, WIDTH)
     simulate_pixels[grid](recordings, sensor, codes, counts, sizes, edge, width=WIDTH, **LAUNCH)
-    # Each recording's codes by size, as unsigned numbers, one recording after the other.
+    # Sort each recording's codes as unsigned numbers, one recording after the other.
     valid = torch.arange(room, device=device) < counts[:, None]
     owner = torch.arange(n, device=device)[:, None].expand(codes.shape)[valid]
     ordered = (owner << 32 | codes[valid].long() & 0xFFFFFFFF).sort().values

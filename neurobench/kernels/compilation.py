@@ -1,5 +1,5 @@
-"""Compiling is named while it lasts and timed apart from the work: it happens once, at a kernel's first use, and takes
-up to half a minute."""
+"""Compilation of kernels, reported as a phase while it lasts and timed separately from the work: it happens once, at a
+kernel's first use, and takes up to half a minute."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ COMPILING = "compiling kernels, this first time only"
 
 
 class Compilation(Listener):
-    """A kernel that is read from the cache raises no event; one that calls others, which are compiled with it, several
-    inside one another."""
+    """Listener that times compilation. A kernel loaded from the cache raises no event; one that calls others, which are
+    compiled with it, raises nested events."""
 
     def __init__(self) -> None:
         self.depth, self.open = 0, ExitStack()
-        self.begun, self.ended = 0.0, 0.0  # s, of the compilation under way; spent in those that have ended
+        self.begun, self.ended = 0.0, 0.0  # s: start of the current compilation; total of those that have ended
 
     def on_start(self, event: Any) -> None:
         if self.depth == 0:
@@ -37,11 +37,11 @@ class Compilation(Listener):
 
     @property
     def seconds(self) -> float:
-        """Spent in compiling so far."""
+        """Seconds spent compiling so far."""
         return self.ended + (time.perf_counter() - self.begun if self.depth else 0.0)
 
     def working_time(self) -> float:
-        """Seconds of a clock that stands still while kernels are compiled."""
+        """Time in seconds on a clock that stops while kernels are compiled."""
         return time.perf_counter() - self.seconds
 
 
@@ -50,7 +50,7 @@ _listening: list[Compilation] = []
 
 @contextmanager
 def named_compilation() -> Iterator[Compilation]:
-    """Within it, compiling is a phase of its own, and `working_time` leaves it out."""
+    """Context manager: report compilation as a separate phase, and exclude it from `working_time`."""
     compilation = Compilation()
     _listening.append(compilation)
     try:
@@ -61,5 +61,5 @@ def named_compilation() -> Iterator[Compilation]:
 
 
 def working_time() -> float:
-    """The same of the run that is under way, and of no run a clock like any other."""
+    """`Compilation.working_time` of the current run; outside a run, an ordinary clock."""
     return _listening[-1].working_time() if _listening else time.perf_counter()

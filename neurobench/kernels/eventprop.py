@@ -1,12 +1,12 @@
-"""Leaky integrate-and-fire neurons from spike to spike, and the exact gradient of their spike times.
+"""Leaky integrate-and-fire neurons, simulated from spike to spike, and the exact gradient of their spike times.
 
 With a membrane twice as slow as the synapses the voltage between inputs k and k + 1 is a quadratic polynomial of
 x = exp(-(t - t_k) / tau_m), so that the time of a spike is the root of a quadratic equation; nothing is discretised:
 
     V(t) = A1 x - A2 x^2,   A1 = sum_i w_i exp(-(t_k - t_i) / tau_m),   A2 = sum_i w_i exp(-(t_k - t_i) / tau_s)
 
-A spike takes the threshold off V, which resets it to 0; the synaptic current stays. Backward, the adjoint variables of
-A1 and A2 jump at a neuron's spikes and decay between them. Times are in units of tau_m.
+A spike subtracts the threshold from V, which resets it to 0; the synaptic current stays. In the backward pass, the
+adjoint variables of A1 and A2 jump at a neuron's spikes and decay between them. Times are in units of tau_m.
 Sources: Wunderlich & Pehle, Sci. Rep. 11:12829 (2021), for the adjoints and their jumps; Göltz et al., Nat. Mach.
 Intell. 3:823 (2021), for the spike times; Göltz et al., Nat. Commun. 16 (2025), for the gradient of delays.
 """
@@ -17,30 +17,30 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurobench.kernels.declared import njit
+from neurobench.kernels.jit import njit
 
-SILENT = -1e200  # A1 of a neuron that may not spike again: hundreds of tau_m later it is below 0 still
-FLATTEST = 1e-9  # slope at a spike whose time has no finite derivative: V only touches the threshold
+SILENT = -1e200  # A1 of a neuron that may not spike again: it is still below 0 hundreds of tau_m later
+FLATTEST = 1e-9  # slope assumed at a spike whose time has no finite derivative: V only touches the threshold
 
 
 class Events(NamedTuple):
-    """Inputs of B samples, laid end to end; sample b has those from start[b] to start[b + 1]."""
+    """Input spikes of B samples, one sample after the other; those of sample b are start[b] to start[b + 1]."""
 
-    t: np.ndarray  # (E,) float64, ascending in a sample
+    t: np.ndarray  # (E,) float64, ascending within a sample
     source: np.ndarray  # (E,) int64
     start: np.ndarray  # (B + 1,) int64
 
 
 class Neuron(NamedTuple):
     threshold: float
-    end: float  # of a sample
-    most: int  # spikes of a hidden neuron; one of the output spikes once
+    end: float  # end of a sample
+    most: int  # largest number of spikes of a hidden neuron; an output neuron spikes once
 
 
 class Loss(NamedTuple):
-    """-log softmax(-t / tau)[y] + early (exp(t[y] / early_tau) - 1), t the outputs' first spikes, `end` where none.
+    """-log softmax(-t / tau)[y] + early (exp(t[y] / early_tau) - 1), t the outputs' first spikes, or `end`.
 
-    wake: what the gradient takes from every output weight of a label whose neuron is silent.
+    wake: subtracted from the gradient of every output weight of the label's neuron if that neuron is silent.
     """
 
     tau: float
@@ -50,19 +50,19 @@ class Loss(NamedTuple):
 
 
 class Spikes(NamedTuple):
-    """Of all layers in one sample, (L, capacity): the layer's inputs in the order of time, then its own as found."""
+    """Spikes of all layers in one sample, (L, capacity): a layer's inputs by time, and its own as computed."""
 
-    n: np.ndarray  # (L, 2) int64: inputs and spikes
+    n: np.ndarray  # (L, 2) int64: number of inputs and of spikes
     t_in: np.ndarray
-    source: np.ndarray  # int64, of the input
+    source: np.ndarray  # int64, source of the input
     dt_in: np.ndarray  # dL/dt of the input
-    t: np.ndarray  # when the spike arrives: delay passed
+    t: np.ndarray  # arrival time of the spike, delay included
     neuron: np.ndarray  # int64
     interval: np.ndarray  # int64, k: the spike lies between inputs k and k + 1
     x: np.ndarray  # exp(-(t - t_k)), without delay
     slope: np.ndarray  # dV/dt at the spike
     dt: np.ndarray  # dL/dt
-    order: np.ndarray  # int64: the spikes by time
+    order: np.ndarray  # int64: indices of the spikes, sorted by time
 
 
 @njit(cache=True, error_model="numpy")
@@ -76,8 +76,8 @@ def _room(layers, capacity):
 
 @njit(cache=True)
 def _most_spikes(sizes, neuron):
-    """Of a layer. A loop, since a kernel that calls numpy's functions imports what those are compiled from, even where
-    it is read from the cache."""
+    """Largest possible number of spikes of a layer. A loop, because a kernel that calls NumPy functions imports what
+    those are compiled from, even if it is loaded from the cache."""
     widest = 0
     for layer in range(1, len(sizes)):
         widest = max(widest, sizes[layer])
@@ -86,7 +86,7 @@ def _most_spikes(sizes, neuron):
 
 @njit(cache=True, error_model="numpy")
 def _forward(layer, spikes, W, delay, threshold, end, most):
-    """The spikes of one layer, each neuron's first `most` until `end`. W: (I, N), delay: (N,)."""
+    """Compute the spikes of one layer until `end`, at most `most` per neuron. W: (I, N), delay: (N,)."""
     t_in, source, n = spikes.t_in[layer], spikes.source[layer], spikes.n[layer, 0]
     t, neuron, interval = spikes.t[layer], spikes.neuron[layer], spikes.interval[layer]
     width, n_spikes = W.shape[1], 0
@@ -98,7 +98,7 @@ def _forward(layer, spikes, W, delay, threshold, end, most):
         for j in range(width):
             a1[j] += w[j]
             a2[j] += w[j]
-            # V rises, and its peak, whenever it is, reaches the threshold
+            # V rises, and its peak, whenever that comes, reaches the threshold
             rises[j] = (a1[j] > 0) & (2 * a2[j] > a1[j]) & (a1[j] * a1[j] >= 4 * threshold * a2[j])
         for j in range(width):
             while rises[j]:
@@ -120,7 +120,7 @@ def _forward(layer, spikes, W, delay, threshold, end, most):
 
 @njit(cache=True)
 def _sort(t, order, n):
-    """By insertion: spikes are found nearly in the order of time."""
+    """Insertion sort of the spikes by time: they are computed nearly in that order."""
     for i in range(n):
         k = i
         while k > 0 and t[order[k - 1]] > t[i]:
@@ -131,7 +131,7 @@ def _sort(t, order, n):
 
 @njit(cache=True)
 def _hand_on(layer, spikes, end):
-    """Spikes of the layer, as they arrive before `end`, are the next one's inputs."""
+    """Pass the layer's spikes that arrive before `end` to the next layer as inputs."""
     n = 0
     for at in spikes.order[layer, : spikes.n[layer, 1]]:
         if spikes.t[layer, at] < end:
@@ -142,7 +142,7 @@ def _hand_on(layer, spikes, end):
 
 @njit(cache=True, error_model="numpy")
 def _backward(layer, spikes, W, threshold, end, dW, d_delay):
-    """From dL/dt of the layer's spikes: adds to dW (I, N) and d_delay (N,), and writes dL/dt of its inputs."""
+    """Go back from dL/dt of the layer's spikes: add to dW (I, N) and d_delay (N,), and write dL/dt of its inputs."""
     t_in, source, n = spikes.t_in[layer], spikes.source[layer], spikes.n[layer, 0]
     width, at = W.shape[1], spikes.n[layer, 1] - 1
     p1, p2 = np.zeros(width), np.zeros(width)  # adjoints of A1 and of A2
@@ -154,7 +154,7 @@ def _backward(layer, spikes, W, threshold, end, dW, d_delay):
         while at >= 0 and spikes.interval[layer, at] == k:
             j, x, dt = spikes.neuron[layer, at], spikes.x[layer, at], spikes.dt[layer, at]
             d_delay[j] += dt
-            jump = (dt - threshold * p1[j] / x) / max(spikes.slope[layer, at], FLATTEST)  # with the reset's time
+            jump = (dt - threshold * p1[j] / x) / max(spikes.slope[layer, at], FLATTEST)  # includes the reset's time
             p1[j] -= jump * x
             p2[j] += jump * x * x
             at -= 1
@@ -167,7 +167,7 @@ def _backward(layer, spikes, W, threshold, end, dW, d_delay):
 
 @njit(cache=True)
 def _hand_back(layer, spikes):
-    """dL/dt of the next layer's inputs is that of this layer's spikes; 0 of those that came too late."""
+    """Copy dL/dt of the next layer's inputs to this layer's spikes; 0 for those that arrived too late."""
     arrived = spikes.n[layer + 1, 0]
     for k in range(spikes.n[layer, 1]):
         spikes.dt[layer, spikes.order[layer, k]] = spikes.dt_in[layer + 1, k] if k < arrived else 0.0
@@ -175,7 +175,7 @@ def _hand_back(layer, spikes):
 
 @njit(cache=True, error_model="numpy")
 def _loss(t, y, end, loss, gradient):
-    """t: (C,) first spikes -> the loss; writes its gradient (C,)."""
+    """Loss of the first spikes t (C,); writes its gradient (C,)."""
     first, total = t[0], 0.0
     for c in range(1, len(t)):
         first = min(first, t[c])
@@ -191,7 +191,7 @@ def _loss(t, y, end, loss, gradient):
 
 @njit(cache=True, error_model="numpy")
 def _sample(spikes, weights, delays, sizes, neuron, first):
-    """All layers, forward; writes the outputs' first spikes."""
+    """Run all layers forward; writes the outputs' first spikes."""
     w, d, layers = 0, 0, len(sizes) - 1
     for layer in range(layers):
         inputs, width = sizes[layer], sizes[layer + 1]
@@ -208,7 +208,7 @@ def _sample(spikes, weights, delays, sizes, neuron, first):
 
 @njit(cache=True, error_model="numpy")
 def _adjoint(spikes, weights, sizes, neuron, gradient, d_weights, d_delays):
-    """All layers, backward, from the gradient (C,) of the outputs' first spikes."""
+    """Run all layers backward, from the gradient (C,) with respect to the outputs' first spikes."""
     w, d, layers = len(weights), len(d_delays), len(sizes) - 1
     for at in range(spikes.n[layers - 1, 1]):
         spikes.dt[layers - 1, at] = gradient[spikes.neuron[layers - 1, at]]
@@ -224,10 +224,10 @@ def _adjoint(spikes, weights, sizes, neuron, gradient, d_weights, d_delays):
 
 @njit(cache=True, error_model="numpy")
 def run(events, weights, delays, sizes, neuron, loss, y, learns, first, fired, losses, gradient):
-    """B samples; weights: flat, layer by layer (I, N); delays: of all neurons, those of the outputs 0.
+    """Run B samples. weights: flat, layer by layer (I, N); delays: of all neurons, 0 for the outputs.
 
-    Writes the outputs' first spikes (B, C), `end` where there is none, how often each neuron fired (B, N), the loss of
-    each sample (B,), and, where it `learns`, adds each one's gradient to `gradient` (weights + delays,).
+    Writes the outputs' first spikes (B, C), `end` if there is none, how often each neuron fired (B, N), and the loss of
+    each sample (B,); if it `learns`, adds each sample's gradient to `gradient` (weights + delays,).
     """
     samples, outputs, capacity = len(y), sizes[-1], _most_spikes(sizes, neuron)
     for b in range(samples):
@@ -250,7 +250,7 @@ def run(events, weights, delays, sizes, neuron, loss, y, learns, first, fired, l
 
 @njit(cache=True)
 def spikes_of(events, weights, delays, sizes, neuron):
-    """All spikes of the first of the samples."""
+    """All spikes of the first sample."""
     n = events.start[1]
     spikes, first = _room(len(sizes) - 1, max(n, _most_spikes(sizes, neuron))), np.zeros(sizes[-1])
     spikes.n[0, 0] = n
@@ -261,7 +261,7 @@ def spikes_of(events, weights, delays, sizes, neuron):
 
 @njit(cache=True)
 def _count(spikes, sizes, fired):
-    """How often each neuron of a sample fired (N,), layer by layer."""
+    """Count how often each neuron fired in a sample (N,), layer by layer."""
     fired[:] = 0
     offset = 0
     for layer in range(len(sizes) - 1):

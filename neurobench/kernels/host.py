@@ -1,7 +1,7 @@
-"""What the processor at hand offers to compiled kernels, of which none has bits that depend on it but by `use_fast`.
+"""Processor features for compiled kernels, whose results depend on them, bit for bit, only with `use_fast`.
 
-LLVM keeps to registers of 256 bits on Intel's processors with AVX-512 (`prefer-256-bit`), of which the first ran slower
-while they computed with all 512.
+LLVM uses only registers of 256 bits on Intel's processors with AVX-512 (`prefer-256-bit`), because the first of these
+ran slower while they computed with all 512.
 """
 
 import ctypes
@@ -10,7 +10,7 @@ import platform
 import numba
 from numba.core.codegen import get_host_cpu_features
 
-_features = numba.config.CPU_FEATURES or get_host_cpu_features()  # nothing where LLVM knows none, as of Apple's
+_features = numba.config.CPU_FEATURES or get_host_cpu_features()  # empty if LLVM reports none, as for Apple's
 _OFFERED = {feature for feature in _features.split(",") if feature.startswith("+")}
 WIDE = {"+avx512f", "+avx512bw", "+avx512dq", "+avx512vl"} <= _OFFERED  # 32 registers of 16 float32, else 16 of 8
 WIDTH = 512 if WIDE else 256  # bits
@@ -19,15 +19,15 @@ _fast = False
 
 
 def use_all_registers() -> None:
-    """Has to come before the first kernel is declared: numba's compiler reads its settings then."""
+    """Let the compiler use registers of 512 bits; must precede the first kernel, when numba reads its settings."""
     if WIDE and numba.config.CPU_FEATURES is None:
         numba.config.CPU_FEATURES = f"{_features},-prefer-256-bit"
 
 
 def use_fast(wanted: bool) -> bool:
-    """Whether kernels may round otherwise than on other processors where that is faster: `kernels=fast`, by AMX.
+    """Set whether kernels may use AMX (`kernels=fast`), which is faster but rounds differently from other processors.
 
-    Returns whether the processor offers what was wanted.
+    Returns whether the processor supports the setting.
     """
     global _fast
     _fast = wanted and WIDE and {"+amx-tile", "+amx-bf16"} <= _OFFERED and _tiles_granted()
@@ -35,7 +35,7 @@ def use_fast(wanted: bool) -> bool:
 
 
 def _tiles_granted() -> bool:
-    """Linux gives the registers of AMX, which are large, to a process that asks for them."""
+    """Whether Linux grants this process the registers of AMX, which are large and given only on request."""
     return platform.system() == "Linux" and ctypes.CDLL(None).syscall(_ARCH_PRCTL, _REQUEST, _TILE_DATA) == 0
 
 

@@ -1,15 +1,15 @@
-"""The logistic function and a Bernoulli draw, in arithmetic that compilers turn into vector instructions."""
+"""The logistic function and a uniform draw, in arithmetic that compilers turn into vector instructions."""
 
 import numpy as np
 from numba import uint32
 
-from neurobench.kernels.declared import njit
+from neurobench.kernels.jit import njit
 from neurobench.kernels.random import LAST_SHIFT, ROUNDS
 
 _LOG2_E = np.float32(1.4426950408889634)
 _ROUNDER = np.float32(1.5 * 2**23)  # adding it pushes a float's fraction out of the mantissa
 _ROUNDER_BITS = np.int32(np.float32(_ROUNDER).view(np.int32))
-_LIMIT = np.float32(30.0)  # the logistic of 30 differs from 1 by 1e-13: less than a float32 can show
+_LIMIT = np.float32(30.0)  # the logistic of 30 differs from 1 by 1e-13: less than a float32 can resolve
 _ONE = np.float32(1.0)
 # 2^f on [-1/2, 1/2]: the Taylor series (f ln 2)^n / n!, cut after n = 6 (relative error 1.3e-7)
 _C1, _C2, _C3, _C4, _C5, _C6 = (
@@ -24,7 +24,7 @@ _STEP = np.float32(2.0**-24)
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
 def exponential(x):
-    """e^x of -87 <= x <= 88, float32; relative error below 2e-7 + |x| 2^-24.
+    """e^x for -87 <= x <= 88, float32; relative error below 2e-7 + |x| 2^-24.
 
     e^x = 2^n 2^f with n the integer nearest to x log2(e); 2^n is written straight into the exponent bits.
     """
@@ -44,7 +44,7 @@ def logistic(x):
 
 @njit(cache=True, fastmath=False)
 def uniform(counter, k0, k1):
-    """Draw number `counter` under the key, float32 in [0, 1): see `neurobench.kernels.random`. All uint32."""
+    """Uniform draw number `counter` under a key, float32 in [0, 1): see `neurobench.kernels.random`. Takes uint32."""
     x = uint32(counter ^ k0)
     x = uint32(x ^ uint32(x >> _S0))
     x = uint32(x * _M0)

@@ -1,7 +1,7 @@
 """Random numbers as a function of a key and a counter.
 
 A draw has no history: draw c under key (k0, k1) is a hash of the three, so any thread can make any draw, a
-resumed run repeats an undisturbed one, and the same numbers come out of numba and of torch.
+resumed run repeats an uninterrupted one, and numba and PyTorch produce the same numbers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LAST_SHIFT = 14
 
 
 def derive(seed: int, *path: int) -> int:
-    """A 63-bit seed for one purpose (a call, an update, a sweep) out of a seed and the purpose's numbers.
+    """Derive a 63-bit seed for one purpose (a call, an update, a sweep) from a seed and the purpose's numbers.
 
     SplitMix64's output function, folded over the path. Source: Steele, Lea, Flood (2014).
     """
@@ -39,26 +39,26 @@ def derive(seed: int, *path: int) -> int:
 
 
 def fingerprint(x: Tensor) -> int:
-    """32 bits that depend on every byte of x: the same samples meet the same draws."""
+    """32-bit checksum of all bytes of x, so that the same samples meet the same draws."""
     return zlib.crc32(x.cpu().contiguous().numpy().tobytes())
 
 
 def key_of(seed: int) -> tuple[int, int]:
-    """The two 32-bit words under which a kernel draws."""
+    """Key of a kernel's draws: two 32-bit words."""
     z = derive(seed)
     return z & 0xFFFFFFFF, z >> 32
 
 
 def kernel_key(seed: int) -> tuple[np.uint32, np.uint32]:
-    """`key_of` as compiled kernels take it."""
+    """`key_of` in the type that compiled kernels take."""
     k0, k1 = key_of(seed)
     return np.uint32(k0), np.uint32(k1)
 
 
 def uniforms(seed: int, shape: tuple[int, ...], device: torch.device | str = "cpu") -> Tensor:
-    """Float32 in [0, 1) in steps of 2^-24, filled in row order: draw c is hash32(c, key_of(seed)) / 2^32, cut.
+    """Uniform draws, float32 in [0, 1) in steps of 2^-24, in row order: draw c is hash32(c, key_of(seed)) / 2^32, cut.
 
-    The torch twin of what the kernels draw; 64-bit integers stand for the 32-bit ones.
+    PyTorch version of the kernels' draws; 64-bit integers represent the 32-bit ones.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""The draws of `neurobench.kernels.random` in a Triton kernel."""
+"""The draws of `neurobench.kernels.random`, for Triton kernels."""
 
 import triton
 import triton.language as tl
@@ -14,7 +14,7 @@ _STEP = tl.constexpr(2.0**-24)
 
 @triton.jit
 def uniform(counter, k0, k1):
-    """`neurobench.kernels.logistic.uniform`; all uint32."""
+    """Triton version of `neurobench.kernels.logistic.uniform`; takes uint32."""
     x = counter ^ k0
     x = (x ^ (x >> _S0)) * _M0 + k1
     x = (x ^ (x >> _S1)) * _M1

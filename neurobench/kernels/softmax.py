@@ -1,6 +1,6 @@
-"""The loss of a softmax regression and its gradient, in one pass over the samples.
+"""Loss of a softmax regression and its gradient, in one pass over the samples.
 
-A library's two products read all samples twice, and reach a quarter of the processor's rate with ten columns.
+A library's two matrix products read all samples twice, and reach a quarter of the processor's rate with ten columns.
 """
 
 from typing import Any
@@ -11,25 +11,25 @@ from numba import prange, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from neurobench.kernels.declared import njit
 from neurobench.kernels.host import WIDE
+from neurobench.kernels.jit import njit
 from neurobench.kernels.logistic import exponential
 from neurobench.kernels.vectors import FLOAT, FUSED, INDEX, load, ordered_sums, prefetch, spread
 
-FEATURES = 32  # x and the weights are padded to a multiple of so many columns
-CLASSES = 5  # the weights are padded to a multiple of so many rows: sums that do not wait for each other
-LANES = 16  # of a sum over features
-CHUNKS = 32  # of samples, each with its own gradient, whatever the number of threads: the order of sums is fixed
-_ROWS = 16  # samples of which both products are taken while they are in cache; 8 and 32 were slower
-_TOGETHER, _TILE = (2, 32) if WIDE else (1, 16)  # samples of a dot product, features of an outer one: by registers
+FEATURES = 32  # x and the weights are padded to a multiple of this many columns
+CLASSES = 5  # the weights are padded to a multiple of this many rows: sums that do not wait for each other
+LANES = 16  # lanes of a sum over features
+CHUNKS = 32  # parts of the samples, each with a separate gradient, whatever the number of threads: fixes sums' order
+_ROWS = 16  # samples whose two products are computed while they are in cache; 8 and 32 were slower
+_TOGETHER, _TILE = (2, 32) if WIDE else (1, 16)  # samples per dot product, features per outer one: by registers
 _FAR = np.float32(-80.0)  # its exponential is negligible next to 1
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def cross_entropy(x, y, weight, bias):
-    """The sum over samples of -log softmax(x weight' + bias)[y], and its derivatives by weight and bias.
+    """Sum over samples of -log softmax(x weight' + bias)[y], and its derivatives with respect to weight and bias.
 
-    x (N, F), weight (C', F), bias (C,), all float32 and contiguous, with zeros to multiples of FEATURES and CLASSES;
+    x (N, F), weight (C', F), bias (C,), all float32 and contiguous, zero-padded to multiples of FEATURES and CLASSES;
     y (N,) int64 in [0, C).   -> float64, (C', F) float64, (C,) float64; the same bits whatever the number of threads.
     """
     features = x.shape[1]
@@ -53,7 +53,7 @@ def cross_entropy(x, y, weight, bias):
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
 def _scores(x, first, rows, weight, scores):
-    """scores (_ROWS, C') = x[first : first + rows] weight'; rows beyond these are of any samples."""
+    """scores (_ROWS, C') = x[first : first + rows] weight'; rows beyond these are arbitrary."""
     for c in range(0, weight.shape[0], CLASSES):
         for i in range(0, rows, _TOGETHER):
             _dots(x, first + i, first + rows - 1, weight, c, scores, i)
@@ -61,7 +61,7 @@ def _scores(x, first, rows, weight, scores):
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
 def _residuals(scores, bias, y, first, rows):
-    """scores + bias become softmax(scores + bias) - onehot(y), 0 in rows beyond `rows`. Returns the cross-entropy."""
+    """Replace scores by softmax(scores + bias) - onehot(y), 0 in rows beyond `rows`. Returns the cross-entropy."""
     n_classes, loss, product = len(bias), 0.0, 1.0
     for i in range(rows):
         row = scores[i]
@@ -82,7 +82,7 @@ def _residuals(scores, bias, y, first, rows):
         total = np.float32(0.0)
         for c in range(n_classes):
             total += row[c]
-        product *= np.float64(total)  # at most the number of classes: of _ROWS such numbers a float64 holds the product
+        product *= np.float64(total)  # at most the number of classes: a float64 can hold a product of _ROWS of them
         for c in range(n_classes):
             row[c] /= total
         row[y[first + i]] -= np.float32(1.0)
@@ -94,11 +94,11 @@ def _residuals(scores, bias, y, first, rows):
 def _collect(x, first, rows, residuals, gradient, bias_gradient):
     """gradient (C', F) += residuals' x[first : first + rows], and bias_gradient (C,) += the sums of residuals.
 
-    Meanwhile the next samples are fetched, a few lines of cache a tile: no processor does so by itself.
+    Meanwhile the next samples are prefetched, a few cache lines per tile, which no processor does by itself.
     """
     n_classes, features = gradient.shape
     ahead, end = (first + _ROWS) * features, min(first + 2 * _ROWS, len(x)) * features
-    lines = _ROWS * CLASSES * _TILE // (LANES * n_classes) + 1  # a tile
+    lines = _ROWS * CLASSES * _TILE // (LANES * n_classes) + 1  # per tile
     for c in range(0, n_classes, CLASSES):
         for f in range(0, features, _TILE):
             for _ in range(lines):
@@ -141,8 +141,8 @@ def _dots_code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -
 def _add_outer_products(
     typingctx: Any, x: Any, first: Any, last: Any, residuals: Any, c: Any, f: Any, gradient: Any
 ) -> Any:
-    """gradient[c : c + CLASSES, f : f + _TILE] += residuals[:, c : c + CLASSES]' x[first :, f : f + _TILE], of _ROWS
-    samples; of x from `last` on the sample `last`."""
+    """gradient[c : c + CLASSES, f : f + _TILE] += residuals[:, c : c + CLASSES]' x[first :, f : f + _TILE], over _ROWS
+    samples, where sample `last` of x also stands for all after it."""
     index = types.int64
     return types.void(x, index, index, residuals, index, index, gradient), _add_outer_products_code
 
@@ -167,6 +167,6 @@ def _add_outer_products_code(context: Any, builder: ir.IRBuilder, signature: Any
 
 
 def _beginnings(builder: ir.IRBuilder, first: Any, last: Any, count: int, width: Any) -> list[Any]:
-    """Of rows first, first + 1 ... of a matrix, of which none comes after `last`."""
+    """Flat indices at which rows first, first + 1 ... of a matrix begin; row `last` replaces all rows after it."""
     rows = (builder.add(first, ir.Constant(INDEX, k)) for k in range(count))
     return [builder.mul(builder.select(builder.icmp_signed("<", row, last), row, last), width) for row in rows]

@@ -1,4 +1,4 @@
-"""Vector instructions that the compiler does not find by itself, and sums whose order is no processor's own choice."""
+"""Vector instructions that the compiler does not generate itself, and sums in the same order on every processor."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,10 +11,10 @@ from numba.extending import intrinsic
 
 FUSED = ("contract",)  # a product and a sum may be one instruction
 INDEX, FLOAT = ir.IntType(64), ir.FloatType()
-SIDE = 8  # of a tile
-_PART = 8  # lanes that are added up to one another first
+SIDE = 8  # side of a tile
+_PART = 8  # lanes of the parts of a vector that are added first
 
-# (place, lanes) -> what is added to each sum there: vectors of so many lanes, numbers where it is one
+# (place, lanes) -> the terms of each sum at that place: vectors of that many lanes, scalars if it is one
 Terms = Callable[[Any, int], Sequence[Any]]
 
 
@@ -27,7 +27,7 @@ def fused(typingctx: Any, x: Any, y: Any, z: Any) -> Any:
 
 @intrinsic
 def nonzero_bits(typingctx: Any, x: Any, place: Any) -> Any:
-    """Bit k of the result, k < 64: whether x[place + k] is not 0, of x (N,) uint8."""
+    """Mask of x (N,) uint8 from `place` on: bit k, k < 64, is set if x[place + k] is not 0."""
 
     def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         numbers = load(builder, context.make_array(signature.args[0])(context, builder, args[0]), args[1], 64)
@@ -39,14 +39,14 @@ def nonzero_bits(typingctx: Any, x: Any, place: Any) -> Any:
 
 @intrinsic
 def lowest_bit(typingctx: Any, bits: Any) -> Any:
-    """The number of the lowest bit that is set in a uint64, of which one is."""
+    """Index of the lowest set bit of a uint64 that is not 0."""
     code = lambda context, builder, signature, args: builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))  # noqa: E731
     return types.int64(types.uint64), code
 
 
 @intrinsic
 def prefetch(typingctx: Any, x: Any, place: Any) -> Any:
-    """Asks for the line that holds x[place] to come into the second cache; x is contiguous, flat or not."""
+    """Prefetch the cache line of x[place] into the second-level cache; x is contiguous, of any shape."""
 
     def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         fetch(builder, context.make_array(signature.args[0])(context, builder, args[0]).data, args[1], cache=2)
@@ -56,7 +56,7 @@ def prefetch(typingctx: Any, x: Any, place: Any) -> Any:
 
 
 def fetch(builder: ir.IRBuilder, data: Any, place: Any, cache: int) -> None:
-    """Asks for the line that holds data[place] to come into the first or second cache, 1 or 2."""
+    """Emit a prefetch of the cache line of data[place] into the first- or second-level cache, 1 or 2."""
     pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
     ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -89,7 +89,7 @@ def squared_distance(typingctx: Any, x: Any, y: Any) -> Any:
 
 @intrinsic
 def transpose_tile(typingctx: Any, x: Any, row: Any, column: Any, out: Any, out_row: Any, out_column: Any) -> Any:
-    """out[out_row + k, out_column + i] = x[row + i, column + k] of SIDE x SIDE numbers, read and written row by row.
+    """Transpose SIDE x SIDE numbers, row by row: out[out_row + k, out_column + i] = x[row + i, column + k].
 
     Both are C-contiguous matrices of float32; numba raises TypingError otherwise.
     """
@@ -101,7 +101,7 @@ def transpose_tile(typingctx: Any, x: Any, row: Any, column: Any, out: Any, out_
         (kind, _, _, out_kind, _, _), (x, row, column, out, out_row, out_column) = signature.args, args
         source, target = (context.make_array(k)(context, builder, a) for k, a in ((kind, x), (out_kind, out)))
         rows = [load(builder, source, _place(builder, source, row, i, column), SIDE) for i in range(SIDE)]
-        for distance in (4, 2, 1):  # blocks of this side change places
+        for distance in (4, 2, 1):  # blocks of this side are exchanged
             low = [lane if not lane & distance else SIDE + lane - distance for lane in range(SIDE)]
             high = [lane + distance if not lane & distance else SIDE + lane for lane in range(SIDE)]
             for i in (i for i in range(SIDE) if not i & distance):
@@ -116,7 +116,7 @@ def transpose_tile(typingctx: Any, x: Any, row: Any, column: Any, out: Any, out_
 
 
 def _place(builder: ir.IRBuilder, matrix: Any, row: Any, i: int, column: Any) -> Any:
-    """Of [row + i, column], counted from the first number of a contiguous matrix."""
+    """Flat index of element [row + i, column] of a contiguous matrix."""
     width = cgutils.unpack_tuple(builder, matrix.shape)[1]
     return builder.add(builder.mul(builder.add(row, ir.Constant(INDEX, i)), width), column)
 
@@ -141,7 +141,7 @@ def vector(number: Any, lanes: int) -> Any:
 
 
 def load(builder: ir.IRBuilder, array: Any, place: Any, lanes: int) -> Any:
-    """`lanes` numbers from `place` on."""
+    """Load `lanes` numbers of an array, from `place` on."""
     at = builder.gep(array.data, [place])
     number = at.type.pointee
     size = number.width // 8 if isinstance(number, ir.IntType) else 4
@@ -149,7 +149,7 @@ def load(builder: ir.IRBuilder, array: Any, place: Any, lanes: int) -> Any:
 
 
 def spread(builder: ir.IRBuilder, number: Any, lanes: int) -> Any:
-    """A number in each lane."""
+    """Vector with the number in each lane."""
     if lanes == 1:
         return number
     kind = ir.VectorType(number.type, lanes)
@@ -158,7 +158,7 @@ def spread(builder: ir.IRBuilder, number: Any, lanes: int) -> Any:
 
 
 def ordered_sums(builder: ir.IRBuilder, count: Any, lanes: int, starts: Sequence[Any], terms: Terms) -> list[Any]:
-    """starts + the sums of terms over `count` places, `lanes` of them at a time, then four, then one.
+    """Sums of terms over `count` places, added to starts: `lanes` places at a time, then four, then one.
 
     The order is the same whatever registers the processor has.
     """
@@ -198,7 +198,7 @@ def _beside_nothing(builder: ir.IRBuilder, number: Any, width: int) -> Any:
 
 
 def _folded(builder: ir.IRBuilder, total: Any, width: int) -> Any:
-    """The sum of a vector's lanes: parts of eight in their order, then its halves, and so on."""
+    """Sum of a vector's lanes: parts of eight are added in order, then the halves of their sum, and so on."""
     parts = [total]
     if width > _PART:
         lanes = (range(first, first + _PART) for first in range(0, width, _PART))
@@ -216,7 +216,7 @@ def _folded(builder: ir.IRBuilder, total: Any, width: int) -> Any:
 def register_loop(
     builder: ir.IRBuilder, begin: Any, end: Any, values: Sequence[Any], body: Callable[[Any, list[Any]], Sequence[Any]]
 ) -> list[Any]:
-    """`values` after values = body(index, values) for index = begin to end - 1, in registers throughout."""
+    """`values` after a loop values = body(index, values) for index = begin to end - 1, in registers throughout."""
     entry, first = builder.block, [begin, *values]
     inside, after = builder.append_basic_block("inside"), builder.append_basic_block("after")
     builder.cbranch(builder.icmp_signed("<", begin, end), inside, after)

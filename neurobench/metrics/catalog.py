@@ -1,4 +1,4 @@
-"""What is known of a metric by its name: its unit, whether more of it is better, and so how it is printed."""
+"""Properties of a metric by its name: its unit, whether larger is better, and so how it is printed."""
 
 import re
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ class Metric(NamedTuple):
     better: Literal["larger", "smaller", "neither"]
 
 
-UNKNOWN = Metric("", "neither")  # of a name that the table lacks
+UNKNOWN = Metric("", "neither")  # for a name that the table lacks
 
-# A pattern of the whole name; the first that fits counts.
+# Patterns of the whole name; the first that matches counts.
 CATALOG = {
     r"(.*_)?accuracy(_at_\d+_shots|_of_first_epochs)?": Metric("proportion", "larger"),
     r"lr_150_.*": Metric("proportion", "larger"),
     r".*accuracy_percent.*|gain_over_.*|mean_p_correct|.*log_likelihood": Metric("", "larger"),
-    r"calibrated_.*": UNKNOWN,  # an estimate less the truth: either sign
+    r"calibrated_.*": UNKNOWN,  # an estimate minus the truth: either sign
     r".*(loss|error|mse|nll|lost).*|sme.*|mean_abs_dz.*": Metric("", "smaller"),
     r"(.*_)?joules": Metric("J", "smaller"),
     r"mesh_(seconds|messages|hops)": Metric("", "smaller"),
@@ -33,23 +33,23 @@ def metric(name: str) -> Metric:
 
 
 def larger_is_better(name: str) -> bool:
-    """Which way early stopping and a search go: up for accuracies and their like, down for every other name."""
+    """Whether early stopping and a search maximise a metric (accuracies and the like); all others are minimised."""
     return metric(name).better == "larger"
 
 
 def printed(name: str, value: float, sd: float | None = None, digits: int = 5) -> str:
-    """ "97.00 ± 1.41 %" of a proportion; any other metric as it is, with so many significant digits."""
+    """Text of a value: "97.00 ± 1.41 %" for a proportion; other metrics as they are, to `digits` significant digits."""
     if metric(name).unit == "proportion":
         return f"{100 * value:.2f}" + ("" if sd is None else f" ± {100 * sd:.2f}") + " %"
     return f"{value:.{digits}g}" + ("" if sd is None else f" ± {sd:.2g}")
 
 
 def mean_interval(name: str, values: Sequence[float]) -> tuple[float, float]:
-    """Student's 95 % interval of the mean of at least two values; a proportion's ends at 0 and 1."""
+    """Student's 95 % interval of the mean of at least two values, clipped to [0, 1] for a proportion."""
     low, high = t_interval(values)
     return (max(0.0, low), min(1.0, high)) if metric(name).unit == "proportion" else (low, high)
 
 
 def printed_change(name: str, change: float) -> str:
-    """The difference of two values, with its sign: "+0.31 points" of a proportion."""
+    """Text of the difference of two values, with its sign: "+0.31 points" for a proportion."""
     return f"{100 * change:+.2f} points" if metric(name).unit == "proportion" else f"{change:+.4g}"

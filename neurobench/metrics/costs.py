@@ -1,6 +1,6 @@
-"""What a run asked of its devices, by phase, and the joules of it where a source gives them.
+"""Costs of a run's requests to its devices, by phase, and their joules if a source gives them.
 
-Training is not billed for what only draws a figure. A device's spec holds its `Energy`, or why it has none.
+Training is not billed for requests that only serve a figure. A device's spec contains its `Energy`, or why it has none.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 Check = Callable[[str, str, tuple[Any, ...], Any], Any]
 Totals = dict[str, dict[str, float]]  # device -> "calls", "reads", "shots", ... -> how many
 
-# Phases that make up the run; what else is asked (a tutorial's own metrics, figures, counts) is not part of it.
+# Phases that make up the run; other requests (a tutorial's own metrics, figures, counts) are not part of it.
 RUN = ("training", "validation", "finalize", "test")
 SIMULATED = "the device is simulated: no chip whose energy could be estimated"
 
 
 class Ledger:
-    """Totals by phase and device. It goes into checkpoints, so that a killed run's record covers all its sessions."""
+    """Totals by phase and device. Checkpoints contain it, so that a killed run's record covers all its sessions."""
 
     def __init__(self, phases: Mapping[str, Totals] | None = None) -> None:
         self.phases: dict[str, Totals] = {name: dict(totals) for name, totals in (phases or {}).items()}
-        self.notes: dict[str, str] = {}  # device -> what a reader of the record must know of it
-        self.machines: dict[str, Mapping[str, str]] = {}  # device -> which one answered
+        self.notes: dict[str, str] = {}  # device -> what a reader of the record must know about it
+        self.machines: dict[str, Mapping[str, str]] = {}  # device -> the machine that answered
         self._phase = RUN[0]
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """What is asked within it is billed to that phase."""
+        """Context manager: bill the requests made in it to that phase."""
         before, self._phase = self._phase, name
         try:
             yield
@@ -56,12 +56,12 @@ class Ledger:
 
 
 class Billed:
-    """An opened device whose answers are checked by `check(device, verb, arguments, answer)`, which returns them as
-    they are to be used, and billed: the `cost` of each, and the call itself.
+    """An opened device whose answers are checked by `check(device, verb, arguments, answer)`, which returns them in the
+    form to be used, and billed: the `cost` of each, and the call itself.
 
-    Answers without a cost (a property of the device, another device) are handed on as they are. A device whose answers
-    no seed decides says so in `irreproducible`, and one that answers for a machine says which in `machine`; the record
-    of a run repeats both.
+    Answers without a cost (a property of the device, another device) are passed on unbilled. A device whose answers are
+    not determined by a seed says so in `irreproducible`, and one that represents a machine names it in `machine`; the
+    record of a run repeats both.
     """
 
     def __init__(self, name: str, device: Any, ledger: Ledger, check: Check | None = None):
@@ -70,7 +70,7 @@ class Billed:
             ledger.notes[name] = f"not reproducible: {note}"
         if isinstance(
             machine := getattr(device, "machine", None), Mapping
-        ):  # a device of one's own may call anything so
+        ):  # a user's device may give anything this name
             ledger.machines[name] = machine
 
     def __getattr__(self, name: str) -> Any:
@@ -94,22 +94,22 @@ class Billed:
 
 @dataclass(frozen=True)
 class Energy:
-    """Published figures; what is 0 is left out, and `source` says so."""
+    """Published energy figures; those of 0 are left out, and `source` says so."""
 
     source: str
-    accumulation: float = 0.0  # J, a spike that meets a weight
-    update: float = 0.0  # J, a neuron's step in which its potential changes
-    rest: float = 0.0  # J, one in which it does not
-    power: float = 0.0  # W of the whole system while the device is busy: joules of a run, none of a sample
+    accumulation: float = 0.0  # J per spike that meets a weight
+    update: float = 0.0  # J per step of a neuron in which its potential changes
+    rest: float = 0.0  # J per step in which it does not
+    power: float = 0.0  # W of the whole system while the device is busy: gives joules of a run, not of a sample
 
 
 @dataclass(frozen=True)
 class Price:
-    """A vendor's published list price, US dollars, and when it was read."""
+    """A vendor's published list price in US dollars, and the date when it was read."""
 
     source: str
     date: str
-    per_second: float = 0.0  # of the device
+    per_second: float = 0.0  # of device time
     per_shot: float = 0.0
     per_job: float = 0.0
 
@@ -125,7 +125,7 @@ Energies = Mapping[str, Energy | str]  # device -> figures, or why there are non
 
 
 def joules_of_sample(energies: Energies, batches: Sequence[Operations]) -> float | str:
-    """J of one prediction by the device that computes it, a mean over samples; or why it is not known."""
+    """Joules of one prediction by the device that computes it, averaged over samples; or why they are not known."""
     if not energies:
         return "this model asks no device"
     (energy,) = energies.values() if len(energies) == 1 else (" ".join(map(str, energies.values())),)
@@ -142,7 +142,7 @@ def joules_of_sample(energies: Energies, batches: Sequence[Operations]) -> float
 
 
 def with_joules(energies: Energies, costs: Totals) -> Totals:
-    """Costs with the joules of devices whose system's power is published: device_joules = power x device_seconds."""
+    """Costs with joules for devices whose system power is published: device_joules = power x device_seconds."""
     totals = {name: dict(entries) for name, entries in costs.items()}
     for name, energy in energies.items():
         if isinstance(energy, Energy) and energy.power and "device_seconds" in totals.get(name, {}):
@@ -151,5 +151,5 @@ def with_joules(energies: Energies, costs: Totals) -> Totals:
 
 
 def energy_sources(energies: Energies) -> dict[str, str]:
-    """Where the figures of each device come from."""
+    """Source of each device's energy figures."""
     return {name: energy.source for name, energy in energies.items() if isinstance(energy, Energy)}

@@ -1,10 +1,10 @@
-"""What a metric's name stands for: the title under which it is shown with its like, and a sentence."""
+"""Meaning of a metric's name: the title under which it is shown with similar ones, and a sentence."""
 
 import re
 from collections.abc import Iterable
 from functools import cache
 
-# Title -> a pattern of the whole name; the first that fits counts.
+# Title -> a pattern of the whole name; the first that matches counts.
 GROUPS = {
     "Energy": r"(.*_)?joules.*|energy_.*|mesh_.*",
     "Course of the training": r"(loss|error)_iteration_\d+|epoch_?\d+_.*|last_epoch_.*|.*_of_first_epochs",
@@ -19,13 +19,13 @@ GROUPS = {
         r"lr_150_.*|sme(_.*)?|input_cap"
     ),
 }
-OTHER = "The model"  # what only the model's own page explains
+OTHER = "The model"  # metrics that only the model's page explains
 READING_ORDER = (
     "Accuracy and loss", "Shots and noise", "Course of the training", OTHER, "Layer by layer",
     "Size and operations", "Energy",
 )  # fmt: skip
 
-# A pattern of the whole name -> what it stands for; the first that fits counts. Of most the name says it.
+# A pattern of the whole name -> its meaning; the first that matches counts. Most names explain themselves.
 SENTENCES = {
     r"test_accuracy": "of the test samples, those whose class was predicted",
     r"recorded_accuracy": "the same of real recordings, which were never learned from",
@@ -69,18 +69,18 @@ SENTENCES = {
 
 @cache
 def group(name: str) -> str:
-    """The title under which a metric stands."""
+    """Title under which a metric is shown."""
     return next((title for title, pattern in GROUPS.items() if re.fullmatch(pattern, name)), OTHER)
 
 
 @cache
 def sentence(name: str) -> str:
-    """What a metric is; "" where its name says it."""
+    """Meaning of a metric; "" if its name explains it."""
     return next((text for pattern, text in SENTENCES.items() if re.fullmatch(pattern, name)), "")
 
 
 def grouped(names: Iterable[str]) -> dict[str, list[str]]:
-    """Title -> names, titles in the order of reading, names as they come; no title without a name."""
+    """Names by title, titles in reading order, names in the given order; no title without a name."""
     titles: dict[str, list[str]] = {title: [] for title in READING_ORDER}
     for name in names:
         titles[group(name)].append(name)

@@ -1,4 +1,4 @@
-"""Figures that a model, a device or a plugin hands over, as numbers that a record can hold."""
+"""Conversion of figures from a model, a device or a plugin into numbers that a record can store."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def plain(value: Any) -> float:
-    """An int or a float as it is; a number of numpy or torch as Python's. Raises ValueError for anything else."""
+    """Return an int or a float unchanged, a NumPy or torch number as a float. Raises ValueError for anything else."""
     if type(value) in (int, float):
         return value
     try:
@@ -18,6 +18,6 @@ def plain(value: Any) -> float:
 
 
 def shown(value: Any) -> str:
-    """In a sentence, with its type."""
+    """Text of a value for a message, with its type."""
     text = " ".join(repr(value).split())
     return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"

@@ -1,18 +1,18 @@
-"""What a model computes for its predictions, counted by the definitions of NeuroBench.
+"""Operations of a model's predictions, counted by the definitions of NeuroBench.
 
 Source: Yik et al., "The NeuroBench framework for benchmarking neuromorphic computing algorithms and systems" (2025),
 section on complexity metrics, and its harness, the package `neurobench` 2.3.0 of PyPI, with which
-`tests/bench/bench_counts.py` compares these figures, sample by sample. Biases are parameters and no synapses in both.
-What is done otherwise here:
+`tests/bench/bench_counts.py` compares these figures, sample by sample. In both, biases are parameters, not synapses.
+Differences here:
 
 - Whether a product is an accumulation (AC, its input is a spike) or a multiplication (MAC) is declared by the model,
   not guessed from the values of a batch (all 0, 1 or -1), so that counts do not depend on how samples are batched.
-- Every activation function makes a population; the harness knows ReLU, Sigmoid and snnTorch's neurons.
+- Every activation function forms a population; the harness knows ReLU, Sigmoid and snnTorch's neurons.
 - Connection sparsity is not rounded; the harness gives four decimals.
-- A model without synapses, activations or membranes has no such figure; the harness says 0.
-- Two events of an input in one step are two spikes (e-prop); the harness sees one input of the value 2, a MAC.
-- E-prop's neurons, reset by subtraction, count as updated wherever they fire; the harness compares potentials, which
-  is the same but where input makes up for the reset exactly.
+- A model without synapses, activations or membranes has no such figure; the harness reports 0.
+- Two events of an input in one step are two spikes (e-prop); the harness sees one input of value 2, a MAC.
+- E-prop's neurons, reset by subtraction, count as updated whenever they fire; the harness compares potentials, which
+  is the same unless input exactly compensates for the reset.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from torch.nn.functional import conv_transpose2d
 
 @dataclass(frozen=True)
 class Connection:
-    """Synapses from I inputs, and how often each input arrived, in one batch. Biases are no synapses."""
+    """Synapses from I inputs, and how often each input arrived, in one batch. Biases are not synapses."""
 
     name: str
     spikes: bool  # inputs are declared to be 0 or 1 (or -1): their products are ACs, else MACs
@@ -35,8 +35,8 @@ class Connection:
     presented: int  # samples x steps: how often each input could have been
     fanout: Tensor  # (I,) int64: weights other than 0 that input i meets
     dense_fanout: Tensor  # (I,) int64: all weights that it meets
-    weights: int  # stored, a shared one counted once
-    nonzero: int  # of them
+    weights: int  # stored weights, a shared one counted once
+    nonzero: int  # stored weights other than 0
 
     @property
     def effective(self) -> int:
@@ -55,31 +55,31 @@ class Population:
 
     name: str
     active: int  # outputs other than 0, over units, samples and steps
-    total: int  # outputs; 0 of units that have a membrane alone, and so no part in the activations
-    updates: int | None = None  # changes of a membrane potential before the reset; None where there is no membrane
+    total: int  # outputs; 0 for units that only have a membrane and so no activations
+    updates: int | None = None  # changes of a membrane potential, see `membrane_updates`; None if there is no membrane
 
 
 @dataclass(frozen=True)
 class Operations:
-    """What one batch cost. `steps`: samples x time steps; a model without time takes one step a sample."""
+    """Operations of one batch. `steps`: samples x time steps; a model without time takes one step per sample."""
 
     samples: int
     steps: int
     connections: Sequence[Connection]
     populations: Sequence[Population]
-    parameters: Mapping[str, Tensor]  # that a prediction needs, in the type in which they are held
-    buffers: Mapping[str, Tensor] = field(default_factory=dict)  # held as well, but not learned
+    parameters: Mapping[str, Tensor]  # needed for a prediction, in the type in which they are stored
+    buffers: Mapping[str, Tensor] = field(default_factory=dict)  # stored as well, but not learned
     undefined: Mapping[str, str] = field(default_factory=dict)  # figure -> why this model has none
 
 
 def linear(name: str, weight: Tensor, x: Tensor, *, spikes: bool) -> Connection:
-    """All to all: weight (O, I), x (..., I) with samples and steps in front."""
+    """All-to-all connection: weight (O, I), x (..., I) with samples and steps in front."""
     rows = x.reshape(-1, x.shape[-1])
     return synapses(name, weight, (rows != 0).sum(0), len(rows), spikes=spikes)
 
 
 def synapses(name: str, weight: Tensor, arrived: Tensor, presented: int, *, spikes: bool) -> Connection:
-    """The same where a kernel has counted the inputs already: weight (O, I), arrived (I,)."""
+    """All-to-all connection whose inputs a kernel has already counted: weight (O, I), arrived (I,)."""
     nonzero = weight != 0
     full = torch.full((weight.shape[1],), weight.shape[0], dtype=torch.int64)
     counted = arrived.detach().cpu().to(torch.int64)
@@ -87,8 +87,8 @@ def synapses(name: str, weight: Tensor, arrived: Tensor, presented: int, *, spik
 
 
 def convolution(name: str, weight: Tensor, x: Tensor, *, spikes: bool, stride: int = 1, padding: int = 0) -> Connection:
-    """weight (O, C, h, w), x (..., C, H, W). An input meets each weight once for every place where the kernel covers
-    it; padding is no input."""
+    """Convolution: weight (O, C, h, w), x (..., C, H, W). An input meets each weight once for every place where the
+    kernel covers it; padding is not an input."""
     images = x.reshape(-1, *x.shape[-3:])
     arrived = (images != 0).sum(0)
     return shared_synapses(name, weight, arrived, len(images), spikes=spikes, stride=stride, padding=padding)
@@ -97,7 +97,7 @@ def convolution(name: str, weight: Tensor, x: Tensor, *, spikes: bool, stride: i
 def shared_synapses(
     name: str, weight: Tensor, arrived: Tensor, presented: int, *, spikes: bool, stride: int = 1, padding: int = 0
 ) -> Connection:
-    """The same where a kernel has counted the inputs already: arrived (C, H, W)."""
+    """Convolution whose inputs a kernel has already counted: arrived (C, H, W)."""
     nonzero = (weight != 0).cpu()
     room = [size + 2 * padding - nonzero.shape[2 + axis] for axis, size in enumerate(arrived.shape[1:])]
     out = [size // stride + 1 for size in room]
@@ -114,22 +114,22 @@ def shared_synapses(
 
 
 def population(name: str, outputs: Tensor, updates: int | None = None) -> Population:
-    """outputs: of any shape, all units of all samples and steps."""
+    """Population with outputs of any shape: all units of all samples and steps."""
     return Population(name, int(outputs.count_nonzero()), outputs.numel(), updates)
 
 
 def membrane_updates(held: Tensor) -> int:
-    """How often a potential changed from the end of one step to the end of the next.
+    """Number of changes of a potential from the end of one step to the end of the next.
 
-    held: (T, ...) what each step hands to the next: after the reset, where a neuron is reset in the step that fires it.
-    At t = 0 every unit is counted, as NeuroBench does; so a neuron that fires from its resting value and is reset to it
-    is not counted.
+    held: (T, ...) potentials passed from each step to the next: after the reset, if a neuron is reset in the step in
+    which it fires; so a neuron that fires from its resting value and is reset to it is not counted. At t = 0 every unit
+    is counted, as in NeuroBench.
     """
     return held[0].numel() + int((held[1:] != held[:-1]).count_nonzero())
 
 
 def total(batches: Sequence[Operations]) -> tuple[dict[str, float], dict[str, str]]:
-    """Figures over all batches, and why others are undefined."""
+    """Figures over all batches, and the reasons why others are undefined."""
     first = batches[0]
     samples, steps = sum(b.samples for b in batches), sum(b.steps for b in batches)
     stored = (*first.parameters.values(), *first.buffers.values())
@@ -164,7 +164,7 @@ def total(batches: Sequence[Operations]) -> tuple[dict[str, float], dict[str, st
 
 
 def _sparsity(batches: Sequence[Operations], figures: dict[str, float], undefined: dict[str, str]) -> None:
-    """Share of outputs that are 0: over all populations, and of each."""
+    """Add the share of outputs that are 0, over all populations and of each."""
     active: dict[str, int] = {}
     possible: dict[str, int] = {}
     for p in (p for b in batches for p in b.populations if p.total):

@@ -1,4 +1,4 @@
-"""Means over samples, and how far a proportion or a mean over few seeds can be trusted."""
+"""Means over samples, and confidence intervals of a proportion or a mean over few seeds."""
 
 import math
 import statistics
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 
 def means(sums: Mapping[str, float], samples: int) -> dict[str, float]:
-    """Figures summed over samples -> means; the mean of "correct" is called accuracy."""
+    """Means of figures summed over samples; the mean of "correct" is called accuracy."""
     return {"accuracy" if name == "correct" else name: value / samples for name, value in sums.items()}
 
 
 def wilson_interval(correct: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
     """Interval of a proportion, 95 % by default (Wilson 1927, as in Brown, Cai and DasGupta 2001, eq. 4).
 
-    Stays inside [0, 1] and honest for small n and proportions near 1, where the usual +- does not.
+    Stays inside [0, 1] and reliable for small n and proportions near 1, where the usual +- does not.
     """
     p = correct / n
     centre = p + z * z / (2 * n)
@@ -23,8 +23,8 @@ def wilson_interval(correct: int, n: int, z: float = 1.959963984540054) -> tuple
 
 
 def t_quantile(df: int) -> float:
-    """The t that a Student variable of `df` degrees of freedom stays below in size with probability 0.95."""
-    low, high = 1.9, 13.0  # df = infinity lies above the first, df = 1 below the second
+    """Quantile t of Student's distribution with `df` degrees of freedom: P(|T| < t) = 0.95."""
+    low, high = 1.9, 13.0  # t lies above the first for df = infinity, below the second for df = 1
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if within(middle, df) < 0.95 else (low, middle)
@@ -32,7 +32,7 @@ def t_quantile(df: int) -> float:
 
 
 def within(t: float, df: int) -> float:
-    """P(|T| < t), the finite sums for whole df (Abramowitz and Stegun 26.7.3 and 26.7.4)."""
+    """Probability P(|T| < t), by the finite sums for integer df (Abramowitz and Stegun 26.7.3 and 26.7.4)."""
     angle = math.atan(t / math.sqrt(df))
     term = math.cos(angle) if df % 2 else 1.0
     total = 0.0
@@ -52,8 +52,8 @@ def t_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def welch_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of mean(a) - mean(b), of two normal distributions whose variances may differ; two values each at
-    least. The degrees of freedom of Welch and Satterthwaite are rounded down, which widens it."""
+    """95 % interval of mean(a) - mean(b) for two normal distributions whose variances may differ; at least two values
+    each. The degrees of freedom of Welch and Satterthwaite are rounded down, which widens it."""
     parts = [statistics.variance(values) / len(values) for values in (a, b)]
     difference, error = statistics.fmean(a) - statistics.fmean(b), math.sqrt(sum(parts))
     if error == 0:

@@ -1,1 +1,1 @@
-"""Models: one learner each, behind one narrow protocol."""
+"""Models, each with a learner that implements one narrow protocol."""

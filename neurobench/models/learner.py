@@ -1,7 +1,7 @@
-"""The one protocol behind which very different learning rules meet the runner.
+"""Protocol between the runner and the models' learners, however different their learning rules.
 
-A model's spec holds its parameters and imports nothing heavy, so that a configuration is checked without torch;
-`build` makes the learner, which holds tensors. Figures, exports, operation counts and the tutorial's own metrics are
+A model's spec contains its parameters and imports nothing heavy, so that a configuration can be checked without torch;
+`build` makes the learner, which contains the tensors. Figures, exports, operation counts and tutorial metrics are
 functions of a trained learner that the spec names; a learner imports none of them.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Step(NamedTuple):
-    """Where training stands: update k (from 0) of n, in epoch e (from 0) of `per_epoch` updates."""
+    """Position in training: update k (from 0) of n, in epoch e (from 0) of `per_epoch` updates."""
 
     k: int
     n: int
@@ -41,7 +41,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """What a learner has to tell apart."""
+    """Classification task: layout and shape of the samples, and number of classes."""
 
     layout: Layout
     shape: tuple[int, ...]  # of one sample
@@ -50,7 +50,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Seeds:
-    """One 63-bit seed a purpose, all spawned from the run's root seed; see `neurobench.experiment.plan.spawn`."""
+    """One 63-bit seed per purpose, all spawned from the run's root seed; see `neurobench.experiment.plan.spawn`."""
 
     data: int
     init: int
@@ -59,14 +59,14 @@ class Seeds:
 
 
 class Sums(NamedTuple):
-    """Figures of a batch, summed over its samples: the loop divides by their number."""
+    """Metrics of a batch, summed over its samples; the training loop divides by their number."""
 
-    loss: float | None = None  # what the rule minimises; None where it minimises nothing
-    correct: float | None = None  # samples whose class was predicted; None where no class is predicted yet
+    loss: float | None = None  # objective of the learning rule; None if it minimises nothing
+    correct: float | None = None  # number of samples classified correctly; None if no class is predicted yet
     extra: Mapping[str, float] = {}  # further sums by name
 
     def named(self) -> dict[str, float]:
-        """By name, where defined: "loss", "correct" and the further ones. Raises UserError for what is no number."""
+        """Defined sums by name: "loss", "correct" and the further ones. Raises UserError if one is not a number."""
         first = {"loss": self.loss, "correct": self.correct}
         handed = {**{name: value for name, value in first.items() if value is not None}, **self.extra}
         try:
@@ -76,63 +76,63 @@ class Sums(NamedTuple):
 
 
 class Initial(NamedTuple):
-    """What `model.init_from` refers to, once the runner has found it."""
+    """Run or file that `model.init_from` refers to, as located by the runner."""
 
-    reference: str  # as it stands in the configuration
-    path: Path  # the file, or the folder of the run
-    state: Mapping[str, Any] | None  # of that run's learner; None of a file, whose format the model knows
+    reference: str  # as written in the configuration
+    path: Path  # the file, or the run folder
+    state: Mapping[str, Any] | None  # of that run's learner; None for a file, whose format the model knows
 
 
 @dataclass
 class TrainingRecord:
-    """What the loop keeps of a training, for figures and tutorial metrics. It grows while training runs and lies in
-    the checkpoint, so that a resumed run has all of it."""
+    """History of a training, recorded by the loop for figures and tutorial metrics. It grows during training and is
+    part of the checkpoint, so that a resumed run has all of it."""
 
-    epochs: list[dict[str, Any]] = field(default_factory=list)  # a row an epoch, as in metrics.jsonl
-    trace: list[dict[str, float]] = field(default_factory=list)  # a finer curve: some fifty points an epoch
+    epochs: list[dict[str, Any]] = field(default_factory=list)  # one row per epoch, as in metrics.jsonl
+    trace: list[dict[str, float]] = field(default_factory=list)  # a finer curve: about fifty points per epoch
     updates: dict[str, list[float]] = field(default_factory=dict)  # mean over each update's batch, by name
-    snapshots: dict[str, Any] = field(default_factory=dict)  # label -> what the learner's `snapshot` gave
+    snapshots: dict[str, Any] = field(default_factory=dict)  # label -> result of the learner's `snapshot`
 
 
 class Finished(NamedTuple):
-    """A run that has been tested, for what its tutorial prints."""
+    """A tested run, from which its tutorial's printout is made."""
 
     splits: Splits
     record: TrainingRecord
     metrics: Mapping[str, float]
-    saved: Mapping[str, Any]  # the learner's state as its file gives it back
+    saved: Mapping[str, Any]  # the learner's state as reloaded from its file
 
 
 class Divergence(Exception):
-    """Training left the finite numbers. The message says where ("diverged at update 17: ...") and what to do."""
+    """Training produced non-finite numbers. The message says where ("diverged at update 17: ...") and what to do."""
 
 
 class Learner(Protocol):
-    """Learns batch by batch.
+    """A model that learns batch by batch.
 
-    Where its spec asks for snapshots it also has `snapshot(label) -> Any`, in the types of `state_dict`.
+    If its spec requests snapshots, it also has `snapshot(label) -> Any`, in the types of `state_dict`.
     """
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        """Called once before the first batch of a fresh run, not on resume: what init needs to see of the data, and
-        what training goes on from. Raises UserError where `initial` does not fit."""
+        """Initialise from the training data and from `initial`, a state to start from. Called once before the first
+        batch of a fresh run, not on resume. Raises UserError if `initial` does not fit."""
         ...
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """Learn one batch.
+        """Learn from one batch.
 
-        Whatever is random depends on the seeds and `at` alone, so that a resumed run repeats an undisturbed one.
+        All randomness depends on the seeds and `at` alone, so that a resumed run repeats an uninterrupted one.
         Raises Divergence.
         """
         ...
 
     def measure(self, batch: Batch) -> Sums:
-        """The same sums on data that is not learned from."""
+        """Compute the same sums on data that are not learned from."""
         ...
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Called once after the last epoch (a readout is fitted here). Returns figures for the run's result; one that
-        is no finite number is absent from it, with that as the reason."""
+        """Finish training; called once after the last epoch (a readout is fitted here). Returns metrics for the run's
+        result, which omits any that is not a finite number and states that as the reason."""
         ...
 
     def predict(self, x: Any) -> Tensor:
@@ -140,55 +140,55 @@ class Learner(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors, numbers, strings, and dicts and lists of these: what torch.load(weights_only=True) takes."""
+        """State as tensors, numbers, strings, dicts and lists of these, as torch.load(weights_only=True) accepts."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Raises UserError where the state is of another network."""
+        """Restore a state. Raises UserError if it belongs to another network."""
         ...
 
 
 @dataclass(frozen=True)
 class ModelSpec(Spec):
-    """A model as its YAML names it.
+    """A model as configured by its YAML.
 
-    `opens` names what is called with (spec, task, seeds, devices, torch device) and returns the learner; `devices` by
-    the name of the field that YAML fills with `${backend.NAME}`. The other names are of functions:
+    `opens` names a callable that takes (spec, task, seeds, devices, torch device) and returns the learner; `devices`
+    is keyed by the field that YAML fills with `${backend.NAME}`. The other names refer to functions:
     """
 
     reads: ClassVar[tuple[Layout, ...]]
     figures: ClassVar[str | None] = None  # (learner, test split, record) -> file name without suffix -> Figure or GIF
-    exports: ClassVar[str | None] = None  # (learner) -> format -> what makes the file's bytes
-    formats: ClassVar[Mapping[str, str]] = {}  # that `exports` knows -> who reads them
+    exports: ClassVar[str | None] = None  # (learner) -> format -> function that makes the file's bytes
+    formats: ClassVar[Mapping[str, str]] = {}  # format of `exports` -> its description and readers
     operations: ClassVar[str | None] = None  # (learner, x) -> Operations of predicting x once
     activity: ClassVar[str | None] = None  # (learner, x) -> Activity, spikes for a chip's architecture model
-    tutorial_metrics: ClassVar[str | None] = None  # (learner, splits, record) -> what the tutorial printed, its way
-    printout: ClassVar[str | None] = None  # (learner, Finished) -> the lines that the tutorial prints, of this run
-    leaves: ClassVar[Mapping[str, str]] = {}  # format of `exports` -> file that every run's folder holds
-    gpu_from_batch: ClassVar[int | None] = 1  # samples: in smaller batches device=auto stays on the CPU; None: always
-    initial_files: ClassVar[tuple[str, ...]] = ()  # suffixes of files that `init_from` may name besides runs
+    tutorial_metrics: ClassVar[str | None] = None  # (learner, splits, record) -> figures as in the tutorial
+    printout: ClassVar[str | None] = None  # (learner, Finished) -> the lines that the tutorial prints, for this run
+    leaves: ClassVar[Mapping[str, str]] = {}  # format of `exports` -> its file in every run folder
+    gpu_from_batch: ClassVar[int | None] = 1  # samples: with smaller batches device=auto stays on the CPU; None: always
+    initial_files: ClassVar[tuple[str, ...]] = ()  # suffixes of files that `init_from` accepts besides runs
 
     def demand(self, task: Task) -> Demand:
-        """What it asks of its device. Raises UserError where the task is not for this model."""
+        """Requirements on the device. Raises UserError if the task does not suit this model."""
         return Demand()
 
     def memory(self, task: Task, samples: int = 0) -> Mapping[str, int]:
-        """Key of the configuration -> bytes that it asks for, of keys that can ask for any amount, besides the weights
-        that `demand` tells of. `samples`: to train on; 0 while the data are not read."""
+        """Memory in bytes by configuration key, for keys that can request any amount, besides the weights given by
+        `demand`. `samples`: number of training samples; 0 before the data are read."""
         return {}
 
     @property
     def asks_every(self) -> int:
-        """Updates from one that asks the device to the next such; the first asks it."""
+        """Period, in updates, at which the device is used; the first update uses it."""
         return 1
 
     @property
     def any_threads(self) -> bool:
-        """Whether it has kernels that share work out to threads and give the same bits whatever their number."""
+        """Whether the model has multithreaded kernels whose results are the same bits for any number of threads."""
         return False
 
     def snapshots(self, at: Step) -> Sequence[str]:
-        """Labels under which the record keeps a snapshot of the learner after update `at`."""
+        """Labels under which the record stores a snapshot of the learner after update `at`."""
         return ()
 
     def build(self, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device) -> Learner:

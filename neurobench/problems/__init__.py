@@ -1,1 +1,1 @@
-"""What is handed to a device: a machine, a quadratic model, a circuit."""
+"""Problems for a device: a Boltzmann machine, a quadratic model, a circuit."""

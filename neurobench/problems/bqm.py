@@ -1,5 +1,5 @@
-"""One problem in the forms that samplers take, all of the same energy: a two-layered machine, a dimod model, units in
-{0, 1}, spins in {-1, 1}; and its files."""
+"""One problem in the forms that samplers accept, all of the same energy: a restricted Boltzmann machine, a dimod model,
+units in {0, 1}, spins in {-1, 1}; and its files."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from neurobench.problems.rbm import RBM
 
 
 class Units(NamedTuple):
-    """E(x) = -bias.x - x'Cx / 2 over x in {0, 1}^N."""
+    """Binary units: E(x) = -bias.x - x'Cx / 2 over x in {0, 1}^N."""
 
-    coupling: Tensor  # (N, N) float32, C: symmetric with an empty diagonal
-    bias: Tensor  # (N,) float32, or (R, N) where every read has its own
+    coupling: Tensor  # (N, N) float32, C: symmetric with a diagonal of zeros
+    bias: Tensor  # (N,) float32, or (R, N) with one for every read
 
 
 class Ising(NamedTuple):
-    """E(s) = h.s + s'Js / 2 over s in {-1, 1}^N; a constant apart it is the energy of the units x = (s + 1) / 2."""
+    """Spins: E(s) = h.s + s'Js / 2 over s in {-1, 1}^N, up to a constant the energy of the units x = (s + 1) / 2."""
 
-    J: Tensor  # (N, N) symmetric with an empty diagonal: each pair is counted once
-    h: Tensor  # (N,), or (R, N) where every read has its own
+    J: Tensor  # (N, N) symmetric with a diagonal of zeros: each pair is counted once
+    h: Tensor  # (N,), or (R, N) with one for every read
 
 
 def units_of_bqm(bqm: dimod.BinaryQuadraticModel) -> Units:
-    """In the order of `bqm.variables`, without the constant of the energy."""
+    """Units of a dimod model in the order of `bqm.variables`, without the constant of the energy."""
     binary = bqm.change_vartype(dimod.BINARY, inplace=False)
     linear, (row, column, bias), _ = binary.to_numpy_vectors(list(bqm.variables))
     coupling = torch.zeros(len(linear), len(linear))
@@ -40,7 +40,7 @@ def units_of_bqm(bqm: dimod.BinaryQuadraticModel) -> Units:
 
 
 def units_of_rbm(rbm: RBM) -> Units:
-    """x = (v, h): C = [0 W; W' 0], bias = (a, b)."""
+    """Units of an RBM, x = (v, h): C = [0 W; W' 0], bias = (a, b)."""
     visible, n = len(rbm.W), sum(rbm.W.shape)
     coupling = torch.zeros(n, n)
     coupling[:visible, visible:] = rbm.W
@@ -49,29 +49,29 @@ def units_of_rbm(rbm: RBM) -> Units:
 
 
 def rbm_of_units(units: Units, visible: int) -> RBM:
-    """The machine of units whose first `visible` do not touch each other, nor do the others."""
+    """RBM of units of which the first `visible` are not coupled to each other, nor are the others."""
     W, a, b = units.coupling[:visible, visible:], units.bias[..., :visible], units.bias[..., visible:]
     return RBM(W.contiguous(), a.contiguous(), b.contiguous())
 
 
 def ising_of_units(units: Units) -> Ising:
-    """J = -C/4,  h_i = -(bias_i / 2 + sum_j C_ij / 4)"""
+    """Spins of units: J = -C/4,  h_i = -(bias_i / 2 + sum_j C_ij / 4)"""
     C = units.coupling.double()
     return Ising(-C / 4, -(units.bias.double() / 2 + C.sum(1) / 4))
 
 
 def units_of_ising(ising: Ising) -> Units:
-    """C = -4J,  bias_i = 2 sum_j J_ij - 2 h_i"""
+    """Units of spins: C = -4J,  bias_i = 2 sum_j J_ij - 2 h_i"""
     return Units((-4 * ising.J).float(), (2 * ising.J.sum(1) - 2 * ising.h).float())
 
 
 def energies(units: Units, x: Tensor) -> Tensor:
-    """E(x) = -bias.x - x'Cx / 2.   (R, N) -> (R,)"""
+    """Energies E(x) = -bias.x - x'Cx / 2.   (R, N) -> (R,)"""
     return -(x * (units.bias + x @ units.coupling / 2)).sum(-1)
 
 
 def sampleset(x: Tensor, bqm: dimod.BinaryQuadraticModel, **info: object) -> dimod.SampleSet:
-    """States (R, N) in {0, 1}, in the order of `bqm.variables`, with the energies of the model as it was handed in."""
+    """Sample set of states (R, N) in {0, 1}, ordered as `bqm.variables`, with the energies of the model as given."""
     states = x.numpy().astype(np.int8)
     if bqm.vartype is dimod.SPIN:
         states = 2 * states - 1
@@ -79,7 +79,7 @@ def sampleset(x: Tensor, bqm: dimod.BinaryQuadraticModel, **info: object) -> dim
 
 
 def to_bqm(rbm: RBM) -> dimod.BinaryQuadraticModel:
-    """E(x) = -a.v - b.h - v'Wh over x = (v, h) in {0, 1}: variables 0..V-1 are visible, V..V+H-1 hidden.
+    """Dimod model of E(x) = -a.v - b.h - v'Wh over x = (v, h) in {0, 1}: variables 0..V-1 are visible, V..V+H-1 hidden.
 
     `change_vartype("SPIN")` gives the Ising form with its offset: s = 2x - 1, J = -W/4,
     h_i = -(a_i/2 + sum_j W_ij/4), h_j = -(b_j/2 + sum_i W_ij/4).
@@ -93,7 +93,8 @@ def to_bqm(rbm: RBM) -> dimod.BinaryQuadraticModel:
 
 
 def from_bqm(bqm: dimod.BinaryQuadraticModel, visible: int) -> RBM:
-    """The machine whose units 0..visible-1 are visible. Raises ValueError where units of one layer touch."""
+    """RBM whose units 0..visible-1 are visible. Raises ValueError if units of one layer are coupled, or
+    none is hidden."""
     binary = bqm.change_vartype(dimod.BINARY, inplace=False)
     order = sorted(binary.variables)
     linear, (row, column, weight), _ = binary.to_numpy_vectors(order)
@@ -109,18 +110,18 @@ def from_bqm(bqm: dimod.BinaryQuadraticModel, visible: int) -> RBM:
 
 
 def bqm_file(rbm: RBM) -> bytes:
-    """dimod's own file format; `dimod.BinaryQuadraticModel.from_file` reads it."""
+    """RBM in dimod's file format, which `dimod.BinaryQuadraticModel.from_file` reads."""
     with to_bqm(rbm).to_file() as file:
         return file.read()
 
 
 def coo_file(rbm: RBM) -> bytes:
-    """Coordinates in text, see `coo`."""
+    """RBM as text of coordinates, see `coo`."""
     return coo.write(to_bqm(rbm))
 
 
 def json_file(rbm: RBM) -> bytes:
-    """For every other program; the rows of "W" are visible units."""
+    """RBM as JSON for all other programs; the rows of "W" are visible units."""
     W, a, b = (part.detach().cpu().tolist() for part in rbm)
     energy = "E(v, h) = -a.v - b.h - v'Wh over v, h in {0, 1}"
     record = {"format": "rbm", "energy": energy, "n_visible": len(a), "n_hidden": len(b), "W": W, "a": a, "b": b}
@@ -128,7 +129,7 @@ def json_file(rbm: RBM) -> bytes:
 
 
 def read_file(data: bytes, visible: int) -> RBM:
-    """dimod's file, coordinates, or what `json_file` wrote. Raises ValueError for anything else."""
+    """RBM from a file of dimod, of coordinates or of `json_file`. Raises ValueError for anything else."""
     if data.startswith(b"DIMODBQM"):
         return from_bqm(dimod.BinaryQuadraticModel.from_file(io.BytesIO(data)), visible)
     if not data.startswith(b"{"):

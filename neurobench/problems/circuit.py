@@ -1,4 +1,4 @@
-"""A parameterised circuit as plain data: what a circuit device runs, an exporter writes and a figure draws.
+"""A parameterised circuit as plain data, which a circuit device runs, an exporter writes and a figure draws.
 
 Wire 0 is the most significant bit of a basis state's number: X on wire 0 of two gives state 2, "10".
 """
@@ -18,15 +18,15 @@ GATES = (*ONE_WIRE, *ROTATIONS, *TWO_WIRES)
 
 
 class Gate(NamedTuple):
-    """h, x; ry, rz = exp(-i angle Y/2), exp(-i angle Z/2); cz, cx (control first)."""
+    """One gate: h, x; ry, rz = exp(-i angle Y/2), exp(-i angle Z/2); cz, cx (control first)."""
 
     name: str
     wires: tuple[int, ...]
-    slot: int | None = None  # which angle, of a rotation
+    slot: int | None = None  # number of a rotation's angle
 
 
 class Angles(NamedTuple):
-    """The angles of a batch of circuits, radians. Slots 0..S-1 are the sample's own, S..S+W-1 shared by the batch.
+    """Angles of a batch of circuits, in radians. Slots 0..S-1 belong to each sample, S..S+W-1 are shared by the batch.
 
     Leading axes broadcast against each other: (G, B, S) with (G, 1, W) are G batches, each with its own shared part.
     """
@@ -36,20 +36,20 @@ class Angles(NamedTuple):
 
     @property
     def rows(self) -> tuple[int, ...]:
-        """The leading axes, broadcast; one circuit each."""
+        """Broadcast leading axes, with one circuit per element."""
         return tuple(torch.broadcast_shapes(self.sample.shape[:-1], self.shared.shape[:-1]))
 
 
 class ProgramError(ValueError):
-    """A circuit or angles that mean nothing."""
+    """Error of an invalid circuit or invalid angles."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """Gates in order, then a measurement of all wires. Each slot belongs to one gate: a shift of its angle shifts that
+    """Gates in order, then a measurement of all wires. Each slot belongs to one gate: a shift of its angle affects that
     gate alone."""
 
-    n: int  # wires
+    n: int  # number of wires
     n_sample: int  # S
     n_shared: int  # W
     gates: tuple[Gate, ...]
@@ -80,7 +80,7 @@ def _require_gate(gate: Gate, n: int) -> None:
 
 
 def require_angles(program: Program, angles: Angles) -> None:
-    """Raise ProgramError where angles do not fit the program, are not finite, or are of an empty batch."""
+    """Raise ProgramError if angles do not fit the program, are not finite, or are those of an empty batch."""
     for name, want, part in (("sample", program.n_sample, angles.sample), ("shared", program.n_shared, angles.shared)):
         if part.ndim == 0 or part.shape[-1] != want:
             raise ProgramError(f"{name} angles have shape {tuple(part.shape)}; the last axis must be {want}")

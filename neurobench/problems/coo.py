@@ -1,5 +1,5 @@
-"""A quadratic model as a text of coordinates: `# vartype=BINARY`, then a line `i j bias` for each number, i = j for
-linear ones. dimod's `serialization.coo` reads it, and so does any program that reads three columns."""
+"""Quadratic models as text of coordinates: `# vartype=BINARY`, then a line `i j bias` for each bias, i = j for linear
+ones. dimod's `serialization.coo` reads it, and so does any program that reads three columns."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _HEADER = re.compile(r"#.*?vartype[:=]\s*(\w+)")
 
 
 def write(bqm: dimod.BinaryQuadraticModel) -> bytes:
-    """Every bias with all its digits and without an exponent, which dimod's reader would pass over; linear ones also
-    where they are 0, so that no variable is lost. Variables are numbers from 0. The format has no offset."""
+    """Write every bias with all its digits and without an exponent, which dimod's reader would skip; linear ones even
+    if they are 0, so that no variable is lost. Variables are numbers from 0. The format has no offset."""
     order = sorted(bqm.variables)
     linear, (row, column, quadratic), _ = bqm.to_numpy_vectors(order)
     lines = [f"# vartype={bqm.vartype.name}", *(f"{i} {i} {_digits(bias)}" for i, bias in enumerate(linear))]
@@ -26,7 +26,7 @@ def _digits(bias: float) -> str:
 
 
 def read(data: bytes) -> dimod.BinaryQuadraticModel:
-    """Raises ValueError with the line that cannot be read: no line is passed over."""
+    """Read a quadratic model. Raises ValueError with the line that cannot be read: no line is skipped."""
     bqm: dimod.BinaryQuadraticModel | None = None
     for number, line in enumerate(data.decode().splitlines(), start=1):
         if line.startswith("#"):

@@ -1,4 +1,4 @@
-"""A NIR file as a graph that is checked: every fault at once, by the name of its node."""
+"""Reading a NIR file as a checked graph: all faults are reported at once, with the names of their nodes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from neurobench.problems.spiking_graph import (
 
 
 def nir_package() -> Any:
-    """Raises UserError where it is not installed."""
+    """Import the package nir. Raises UserError if it is not installed."""
     try:
         return import_module("nir")
     except ImportError as fault:
@@ -38,11 +38,11 @@ def nir_package() -> Any:
 
 
 def read_nir(content: bytes, name: str) -> SpikingGraph:
-    """The graph of a file's content; `name` is what faults call it. Raises UserError with all of them."""
+    """Graph of a file's content, called `name` in messages. Raises UserError with all faults."""
     nir = nir_package()
     try:
         graph = nir.read(io.BytesIO(content), type_check=False)
-    except Exception as error:  # whatever a foreign file makes of the reader
+    except Exception as error:  # whatever the reader raises on a foreign file
         raise UserError(f"{name} is no NIR graph: {type(error).__name__}: {error}") from error
     if not isinstance(graph, nir.NIRGraph):
         raise UserError(f"{name} holds a single {type(graph).__name__}, no graph with an input and an output.")
@@ -53,7 +53,7 @@ def read_nir(content: bytes, name: str) -> SpikingGraph:
 
 
 def read_nir_file(path: Path) -> SpikingGraph:
-    """Raises UserError, also where there is no such file."""
+    """Graph of a file. Raises UserError, also if there is no such file."""
     try:
         return read_nir(path.read_bytes(), str(path))
     except OSError as fault:
@@ -61,7 +61,7 @@ def read_nir_file(path: Path) -> SpikingGraph:
 
 
 def parse_nir(graph: Any) -> SpikingGraph:
-    """Of a `nir.NIRGraph`. Raises GraphError with every fault."""
+    """Graph of a `nir.NIRGraph`. Raises GraphError with every fault."""
     flat = _contracted(_flat(graph))
     faults = list(flat.faults())
     nodes: dict[str, Node] = {}
@@ -80,7 +80,7 @@ def parse_nir(graph: Any) -> SpikingGraph:
 
 
 class _Flat(NamedTuple):
-    """Without subgraphs. The input is called ""; `shown` are the sources of the output."""
+    """Graph without subgraphs. The input is called ""; `shown` are the sources of the output."""
 
     nodes: dict[str, Any]
     edges: list[tuple[str, str]]
@@ -124,7 +124,7 @@ def _flat(graph: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
 
 
 def _contracted(flat: tuple[dict[str, Any], list[tuple[str, str]]]) -> _Flat:
-    """Without Input and Output nodes: what comes into one goes where it leads."""
+    """Graph without Input and Output nodes: sources of an inner one are connected to its targets."""
     nodes, edges = flat
     kinds = {key: type(node).__name__ for key, node in nodes.items()}
     inputs = [key for key, kind in kinds.items() if kind == "Input" and all(key != other for _, other in edges)]
@@ -149,7 +149,7 @@ def _reached(edges: list[tuple[str, str]]) -> set[str]:
 
 
 def _ordered(flat: _Flat) -> tuple[list[str], dict[str, tuple[Edge, ...]]]:
-    """Depth first from the input: an edge to a node on the way there closes a cycle."""
+    """Order the nodes depth first from the input: an edge back to a node on the current path closes a cycle."""
     following: dict[str, list[str]] = {}
     for one, other in flat.edges:
         following.setdefault(one, []).append(other)
@@ -171,7 +171,8 @@ def _ordered(flat: _Flat) -> tuple[list[str], dict[str, tuple[Edge, ...]]]:
 
 
 def _shapes_of_one(nodes: dict[str, Node], sources: dict[str, tuple[Edge, ...]], shape: Shape) -> dict[str, Shape]:
-    """Some exporters leave the axis of the one sample that they traced in the input's shape: (1, 2312) for 2312."""
+    """Output shapes of the nodes, if need be without the axis of one sample that some exporters traced and left in the
+    input's shape: (1, 2312) for 2312."""
     try:
         return _shapes(nodes, sources, shape)
     except GraphError:
@@ -181,7 +182,7 @@ def _shapes_of_one(nodes: dict[str, Node], sources: dict[str, tuple[Edge, ...]],
 
 
 def _shapes(nodes: dict[str, Node], sources: dict[str, tuple[Edge, ...]], shape: Shape) -> dict[str, Shape]:
-    """Raises GraphError at the first node that cannot read what arrives."""
+    """Output shapes of the nodes. Raises GraphError at the first node that cannot read its input."""
     shapes = {"": shape}
     for key, node in nodes.items():
         arriving = {shapes[edge.source] for edge in sources[key] if edge.source in shapes}
@@ -199,7 +200,7 @@ def _shapes(nodes: dict[str, Node], sources: dict[str, tuple[Edge, ...]], shape:
 
 
 def _node(node: Any) -> Node:
-    """Raises GraphError naming what was read."""
+    """Convert a node of nir. Raises GraphError naming the type or value that was read."""
     kind = type(node).__name__
     if kind not in _READERS:
         raise GraphError(f"is a {kind}; what can be run is {', '.join(_READERS)}")
@@ -214,7 +215,7 @@ def _array(value: Any) -> np.ndarray:
 
 
 def _weights(node: Any) -> Weights:
-    """A bias of zeros is none."""
+    """Read Linear or Affine; a bias of zeros becomes None."""
     weight, bias = _array(node.weight), getattr(node, "bias", None)
     if weight.ndim != 2:
         raise GraphError(f"has weights of shape {weight.shape}; two axes can be run")
@@ -263,7 +264,7 @@ def _delay(node: Any) -> Delay:
 
 
 def _neuron(node: Any) -> Neuron:
-    """LI and LIF call the membrane's time constant `tau`."""
+    """Read a neuron; LI and LIF call the membrane's time constant `tau`."""
     names = {"tau": "tau_mem"}
     values = {names.get(key, key): value for key, value in vars(node).items()}
     fields = {key: _array(values[key]) for key in Neuron._fields if values.get(key) is not None}

@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 class RBM(NamedTuple):
-    """Compiled kernels take the same record of numpy arrays."""
+    """Parameters of an RBM. Compiled kernels take the same record of NumPy arrays."""
 
     W: Tensor  # (V, H) float32
     a: Tensor  # (V,) float32 visible bias
@@ -22,22 +22,22 @@ class RBM(NamedTuple):
 
 
 def energy(rbm: RBM, v: Tensor, h: Tensor) -> Tensor:
-    """E(v, h) = -a.v - b.h - v'Wh.   v (..., V), h (..., H) -> (...)"""
+    """Energy E(v, h) = -a.v - b.h - v'Wh.   v (..., V), h (..., H) -> (...)"""
     return -(v @ rbm.a) - h @ rbm.b - ((v @ rbm.W) * h).sum(-1)
 
 
 def p_hidden(rbm: RBM, v: Tensor) -> Tensor:
-    """p(h = 1 | v) = s(b + vW).   v (..., V) -> (..., H)"""
+    """Probabilities p(h = 1 | v) = s(b + vW).   v (..., V) -> (..., H)"""
     return torch.sigmoid(rbm.b + v @ rbm.W)
 
 
 def p_visible(rbm: RBM, h: Tensor) -> Tensor:
-    """p(v = 1 | h) = s(a + hW').   h (..., H) -> (..., V)"""
+    """Probabilities p(v = 1 | h) = s(a + hW').   h (..., H) -> (..., V)"""
     return torch.sigmoid(rbm.a + h @ rbm.W.t())
 
 
 def reconstruct(rbm: RBM, v: Tensor) -> Tensor:
-    """Mean-field reconstruction, no draw: s(a + s(b + vW) W').   v (B, V) -> (B, V)"""
+    """Mean-field reconstruction without sampling: s(a + s(b + vW) W').   v (B, V) -> (B, V)"""
     return p_visible(rbm, p_hidden(rbm, v))
 
 

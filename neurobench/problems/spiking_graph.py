@@ -1,7 +1,7 @@
-"""A spiking network as a graph of nodes: what a NIR file holds, a model runs and trains, a framework is compared by.
+"""A spiking network as a graph of nodes, read from a NIR file, run and trained by a model, compared with frameworks.
 
 Equations: Pedersen et al., "Neuromorphic intermediate representation", Nature Communications 15:8122 (2024), and the
-docstrings of the package `nir`. Arrays are as there: weights (outputs, inputs), times in seconds.
+docstrings of the package `nir`. Arrays follow that package: weights (outputs, inputs), times in seconds.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ Shape = tuple[int, ...]
 
 
 class GraphError(ValueError):
-    """A node that cannot read what arrives at it, or one that means nothing."""
+    """Error of a node that cannot read its input or is invalid."""
 
 
 class Weights(NamedTuple):
-    """y = W x + b: Linear and Affine."""
+    """Linear and Affine: y = W x + b."""
 
     weight: np.ndarray  # (O, I)
     bias: np.ndarray | None  # (O,)
@@ -33,7 +33,7 @@ class Weights(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """y = s x, element by element."""
+    """Element-wise scaling: y = s x."""
 
     scale: np.ndarray
 
@@ -42,7 +42,7 @@ class Scale(NamedTuple):
 
 
 class Convolution(NamedTuple):
-    """Cross-correlation over rows and columns, as torch has it."""
+    """Cross-correlation over rows and columns, as in torch."""
 
     weight: np.ndarray  # (O, I / groups, rows, columns)
     bias: np.ndarray | None  # (O,)
@@ -74,7 +74,7 @@ class Pool(NamedTuple):
 
 
 class Flatten(NamedTuple):
-    """Axes first to last become one; axes are counted without those of time and samples."""
+    """Flattening: axes first to last become one; axes are counted without those of time and samples."""
 
     first: int
     last: int
@@ -87,7 +87,7 @@ class Flatten(NamedTuple):
 
 
 class Delay(NamedTuple):
-    """y(t) = x(t - delay)."""
+    """Delay: y(t) = x(t - delay)."""
 
     seconds: np.ndarray
 
@@ -96,7 +96,7 @@ class Delay(NamedTuple):
 
 
 class Threshold(NamedTuple):
-    """1 where x > threshold, else 0."""
+    """Step function: 1 where x > threshold, else 0."""
 
     threshold: np.ndarray
 
@@ -105,10 +105,10 @@ class Threshold(NamedTuple):
 
 
 class Neuron(NamedTuple):
-    """tau_syn du/dt = -u + w_in x (u = x without tau_syn);  tau_mem dv/dt = v_leak - v + r u (dv/dt = r u without
-    tau_mem);  a spike where v > v_threshold, then v = v_reset. Without a threshold the output is v.
+    """Neurons I, IF, LI, LIF, CubaLI and CubaLIF.
 
-    I, IF, LI, LIF, CubaLI and CubaLIF.
+    tau_syn du/dt = -u + w_in x (u = x without tau_syn);  tau_mem dv/dt = v_leak - v + r u (dv/dt = r u without
+    tau_mem);  a spike where v > v_threshold, then v = v_reset. Without a threshold the output is v.
     """
 
     r: np.ndarray
@@ -128,28 +128,28 @@ Node = Weights | Scale | Convolution | Pool | Flatten | Delay | Threshold | Neur
 
 class Edge(NamedTuple):
     source: str  # a node, or "" for the graph's input
-    late: bool  # it closes a cycle: what it carries arrives a step later
+    late: bool  # it closes a cycle: its values arrive one step later
 
 
 @dataclass(frozen=True)
 class SpikingGraph:
-    """Nodes by name, in an order in which each comes after its sources but for those of late edges. What arrives along
-    several edges is added up. One input, one output."""
+    """Nodes by name, in an order in which each comes after its sources except those of late edges. Values that arrive
+    along several edges are summed. One input, one output."""
 
     nodes: dict[str, Node]
     sources: dict[str, tuple[Edge, ...]]  # of each node
-    shapes: dict[str, Shape]  # of what each node puts out; "" of the input
-    output: str  # the node that the output shows
-    metadata: dict[str, Mapping[str, Any]]  # of each node; "" of the graph
+    shapes: dict[str, Shape]  # of each node's output; "" is the input
+    output: str  # the node connected to the output
+    metadata: dict[str, Mapping[str, Any]]  # of each node; "" is the graph
 
     @property
     def dt(self) -> float | None:
-        """Seconds a step, where the file says so."""
+        """Seconds per step, if the file states them."""
         return float(self.metadata[""]["dt"]) if "dt" in self.metadata[""] else None
 
     @property
     def blocks(self) -> list[list[str]]:
-        """Nodes in order; those that a late edge joins can only run together, step by step, and stand in one list."""
+        """Nodes in order; those joined by a late edge can only run together, step by step, and share one list."""
         place = {name: k for k, name in enumerate(self.nodes)}
         blocks: list[list[str]] = []
         end = -1
@@ -166,7 +166,7 @@ class SpikingGraph:
 
 
 def fitting(shape: Shape, parameters: dict[str, np.ndarray]) -> Shape:
-    """The shape itself. Raises GraphError where a parameter does not fit it."""
+    """Return the shape. Raises GraphError if a parameter does not fit it."""
     for name, value in parameters.items():
         try:
             fits = np.broadcast_shapes(value.shape, shape) == shape
@@ -178,7 +178,7 @@ def fitting(shape: Shape, parameters: dict[str, np.ndarray]) -> Shape:
 
 
 def _slid(size: Shape, kernel: tuple[int, ...], stride: tuple[int, int], padding: tuple[int, int]) -> Shape:
-    """Windows along each axis."""
+    """Number of windows along each axis."""
     if min(stride) < 1:
         raise GraphError(f"has a stride of {stride}; it is at least 1")
     places = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding, strict=True)]

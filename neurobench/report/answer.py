@@ -1,4 +1,4 @@
-"""A finished run in at most ten lines of 80 columns: how good, against what, how fast, at what cost, and where."""
+"""Summary of a finished run in at most ten lines of 80 columns: accuracy, baselines, speed, cost and run folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PREFIXES = ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, 
 
 
 def answer(result: Mapping[str, Any], folder: str, next_command: str) -> list[str]:
-    """One line each, so at most ten; what is cut or left out `neurobench show` tells."""
+    """Return one line per item, so at most ten; `neurobench show` prints what is shortened or left out."""
     lines = [
         f"{label:{LABEL}}{textwrap.shorten(text, WIDTH - LABEL, placeholder=' ...')}" for label, text in _lines(result)
     ]
@@ -39,13 +39,13 @@ def _lines(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def interval(result: Mapping[str, Any]) -> str:
-    """ "95.89 to 96.63 %" """
+    """The 95 % interval of the test accuracy as text, e.g. "95.89 to 96.63 %"."""
     low, high = result["intervals"]["test_accuracy"]
     return f"{100 * low:.2f} to {100 * high:.2f} %"
 
 
 def baselines_of(result: Mapping[str, Any]) -> Mapping[str, float]:
-    """Of results before they held any, the one that the numbers of samples tell."""
+    """Baseline accuracies of a result; for older results, which store none, the one that class counts determine."""
     if "baselines" in result:
         return result["baselines"]
     counts = result["data"].get("class_counts")
@@ -76,8 +76,8 @@ def _training(result: Mapping[str, Any]) -> str:
 
 
 def device_cost(result: Mapping[str, Any]) -> str:
-    """What the whole run asked of each device: "sampler: 1,100 reads, 0.12 s modelled", or measured where a machine
-    tells it."""
+    """Costs of the whole run on each device: "sampler: 1,100 reads, 0.12 s modelled", or measured if a machine
+    reports its time."""
     devices = []
     for name, costs in result.get("device_costs", {}).items():
         timed = result.get("machines", {}).get(name, {}).get("device_seconds", "modelled")
@@ -120,6 +120,6 @@ def duration(seconds: float) -> str:
 
 
 def quantity(value: float, unit: str) -> str:
-    """With the prefix that leaves one to three digits before the point: "46 uJ"."""
+    """Value with the SI prefix that leaves one to three digits before the point: "46 uJ"."""
     size, prefix = next(((size, prefix) for size, prefix in PREFIXES if abs(value) >= size), PREFIXES[-1])
     return f"{value / size:.3g} {prefix}{unit}"

@@ -1,4 +1,4 @@
-"""Tests that a row's runs can fail: against another row at the same seeds, and against single runs of the original."""
+"""Tests that a row's runs can fail: comparison with another row at the same seeds, or with runs of the original."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from neurobench.metrics.statistics import t_interval, welch_interval
 
 
 class Comparison(NamedTuple):
-    """Ours less theirs, with its 95 % interval; both None where there are too few runs to say."""
+    """Difference, measured minus reference, with its 95 % interval; both None if there are too few runs."""
 
     verdict: Literal["equal", "within", "consistent", "undecided", "OUT"]
     difference: float | None
     interval: tuple[float, float] | None
-    n: tuple[int, int]  # runs of ours, and of what they are compared with
+    n: tuple[int, int]  # measured runs, and runs that they are compared with
 
     def __str__(self) -> str:
         if self.difference is None:
@@ -26,10 +26,10 @@ class Comparison(NamedTuple):
 
 
 def against_row(relation: Relation, ours: Mapping[int, float], theirs: Mapping[int, float]) -> Comparison:
-    """Seed by seed, over the seeds of both. `ours`, `theirs`: seed -> figure.
+    """Compare two rows seed by seed, over the seeds of both. `ours`, `theirs`: seed -> figure.
 
-    equal: OUT where any seed differs. within: OUT where the whole interval lies outside the margin, undecided where
-    it straddles an end.
+    equal: OUT if any seed differs. within: OUT if the whole interval lies outside the margin, undecided if it
+    straddles an end.
     """
     seeds = sorted(ours.keys() & theirs.keys())
     differences = [ours[seed] - theirs[seed] for seed in seeds]
@@ -48,8 +48,8 @@ def against_row(relation: Relation, ours: Mapping[int, float], theirs: Mapping[i
 
 
 def against_original(theirs: Sequence[float], ours: Sequence[float]) -> Comparison:
-    """Two samples of independent runs (Welch): OUT where the interval of the difference of the means leaves out 0. Its
-    half width is about the smallest difference that would be noticed."""
+    """Compare two samples of independent runs (Welch): OUT if the interval of the difference of the means excludes 0.
+    Its half width is about the smallest difference that would be detected."""
     n = (len(ours), len(theirs))
     if len(ours) < 2:
         return Comparison("undecided", None, None, n)

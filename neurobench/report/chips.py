@@ -1,7 +1,7 @@
-"""Transfer against training in the loop, chip by chip: python -m neurobench.report.chips [NAME ...]
+"""Comparison of transfer and in-the-loop training for each chip: python -m neurobench.report.chips [NAME ...]
 
-Draws the finished runs of each name (hxtorch_yin_yang_best unless given), the newest of each chip, and writes
-chips.png into the folder of that name.
+Draws the newest finished run of each chip for each name (default hxtorch_yin_yang_best), and writes chips.png into the
+folder of that name.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ STAGES = {
 
 
 class ChipRun(NamedTuple):
-    """What one chip reached."""
+    """Accuracies reached on one chip."""
 
     chip: str
     metrics: Mapping[str, float]
-    n_test: int  # samples that each accuracy is of
+    n_test: int  # samples over which each accuracy is computed
 
 
 def bars(runs: Sequence[ChipRun], title: str) -> Figure:
@@ -80,7 +80,7 @@ def _bars(runs: Sequence[ChipRun], title: str) -> Figure:
 
 
 def newest_of_each_chip(outputs: Path, name: str) -> list[ChipRun]:
-    """Finished paper-scale runs of a name, by chip. Raises UserError where there are none."""
+    """Newest finished paper-scale run of each chip for a name. Raises UserError if there are none."""
     by_chip: dict[int, ChipRun] = {}
     for entry in read_index(outputs):
         result = entry.result

@@ -1,4 +1,4 @@
-"""Finished runs against each other on the samples that they were all tested on."""
+"""Pairwise comparison of finished runs on the samples that both were tested on."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from neurobench.storage.folder import RunFolder
 if TYPE_CHECKING:
     from neurobench.storage.predictions import Predictions
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of runs, in the order in which they were named
-LEVEL = 0.05  # of p, below which a difference is said to be one
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # labels of runs, in the order in which they were named
+LEVEL = 0.05  # significance level: below it a difference is reported
 
 
 class Pair(NamedTuple):
-    """Two runs, and McNemar's test of them where there is one."""
+    """Two runs, and McNemar's test of them if there is one."""
 
     a: str
     b: str
@@ -28,7 +28,7 @@ class Pair(NamedTuple):
 
 
 def paired(runs: Sequence[RunFolder]) -> list[Pair]:
-    """A test of each two runs."""
+    """Test each pair of runs."""
     read = [_predictions(run) for run in runs]
     made: list[Pair] = []
     for a, b in combinations(range(len(runs)), 2):
@@ -40,7 +40,7 @@ def paired(runs: Sequence[RunFolder]) -> list[Pair]:
 
 
 def _predictions(run: RunFolder) -> Predictions | str:
-    """Or why there are none."""
+    """Predictions of a run, or the reason why there are none."""
     from neurobench.data.dataset import DataError
     from neurobench.experiment.predictions import predictions_of
 
@@ -71,7 +71,7 @@ def _test(runs: Sequence[RunFolder], read: Sequence[Predictions | str], a: int, 
 
 
 def conclusion(pair: Pair) -> str:
-    """What a test says, in a sentence; of several, by the corrected p."""
+    """Conclusion of a test in one sentence; with several tests, by the corrected p."""
     test = pair.test
     if test is None:
         return f"{pair.a} and {pair.b}: no paired test, {pair.reason}"
@@ -85,7 +85,8 @@ def conclusion(pair: Pair) -> str:
 
 
 def numbers(pair: Pair) -> str:
-    """ "+0.30 points (95 %: 0.05 to 0.55); A alone right on 12, B alone on 42; p = 0.0002, McNemar, chi squared" """
+    """Figures of a test: "B - A = +0.30 points (95 %: +0.05 to +0.55); A alone right on 12, B alone on 42; p = 0.0002
+    (McNemar, chi squared)"."""
     test = pair.test
     assert test is not None
     low, high = (f"{100 * end:+.2f}" for end in test.interval)

@@ -1,4 +1,4 @@
-"""Runs against each other as tables for papers: their accuracies, and the tests of each two."""
+"""Tables for papers that compare runs: their accuracies, and the tests of each pair."""
 
 from __future__ import annotations
 

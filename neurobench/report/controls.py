@@ -1,8 +1,8 @@
-"""Controls against the models that they stand in for, as the rows of a table declare them (`against`: experiments, or
-other rows of the same table): the same seeds, the same test samples, paired tests.
+"""Comparisons of controls with the models that they replace, as the rows of a table declare them (`against`:
+experiments, or other rows of the same table): the same seeds, the same test samples, paired tests.
 
-Two questions, two tests. Is the one *setting* better than the other? Student's paired t over the seeds. Is the one
-*trained model* better than the other? McNemar's test of each seed's two on the samples that both were tested on. Each
+Two questions, two tests. Is one *setting* better than the other? Student's paired t-test over the seeds. Is one
+*trained model* better than the other? McNemar's test of each seed's pair on the samples that both were tested on. Each
 family of tests is corrected by Holm's rule over the whole table.
 """
 
@@ -23,8 +23,8 @@ from neurobench.storage.folder import RunFolder
 from neurobench.storage.predictions import FILE as PREDICTIONS
 from neurobench.storage.store import Entry
 
-Finished = Mapping[tuple[str, str], Entry]  # by name and config hash; of several the newest
-PREDICTED = "test_accuracy"  # what a run's recorded predictions are of
+Finished = Mapping[tuple[str, str], Entry]  # by name and config hash; the newest of several
+PREDICTED = "test_accuracy"  # the metric that a run's recorded predictions determine
 Outcome = Literal["better", "worse", "no difference", "not tested", "not run"]
 OUTCOMES: dict[Outcome, str] = {
     "better": "better",
@@ -40,27 +40,27 @@ class Comparison(NamedTuple):
     control: ResultRow
     model: ResultRow
     seeds: tuple[int, ...]  # that both were run with at the control's scale
-    differences: tuple[float, ...]  # of the figure, control less model, one a seed
+    differences: tuple[float, ...]  # of the figure, control minus model, one per seed
     over_seeds: PairedT | None
-    p: float | None  # of it, corrected
-    samples: tuple[PairedTest, ...]  # of the model (A) and its control (B); one a seed
-    p_samples: tuple[float, ...]  # of these, corrected
+    p: float | None  # corrected p of `over_seeds`
+    samples: tuple[PairedTest, ...]  # tests of the model (A) and its control (B); one per seed
+    p_samples: tuple[float, ...]  # corrected p of `samples`
     reason: str  # why there is no test of the samples, or no comparison at all; or ""
 
     @property
     def judged(self) -> str:
-        """The outcome, with the reason where the test over seeds could not be made."""
+        """The outcome, with the reason if the test over seeds could not be made."""
         if self.outcome != "not tested":
             return self.outcome
         return f"not tested: {'the same difference at every seed' if len(self.seeds) > 1 else 'one seed alone'}"
 
     @property
     def outcome(self) -> Outcome:
-        """Of the control, by the test over seeds; of one seed alone by that of its samples."""
+        """Outcome for the control, by the test over seeds; for a single seed, by the test of its samples."""
         if not self.seeds:
             return "not run"
         p = self.p if len(self.seeds) > 1 else next(iter(self.p_samples), None)
-        if p is None:  # no t of differences that are all the same, no test of samples that are not there
+        if p is None:  # no t-test of differences that are all the same, no test without recorded samples
             return "no difference" if len(self.seeds) > 1 and not any(self.differences) else "not tested"
         if p >= LEVEL:
             return "no difference"
@@ -72,12 +72,12 @@ class Comparison(NamedTuple):
 
     @property
     def told_apart(self) -> int:
-        """Seeds whose two trained models McNemar's test tells apart."""
+        """Number of seeds for which McNemar's test distinguishes the two trained models."""
         return sum(p < LEVEL for p in self.p_samples)
 
 
 def comparisons(rows: Sequence[ResultRow], tables: Tables, outputs: Path, runs: Sequence[Entry]) -> list[Comparison]:
-    """Of every row that is held against something, in order."""
+    """Comparisons of every row that is compared with something, in order."""
     settings = {setting.experiment: setting for table in tables.values() for setting in table}
     by_id = {row.row.id: row for row in rows}
     finished = {(entry.path.partition("/")[0], entry.result["config_hash"]): entry for entry in runs if entry.result}
@@ -97,7 +97,7 @@ def comparisons(rows: Sequence[ResultRow], tables: Tables, outputs: Path, runs: 
 
 
 def _model(setting: Published, control: ResultRow, outputs: Path, runs: Sequence[Entry]) -> ResultRow:
-    """Its runs at the control's scale, by the control's figure and under its own words."""
+    """Row of a model's runs at the control's scale, by the control's metric and with the model's description."""
     metric = control.row.metric
     what = next((row.what for row in setting.rows if row.metric == metric), setting.experiment)
     row = replace(control.row, what=what, against=[])
@@ -128,14 +128,14 @@ def _compared(control: ResultRow, model: ResultRow, outputs: Path, finished: Fin
 
 
 def _tested(model: RunFolder, control: RunFolder) -> Pair:
-    """McNemar's test of the two, from what they recorded: a table computes no predictions anew."""
+    """McNemar's test of two runs, from their recorded predictions: a table does not recompute any."""
     if without := [run.label for run in (model, control) if not run.has(PREDICTIONS)]:
         return Pair("A", "B", None, None, f"the folder of {' and '.join(without)} has no {PREDICTIONS}")
     return paired([model, control])[0]
 
 
 def _paired_runs(control: ResultRow, model: ResultRow) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """A model's and its control's run of each seed that both have, at one scale."""
+    """Yield a model's and its control's run for each seed that both have, at the same scale."""
     of_control = {run["seed"]: run for run in control.runs if control.scale == model.scale}
     for run in model.runs:
         if run["seed"] in of_control:
@@ -152,7 +152,7 @@ def _not_run(control: ResultRow, model: ResultRow) -> str:
 
 
 def not_run(made: Sequence[Comparison]) -> str:
-    """How many of a table's comparisons are not run, with each reason and how often it holds; or ""."""
+    """Number of a table's comparisons that are not run, with each reason and its count, as a sentence; or ""."""
     reasons = Counter(each.reason for each in made if not each.seeds)
     if not reasons:
         return ""
@@ -161,7 +161,7 @@ def not_run(made: Sequence[Comparison]) -> str:
 
 
 def conclusion(made: Sequence[Comparison]) -> str:
-    """What the comparisons of a table show, in one sentence."""
+    """Conclusion of a table's comparisons, in one sentence."""
     run = [each for each in made if each.outcome != "not run"]
     if not run:
         return "Nothing is compared yet: no two settings were run with the same seeds at one scale."

@@ -1,5 +1,5 @@
-"""Controls and their models on a screen, for programs, and in a document between `<!-- comparisons TABLE -->` and
-`<!-- end -->`."""
+"""Comparisons of controls with their models: on a screen, as plain values for programs, and in a document between
+`<!-- comparisons TABLE -->` and `<!-- end -->`."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ MEANT = (
     "parameters: of the first / of the second. p of t: Student's paired t over the seeds, then by Holm's rule over the "
     "table."
 )
-OF_COST = ("operations", "chip, J", "mesh, J")  # columns that are left out where no record has any
+OF_COST = ("operations", "chip, J", "mesh, J")  # columns that are left out if no record has any
 MEANT_OF_COST = (
     " Of one prediction: operations (a MAC multiplies, an AC adds a weight for a spike; none is turned into joules) "
     "and two estimates of its joules, each by a source of its own: energy_joules of the chip's operations, mesh_joules "
     "of an architecture model of its mesh; - where no chip is modelled."
 )
-OF_SAMPLES = ("samples", "McNemar")  # columns that are empty where predictions are not at hand
+OF_SAMPLES = ("samples", "McNemar")  # columns that are empty if no predictions are available
 MEANT_OF_SAMPLES = (
     " McNemar: seeds whose two trained models the test tells apart on the same samples, by Holm's rule too."
 )
 
 
 def cells(made: Comparison) -> tuple[str, ...]:
-    """In the order of COLUMNS."""
+    """Cells of a comparison's row, in the order of COLUMNS."""
     control, model = made.control, made.model
     names = (control.row.what, f"{model.row.what} ({model.experiment})")
     if not made.seeds:
@@ -83,7 +83,7 @@ def _parameters(side: ResultRow) -> str:
 
 
 def _operations(side: ResultRow) -> str:
-    """Of the newest run: "407,050 MAC", "1,482,512 AC", both where a network has both."""
+    """Operations of the newest run: "407,050 MAC", "1,482,512 AC", both if a network has both."""
     counts = {unit: side.runs[-1]["metrics"].get(f"effective_{unit.lower()}s") for unit in ("MAC", "AC")}
     return " + ".join(f"{count:,.0f} {unit}" for unit, count in counts.items() if count) or "?"
 
@@ -94,14 +94,14 @@ def _joules(side: ResultRow, name: str) -> str:
 
 
 def _mean(side: ResultRow, seeds: Sequence[int]) -> str:
-    """Over the seeds that both have."""
+    """Mean of one side over the given seeds, which both have."""
     values = [run["metrics"][side.row.metric] for run in side.runs if run["seed"] in seeds]
     return printed(side.row.metric, sum(values) / len(values))
 
 
 def print_comparisons(made: Sequence[Comparison], console: Console) -> None:
-    """What was run, a block each for a terminal of any width; what was not is counted. Then the sentence. Nothing
-    where no first of two was run: the table itself says how to."""
+    """Print a block per comparison that was run, for a terminal of any width, the number of those not run, and the
+    conclusion. Print nothing if no control was run: the table itself says how to run them."""
     if not any(each.control.runs for each in made):
         return
     run = [each for each in made if each.seeds]
@@ -122,7 +122,7 @@ def print_comparisons(made: Sequence[Comparison], console: Console) -> None:
 
 
 def as_markdown(made: Sequence[Comparison]) -> Iterator[str]:
-    """Lines: the table of what was run, what its columns mean, what was not run, and the sentence."""
+    """Markdown lines: table of the comparisons run, meaning of its columns, comparisons not run, and conclusion."""
     run = [each for each in made if each.seeds]
     if run:
         tested = not all(each.reason.endswith((f"no {PREDICTIONS}", f"{PREDICTED} alone")) for each in run)
@@ -139,18 +139,18 @@ def as_markdown(made: Sequence[Comparison]) -> Iterator[str]:
 
 
 def with_rows(rows: Sequence[ResultRow], compared: Iterable[Sequence[Comparison]]) -> str:
-    """Markdown of tables' rows and of the comparisons below them, but of those of which no first of two was run."""
+    """Markdown of tables' rows and the comparisons below them, except for tables of which no control was run."""
     begun = [made for made in compared if any(each.control.runs for each in made)]
     return "\n".join([formats.as_markdown(rows), *(line for made in begun for line in ("", *as_markdown(made)))])
 
 
 def tables_named(text: str) -> list[str]:
-    """Of whose comparisons the document has places."""
+    """Names of the tables whose comparisons have a place in the document."""
     return [place["name"] for place in _PLACE.finditer(text)]
 
 
 def refreshed(text: str, compared: Mapping[str, Sequence[Comparison]]) -> str:
-    """The document with the comparisons of each of these tables written anew at their places."""
+    """Return the document with the comparisons of each of these tables rewritten at their places."""
 
     def rewritten(place: re.Match[str]) -> str:
         if place["name"] not in compared:
@@ -161,7 +161,7 @@ def refreshed(text: str, compared: Mapping[str, Sequence[Comparison]]) -> str:
 
 
 def plain(each: Comparison) -> dict[str, Any]:
-    """For programs."""
+    """A comparison as plain values, for programs."""
     return {
         "model": each.model.experiment,
         "seeds": list(each.seeds),

@@ -1,8 +1,8 @@
-"""Figures in somebody's own Markdown document, at marked places.
+"""Measured figures inserted at marked places of a user's Markdown document.
 
-Between `<!-- table NAME [row ...] -->` and `<!-- end -->` stand the rows of that table, by their ids and in that order,
-or all that were measured. `<!-- table matrix -->` is a grid of models, data sets and backends; a cell that was not run
-at paper scale names its scale. Within a line, `<!-- figure NAME row -->` and `<!-- end -->` enclose one figure.
+`<!-- table NAME [row ...] -->` and `<!-- end -->` enclose rows of that table, selected by their ids and in that order,
+or all measured rows. `<!-- table matrix -->` is a grid of models, data sets and backends; a cell that was not run at
+paper scale states its scale. Within a line, `<!-- figure NAME row -->` and `<!-- end -->` enclose one figure.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _IN_LINE = re.compile(r"(?P<begin><!-- figure (?P<name>\S+) (?P<row>\S+) -->)[^\
 
 
 def tables_named(text: str) -> list[str]:
-    """Which tables the document has places for, in the order of their first one."""
+    """Names of the tables that a document has places for, in order of first appearance."""
     places = [*_PLACE.finditer(text), *_IN_LINE.finditer(text)]
     return list(dict.fromkeys(place["name"] for place in sorted(places, key=re.Match.start)))
 
 
 def refreshed(text: str, tables: Mapping[str, Sequence[ResultRow]]) -> str:
-    """The document with every marked place of one of `tables` written anew; all else is left as it is.
+    """Return the document with every marked place of one of `tables` rewritten, and all else unchanged.
 
-    Raises UserError for a row that its table does not have.
+    Raises UserError if a table does not have a row that a place names.
     """
 
     def rewritten(place: re.Match[str]) -> str:
@@ -50,7 +50,7 @@ def refreshed(text: str, tables: Mapping[str, Sequence[ResultRow]]) -> str:
 
 
 def _in_words(row: ResultRow) -> str:
-    """ "96.26 ± 0.03 % (≥ 96 %: in band)"."""
+    """A row's figure as text: "96.26 ± 0.03 % (≥ 96 %: in band)"."""
     if row.mean is None:
         return "no record"
     remarks = [] if row.verdict == "reported" else [f"{band_of(row)}: {row.verdict}"]
@@ -90,13 +90,13 @@ def _figures(rows: Sequence[ResultRow]) -> Iterator[str]:
 
 
 def _seeds(row: ResultRow) -> str:
-    """ "0,1,2", and of how many where some of the declared ones have no run yet."""
+    """Seeds of a row, "0,1,2", and the number declared if some of these have no run yet."""
     missing = set(row.declared_seeds) - set(row.by_seed)
     return (",".join(map(str, row.by_seed)) or "-") + (f" of {len(row.declared_seeds)}" if missing else "")
 
 
 def _grid(rows: Sequence[ResultRow]) -> Iterator[str]:
-    """Mean accuracy of each cell; a model's line, a column for each data set and backend."""
+    """Markdown grid of each cell's mean accuracy: one line per model, one column per data set and backend."""
     grid: dict[str, dict[tuple[str, str], str]] = {}
     for row in rows:
         accuracy = "-" if row.mean is None else f"{100 * row.mean:.1f} %"

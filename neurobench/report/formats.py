@@ -35,12 +35,12 @@ def number(value: float | None, sign: str = "") -> str:
 
 
 def band(row: ResultRow) -> str:
-    """What decides on the verdict: a band, a comparison, or both."""
+    """Criterion for the verdict: a band, a comparison, or both."""
     return _joined(_ends([None if end is None else f"{end:.6g}" for end in row.row.band]), held_against(row))
 
 
 def band_of(row: ResultRow) -> str:
-    """In the unit of the figure."""
+    """Criterion for the verdict, in the unit of the figure."""
     if metric(row.row.metric).unit != "proportion":
         return band(row)
     ends = _ends([None if end is None else f"{100 * end:.4g}" for end in row.row.band])
@@ -48,7 +48,7 @@ def band_of(row: ResultRow) -> str:
 
 
 def held_against(row: ResultRow) -> str:
-    """The row or the runs that this one is compared with, in words; "" where there are none."""
+    """Description of the row or the runs that this row is compared with; "" if there are none."""
     relation, reference = row.row.relation, row.row.reference
     if relation is None:
         return f"as {len(reference.values)} runs of the reference" if reference and reference.values else ""
@@ -73,19 +73,19 @@ def _joined(*parts: str) -> str:
 
 
 def reference(row: ResultRow, value: Callable[[float], str] = number) -> str:
-    """The figure that no publication states of this, and its kind; one in print of something else is never bare."""
+    """Reference figure that no publication states for this row, never without its kind, even if published elsewhere."""
     known = row.row.reference
     return "-" if known is None else f"{value(known.value)} ({known.kind})"
 
 
 def band_set(row: ResultRow) -> str:
-    """When and from what, with the commit: "declared before, a95273c"."""
+    """When and from what the band was set, with the commit: "declared before, a95273c"."""
     origin = row.row.band_from
     return "-" if origin is None else f"{origin}, {origin.commit}" + (f"; {origin.note}" if origin.note else "")
 
 
 def cells(row: ResultRow) -> dict[str, str]:
-    """Column -> text, in the order of COLUMNS."""
+    """Cells of a row by column, in the order of COLUMNS."""
     spread = "" if row.sd is None else f" ± {row.sd:.2g}"
     interval = "-" if row.interval is None else f"{row.interval[0]:.4g} to {row.interval[1]:.4g}"
     wall_time = "-" if row.wall_seconds is None else f"{row.wall_seconds:.3g} s"
@@ -98,7 +98,7 @@ def cells(row: ResultRow) -> dict[str, str]:
 
 
 def print_table(rows: Sequence[ResultRow], title: str, console: Console) -> None:
-    """For a terminal of any width: a figure's name and verdict, its numbers, and what they mean."""
+    """Print the table for a terminal of any width: a figure's name and verdict, its numbers, and their meaning."""
     console.print(f"table {title}", style="bold")
     for row in rows:
         console.print(Padding(_block(row), (1, 0, 0, 0)), highlight=False)
@@ -138,7 +138,7 @@ def as_csv(rows: Sequence[ResultRow]) -> str:
 
 
 def as_latex(rows: Sequence[ResultRow], name: str = "published") -> str:
-    """A floating table of the rows that were run, without the words on their meaning."""
+    """A floating LaTeX table of the rows that were run, without the text on their meaning."""
     ran = [row for row in rows if row.runs]
     if not ran:
         return f"% table {name}: nothing was run"
@@ -147,7 +147,7 @@ def as_latex(rows: Sequence[ResultRow], name: str = "published") -> str:
 
 
 def _printed(row: ResultRow) -> Iterator[str]:
-    """Published, measured, interval and band, in the unit of the metric."""
+    """Yield published and measured figure, interval and band, in the unit of the metric."""
     metric, published, mean = row.row.metric, row.row.published, row.mean
     yield "-" if published is None else printed(metric, published)
     yield "-" if mean is None else printed(metric, mean, row.sd)
@@ -163,7 +163,8 @@ FORMATS: dict[str, Callable[[Sequence[ResultRow]], str]] = {"md": as_markdown, "
 
 
 def verdict(row: ResultRow) -> str:
-    """ "held", "BELOW" the task's sanity line, or "not run". At any scale: a cell is a comparison, no result."""
+    """Verdict on a matrix cell: "held", "BELOW" the task's sanity line, or "not run". It applies at any scale: a cell
+    is a comparison, not a result."""
     if row.mean is None:
         return "not run"
     low = row.row.band[0]
@@ -171,7 +172,7 @@ def verdict(row: ResultRow) -> str:
 
 
 def matrix_cells(row: ResultRow) -> tuple[str, ...]:
-    """A model on a data set with a backend: what it reached, what it cost, whether it holds its line; in the order of
+    """Cells for a model on a data set with a backend: accuracy, cost, and whether it reaches its line; in the order of
     MATRIX_COLUMNS."""
     low = row.row.band[0]
     line = "-" if low is None else f"{low:.0%}"
@@ -193,7 +194,7 @@ def matrix_cells(row: ResultRow) -> tuple[str, ...]:
 
 
 def matrix_latex(rows: Sequence[ResultRow]) -> str:
-    """A floating table of the cells that were run: what they reached, without what it cost."""
+    """A floating LaTeX table of the matrix cells that were run: their accuracies, without the costs."""
     columns = MATRIX_COLUMNS.index("scale") + 1
     ran = [matrix_cells(row)[:columns] for row in rows if row.runs]
     if not ran:
@@ -203,7 +204,7 @@ def matrix_latex(rows: Sequence[ResultRow]) -> str:
 
 
 def _device(result: dict[str, Any]) -> str:
-    """What the devices were asked for, training and tests together; joules of a prediction where published."""
+    """Costs of the devices, training and tests together; joules per prediction if published."""
     costs = []
     for name, entries in result.get("device_costs", {}).items():
         figures = ", ".join(f"{value:.3g} {key.replace('_', ' ')}" for key, value in entries.items())

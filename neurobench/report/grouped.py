@@ -1,4 +1,4 @@
-"""Every figure of merit of a run: what belongs together in one group, what differs in a number alone in one line."""
+"""All figures of merit of a run: related ones in one group, those whose names differ only in a number in one line."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _NUMBER = re.compile(r"\d+")
 
 class Line(NamedTuple):
     name: str
-    value: str  # "" of a series
-    text: str  # what the name stands for; of a series its values: "1: 0.05, 2: 0.06"
+    value: str  # "" for a series
+    text: str  # meaning of the name; for a series its values: "1: 0.05, 2: 0.06"
 
 
 def lines_by_group(metrics: Mapping[str, float]) -> dict[str, list[Line]]:
-    """Title -> lines. "layer1_rate" and "layer2_rate" make one line."""
+    """Lines by title of their group. "layer1_rate" and "layer2_rate" share one line."""
     return {title: _lines({name: metrics[name] for name in names}) for title, names in grouped(_news(metrics)).items()}
 
 
 def _news(metrics: Mapping[str, float]) -> list[str]:
-    """Without time a sample is one step, and a figure per step says nothing new."""
+    """Names of the figures, without those per step that repeat those per sample, as a model without time has them."""
     return [
         name
         for name, value in metrics.items()
@@ -55,7 +55,7 @@ def _series(family: str, members: Mapping[str, float]) -> Line:
 
 
 def number(name: str, value: float) -> str:
-    """As everywhere, but joules with the prefix that is read best, and large numbers with their thousands apart."""
+    """Value printed as elsewhere, but joules with a readable SI prefix, and large numbers with thousands separators."""
     if metric(name).unit == "J":
         return quantity(value, "J")
     is_large = not metric(name).unit and 1e4 <= abs(value) < 1e15

@@ -1,4 +1,4 @@
-"""The report: one page that holds every run, table and figure, and needs nothing but a browser."""
+"""The report: one page that contains every run, table and figure, and needs only a browser."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ SHOWN = (
     "model", "dataset", "backend", "scale", "seed", "metrics", "undefined", "device_costs", "energy_source", "epochs",
     "best_epoch", "data", "encoders", "config_hash", "setting_hash", "seconds", "samples_per_s", "peak_rss_mb",
 )  # fmt: skip
-Source = Callable[[Path], str | None]  # of a picture's file: what an <img> takes, or None where there is no room
+Source = Callable[[Path], str | None]  # picture file -> the src of its <img>, or None if there is no room
 
 
 def page(tables: Tables, outputs: Path, entries: Sequence[Entry], detailed: int, figure_bytes: int) -> str:
-    """The whole file.
+    """HTML of the whole report.
 
-    Every run is listed with its figures of merit. The `detailed` newest bring configuration and curves too, and
-    their figures for as long as these stay below `figure_bytes`.
+    Every run is listed with its figures of merit. The `detailed` newest also have configuration and curves, and
+    their figures as long as these stay below `figure_bytes`.
     """
     left = figure_bytes
 
@@ -56,7 +56,7 @@ def page(tables: Tables, outputs: Path, entries: Sequence[Entry], detailed: int,
 
 
 def contents(tables: Tables, outputs: Path, entries: Sequence[Entry], detailed: int, source: Source) -> dict[str, Any]:
-    """All that the page shows, plain values."""
+    """All data shown on the page, as plain values."""
     newest = sorted(entries, key=lambda entry: entry.moment, reverse=True)
     details = {entry.path: _details(entry.folder(outputs), source) for entry in newest[:detailed]}
     return {
@@ -89,7 +89,7 @@ def _units(tables: Tables, entries: Sequence[Entry], details: dict[str, Any]) ->
 
 
 def _listed(entry: Entry, outputs: Path) -> dict[str, Any]:
-    """What is known of any run, a killed one too."""
+    """Values known of any run, even of a killed one."""
     record, result = entry.record, entry.result
     listed = {"path": entry.path, "status": entry.status(outputs), "seed": (record.get("seeds") or {}).get("root")}
     listed |= {key: record.get(key) for key in RECORDED}
@@ -101,14 +101,14 @@ def _listed(entry: Entry, outputs: Path) -> dict[str, Any]:
 
 
 def _validation_accuracy(run: RunFolder, result: Mapping[str, Any]) -> float | None:
-    """By which the page chooses and sorts settings."""
+    """Validation accuracy by which the page chooses and sorts settings."""
     figures = held_out_figures(run, result)
     name = ranking_figure([figures], ACCURACIES)
     return None if name is None else figures[name]
 
 
 def _details(run: RunFolder, source: Source) -> dict[str, Any]:
-    """Configuration, curves and figures. What is damaged is left out."""
+    """Configuration, curves and figures of a run. Damaged files are left out."""
     details: dict[str, Any] = {"history": []}
     with contextlib.suppress(Damaged):
         details["history"] = run.metrics()
@@ -120,8 +120,8 @@ def _details(run: RunFolder, source: Source) -> dict[str, Any]:
 
 
 def as_run(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a stored configuration what took part: of the backend the devices that the model uses, as many epochs as the
-    scale allows, and not the published rows of its table."""
+    """Part of a stored configuration that was used: of the backend only the devices that the model uses, as many epochs
+    as the scale allows, and not the published rows of its table."""
     tree = {key: value for key, value in config.items() if key != "table"}
     model, backend, training, scale = (tree.get(key) for key in ("model", "backend", "training", "scale"))
     if isinstance(model, dict) and isinstance(backend, dict):
@@ -133,15 +133,15 @@ def as_run(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def assembled(data: Mapping[str, Any], live: bool = False) -> str:
-    """The page's parts in one file; `live`: with the part that asks its server for news. A '<' in the data cannot end
-    the element that holds them."""
+    """Assemble the page's parts in one file; `live`: include the script that polls its server for changes. A '<' in the
+    data cannot end the element that contains them."""
     part = files("neurobench.report").joinpath("page")
     text = part.joinpath("page.html").read_text(encoding="utf-8")
     script = "\n".join(part.joinpath(name).read_text(encoding="utf-8") for name in ("app.js", "live.js")[: 1 + live])
     for mark, content in (
         ("/*STYLE*/", part.joinpath("style.css").read_text(encoding="utf-8")),
         ("/*SCRIPT*/", script),
-        ("/*DATA*/", as_json(data).replace("<", "\\u003c")),  # last: a run may be named like a mark
+        ("/*DATA*/", as_json(data).replace("<", "\\u003c")),  # last, because the name of a run may equal a mark
     ):
         text = text.replace(mark, content, 1)
     return text

@@ -1,6 +1,6 @@
-"""Tables that LaTeX takes as they are: text escaped, quotes and minus signs as print has them, booktabs' rules.
+"""LaTeX tables ready to include: escaped text, typographic quotes and minus signs, booktabs' rules.
 
-They need `\\usepackage{booktabs}` and nothing else; `document` is a whole file for pdflatex.
+They need only `\\usepackage{booktabs}`; `document` is a complete file for pdflatex.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PREAMBLE = r"""\documentclass{article}
 
 
 def escaped(text: str) -> str:
-    """Text for LaTeX. "-0.5" has a minus sign, 1e-05 is a power of ten, "x" stands in a paper's quotes."""
+    """Text escaped for LaTeX: "-0.5" gets a minus sign, 1e-05 becomes a power of ten, "x" gets typographic quotes."""
     text = _MINUS.sub("−", text)
     text = _QUOTED.sub("“\\1”", text).replace('"', "”")
     parts, end = [], 0
@@ -43,7 +43,7 @@ def _plain(text: str) -> str:
 
 
 def _character(character: str) -> str:
-    """Letters of Latin alphabets print as they are; what pdflatex has no letter for is named by its number."""
+    """Character escaped for LaTeX: Latin letters are unchanged; one that pdflatex lacks becomes its code point."""
     if character in _SPECIAL:
         return _SPECIAL[character]
     return (
@@ -52,8 +52,8 @@ def _character(character: str) -> str:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], align: str, caption: str, label: str) -> str:
-    r"""A floating table. `align`: a letter a column, "l" or "r", or "p" for a wide column of text; `label`: referred to
-    as \ref{tab:LABEL}."""
+    r"""A floating table. `align`: one letter per column, "l" or "r", or "p" for a wide column of text; `label`: for
+    references by \ref{tab:LABEL}."""
     wide = align.count("p")
     letters = align.replace("p", rf"p{{{0.3 / max(wide, 1):.2f}\linewidth}}")
     lines = [" & ".join(escaped(text) for text in line) + r" \\" for line in (columns, *rows)]
@@ -68,5 +68,5 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], align: str, cap
 
 
 def document(tables: Sequence[str]) -> str:
-    """All of them in one file that pdflatex takes."""
+    """A complete file for pdflatex with all tables."""
     return "\n\n".join([PREAMBLE, *tables, r"\end{document}", ""])

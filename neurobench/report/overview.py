@@ -1,5 +1,5 @@
-"""A table on one screen: of each row that was run what was published, what was measured, its band and verdict. What was
-not run is counted, with the command that runs it."""
+"""Overview of a table on one screen: published and measured figure, band and verdict of each row that was run; and the
+number of rows that were not, with the command that runs them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VERDICT_COLOURS = {**COLOURS, "held": "green", "BELOW": "bold red"}
 
 
 def print_overview(name: str, rows: Sequence[ResultRow], judge: Judge, console: Console) -> None:
-    """At most five lines where nothing was run."""
+    """Print the overview, at most five lines if nothing was run."""
     run = [row for row in rows if row.runs]
     if run:
         console.print(f"table {name}", style="bold", highlight=False)
@@ -59,7 +59,7 @@ def _table(rows: Sequence[ResultRow], judge: Judge) -> Table:
 
 
 def how_to_run(rows: Sequence[ResultRow]) -> str:
-    """The command that runs what the rows come from, on the seeds that most of them declare; what is finished is
+    """Command that runs the experiments of the rows, with the seeds that most of them declare; finished runs are
     skipped."""
     others: dict[str, dict[str, None]] = {}
     declared = Counter(row.declared_seeds for row in rows if row.declared_seeds).most_common(1)
@@ -78,14 +78,14 @@ def _experiments(rows: Sequence[ResultRow]) -> list[str]:
 
 
 def _selection(experiments: Sequence[str]) -> str:
-    """All that share the first word of their names as `glob(dynex_*)`, else one by one."""
+    """Value of experiment=: `glob(dynex_*)` if these are all that share a first word, else one by one."""
     first = experiments[0].partition("_")[0]
     family = [name for name in choices("experiment") if name.startswith(f"{first}_")]
     return f"glob({first}_*)" if len(family) > 2 and set(family) == set(experiments) else ",".join(experiments)
 
 
 def _seconds(rows: Sequence[ResultRow]) -> float | None:
-    """That one seed of each experiment takes, as far as they say so."""
+    """Seconds that one seed of each experiment takes, as far as stated."""
     described = comments("experiment")
     known = [stated_seconds(described.get(name, "")) for name in _experiments(rows)]
     return sum(filter(None, known)) or None

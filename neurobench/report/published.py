@@ -1,4 +1,4 @@
-"""The rows that experiments publish: the figure in print, and the band that ours must fall in."""
+"""Table rows that experiments declare: the published figure, and the band that the measured one must fall in."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 from platformdirs import user_cache_path
 
-from neurobench.began import BEGAN
 from neurobench.config import targets
 from neurobench.config.compose import GROUPS, Composer, choices, composer
 from neurobench.config.errors import ConfigError
 from neurobench.config.schema import Row
 from neurobench.config.targets import PLUGIN_FILES, config_places, own_folders, own_options, plugin_targets
 from neurobench.experiment.plan import parse
+from neurobench.import_time import BEGAN
 from neurobench.metrics.catalog import metric
 from neurobench.phases import tracked
 from neurobench.storage.atomic import write_json
 from neurobench.version import __version__
 
 EARLIER = files("neurobench.report").joinpath("earlier_hashes.json")
-_CACHED = 8  # sets of tables: a checkout, an installation and a folder of one's own do not push each other out
+_CACHED = 8  # sets of tables in the cache: a checkout, an installation and a user's folder do not evict each other
 
 
 @dataclass(frozen=True)
 class Published:
     """One setting that contributes rows to a table."""
 
-    experiment: str  # and what else selects it: "matrix_qrbm_mnist backend=mock"
-    name: str  # of its runs' folder
+    experiment: str  # with further choices that select it: "matrix_qrbm_mnist backend=mock"
+    name: str  # of the folder of its runs
     setting_hashes: dict[str, str]  # scale -> hash of the configuration without its seed
     rows: tuple[Row, ...]
-    earlier_hashes: dict[str, str] = field(default_factory=dict)  # the same by the rule before this one, for old runs
-    seeds: tuple[int, ...] = ()  # that are recorded; none: whichever were run
-    options: tuple[str, ...] = ()  # with which a command finds the experiment; of this process, never of the cache
+    earlier_hashes: dict[str, str] = field(default_factory=dict)  # the same by the previous rule, for old runs
+    seeds: tuple[int, ...] = ()  # seeds that are recorded; empty: whichever were run
+    options: tuple[str, ...] = ()  # that let a command find the experiment; set by this process, never cached
 
 
 Tables = dict[str, list[Published]]
 
 
 def table_names(config_dir: str | None = None) -> list[str]:
-    """All tables, as the YAML files name them: composing them all would take seconds of silence before
-    a slip of the pen is answered."""
+    """Names of all tables, read from the YAML files: composing them all would take silent seconds before
+    a typing error is reported."""
     names = set()
     for place in config_places(config_dir):
         for path, text in _yaml_files(place, ""):
@@ -68,9 +68,9 @@ def table_names(config_dir: str | None = None) -> list[str]:
 
 @lru_cache(maxsize=512)
 def _table_of(text: str) -> tuple[str, ...]:
-    """The table that an experiment's file names, if it does."""
+    """Name of the table in the text of an experiment's file, if it has one."""
     config = None
-    with contextlib.suppress(yaml.YAMLError, ValueError):  # it is named where it is composed
+    with contextlib.suppress(yaml.YAMLError, ValueError):  # the fault is reported on composition
         config = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     table = config.get("table") if isinstance(config, dict) else None
     name = table.get("name") if isinstance(table, dict) else None
@@ -78,16 +78,16 @@ def _table_of(text: str) -> tuple[str, ...]:
 
 
 def published_tables(config_dir: str | None = None) -> Tables:
-    """Table name -> the settings that publish rows in it."""
+    """Tables by name, with the settings that publish rows in each."""
     options = tuple(own_options(config_dir))
     tables = _cached_tables(config_dir)
     return {name: [replace(entry, options=options) for entry in entries] for name, entries in tables.items()}
 
 
 def _cached_tables(config_dir: str | None) -> Tables:
-    """The same without the options.
+    """Tables without the options of their settings, from the cache if it is up to date.
 
-    Composing them all takes seconds; the result is cached until a YAML file, or code that took part, changes.
+    Composing them all takes seconds; the result is cached until a YAML file, or code that was used, changes.
     """
     stamp = _stamp(config_dir)
     cache = Path(os.environ.get("NEUROBENCH_CACHE") or user_cache_path("neurobench")) / f"tables-{stamp[:12]}.json"
@@ -101,14 +101,14 @@ def _cached_tables(config_dir: str | None) -> Tables:
             return {name: [Published(**entry) for entry in entries] for name, entries in record["tables"].items()}
     with composer(config_dir) as compose:
         tables, is_whole = compose_tables(compose, config_dir)
-    if is_whole:  # else what is lacking may be repaired, and is named until then
-        with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
+    if is_whole:  # else the missing experiments may be repaired, and are reported until then
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs only time
             _keep(cache, stamp, tables, config_dir)
     return tables
 
 
 def _keep(cache: Path, stamp: str, tables: Tables, config_dir: str | None) -> None:
-    """Write the cache, unless a file has been written since it was read: a notebook goes on with what it imported."""
+    """Write the cache, unless a file has changed since it was read: a notebook keeps using the code it imported."""
     code = _code()
     if stamp != _stamp(config_dir) or max(map(_written, code)) >= BEGAN:
         return
@@ -120,29 +120,29 @@ def _keep(cache: Path, stamp: str, tables: Tables, config_dir: str | None) -> No
 
 
 def _written(path: str) -> float:
-    """When a file came to its place: installers bring files with an older time of their own."""
+    """Time at which a file was put in its place: installers preserve an older modification time."""
     status = Path(path).stat()
     return max(status.st_mtime, status.st_ctime)
 
 
 def _stamp(config_dir: str | None) -> str:
-    """Of the YAML files, the code that they may name, own code that is allowed by file, and the hashes by earlier
-    rules."""
+    """Digest of the YAML files, the code that they may name, user code that is allowed by file, and the hashes by
+    earlier rules."""
     places = config_places(config_dir)
     texts = dict(entry for place in places for entry in sorted(_yaml_files(place, str(place))))
     for path in (places[0].joinpath("config.yaml"), *PLUGIN_FILES.values(), EARLIER):
         texts[str(path)] = path.read_text()
-    names = sorted(set(targets.ALLOWED) - set(PLUGIN_FILES))  # which may lie in the folder where the command is typed
+    names = sorted(set(targets.ALLOWED) - set(PLUGIN_FILES))  # these may lie in the current folder
     code = [*sorted(plugin_targets()), *names, *([str(Path.cwd())] if names else [])]
     return hashlib.sha256(json.dumps([__version__, code, texts]).encode()).hexdigest()
 
 
 def _code() -> list[str]:
-    """Files that decide on rows and hashes, among others: all modules of ours, of plugins' packages, of allowed code
-    and of its folder, that have been imported. Once everything is composed, what has not been imported has decided on
-    nothing."""
+    """Files that may determine rows and hashes: all imported modules of this package, of plugins' packages, of allowed
+    code and of its folder. Once everything is composed, modules that have not been imported cannot have had any
+    effect."""
     roots = {name.partition(".")[0] for name in ("neurobench", *targets.ALLOWED, *plugin_targets())}
-    # Not by getattr, which makes some modules import what is not installed.
+    # Not getattr, which makes some modules import packages that are not installed.
     modules = {name: getattr(module, "__dict__", {}).get("__file__") for name, module in list(sys.modules.items())}
     folders = own_folders()
     imported = {
@@ -158,7 +158,7 @@ def _digests(paths: Iterable[str]) -> dict[str, str]:
 
 
 def _yaml_files(place: Any, prefix: str) -> Iterator[tuple[str, str]]:
-    """Path and text of each file in the groups' folders of a place: a user's own folder may hold much else."""
+    """Path and text of each YAML file in the group folders of a place: a user's folder may contain much else."""
     for folder in (place.joinpath(group) for group in (*GROUPS, "matrix", "table", "tune")):
         for entry in folder.iterdir() if folder.is_dir() else ():
             if entry.name.endswith(".yaml"):
@@ -166,8 +166,8 @@ def _yaml_files(place: Any, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def compose_tables(compose: Composer, config_dir: str | None = None) -> tuple[Tables, bool]:
-    """The same, composed afresh, and whether no experiment is lacking: one of the user's own that cannot run, or whose
-    rows cannot be compared as they say, is named and left out."""
+    """Compose all tables anew; also return whether they are complete: a user's experiment that cannot run, or whose
+    rows cannot be compared as declared, is reported and left out."""
     tables: Tables = {}
     is_whole = True
     scales = {name: compose([f"scale={name}"]).scale for name in choices("scale", config_dir)}
@@ -191,7 +191,7 @@ def compose_tables(compose: Composer, config_dir: str | None = None) -> tuple[Ta
 
 
 def _leave_out(experiment: str, error: Exception, config_dir: str | None) -> None:
-    """Name one of the user's own; a fault of one that ships is raised."""
+    """Report that a user's experiment is left out; re-raise the error of one that ships with the package."""
     if not any((folder / f"experiment/{experiment}.yaml").is_file() for folder in own_folders(config_dir)):
         raise error
     fault = error.faults[0] if isinstance(error, ConfigError) else str(error).splitlines()[0]
@@ -199,8 +199,8 @@ def _leave_out(experiment: str, error: Exception, config_dir: str | None) -> Non
 
 
 def incomparable(setting: Published, table: Sequence[Published]) -> list[str]:
-    """A sentence for each row of a setting that is held against a row of its table with a metric of another unit or
-    direction: their difference would mean nothing."""
+    """One sentence for each row of a setting that is compared with a row of its table whose metric has another unit or
+    direction: their difference would be meaningless."""
     by_id = {row.id: row for each in table for row in each.rows}
     return [
         f"row {_measure(row)} is held against row {_measure(by_id[name])}: only metrics of one unit and direction "
@@ -218,12 +218,12 @@ def _measure(row: Row) -> str:
 
 
 def _published(compose: Composer, experiment: str, scales: Any, earlier: Any) -> Iterator[tuple[str, Published]]:
-    """Each setting of an experiment that publishes rows, with the name of its table."""
+    """Yield each setting of an experiment that publishes rows, with the name of its table."""
     for selection, config in _settings(compose, experiment):
         config.scale = scales["paper"]
         plan = parse(config, to_run=False)
         table = plan.config["table"]
-        config.table.rows = []  # which no hash depends on, and which take half the time to resolve
+        config.table.rows = []  # no hash depends on them, and they take half of the time to resolve
         hashes = {}
         for name, scale in scales.items():
             config.scale = scale
@@ -233,7 +233,7 @@ def _published(compose: Composer, experiment: str, scales: Any, earlier: Any) ->
 
 
 def _settings(compose: Composer, experiment: str) -> Iterator[tuple[str, DictConfig]]:
-    """Each combination of the choices that an experiment's table is `over`; else the experiment alone."""
+    """Yield each combination of the choices in `over` of an experiment's table; else the experiment alone."""
     config = compose([f"experiment={experiment}"])
     if config.table is None:
         return

@@ -1,5 +1,5 @@
-"""Records of the runs behind published tables, a line a run in a text file that a repository can hold: what the tables
-show of it, and what somebody needs who runs it again and compares."""
+"""Records of the runs behind published tables, one line per run in a text file for the repository: what the tables show
+of a run, and what is needed to repeat it and compare."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from neurobench.storage.atomic import write_bytes
 from neurobench.storage.store import Entry
 
 PLACE = Path("readme/records.jsonl")  # below the outputs folder
-Scale = Literal["paper", "quick"]  # a smoke run shows nothing
+Scale = Literal["paper", "quick"]  # a smoke run proves nothing
 RECORDED: tuple[Scale, ...] = ("paper", "quick")
-# Besides what rows show: what models are compared by, counts and estimates of joules in columns of their own
+# Recorded besides what rows show: figures by which models are compared, counts and joules in separate columns
 COMPARED = ("parameter_count", "effective_macs", "effective_acs", "energy_joules", "mesh_joules")
-_OF_DATA = ("source", "sha256", "evaluated_on", "emulated")  # and every n_...
+_OF_DATA = ("source", "sha256", "evaluated_on", "emulated")  # and every key n_...
 
 
 @dataclass(frozen=True)
 class RunRecord(Record):
-    """One finished run. It is known by its folder's name, setting and seed."""
+    """One finished run, identified by its folder's name, setting and seed."""
 
-    experiment: str  # and what else selects it: "matrix_qrbm_mnist backend=mock"
-    name: str  # of its runs' folder
+    experiment: str  # with further choices that select it: "matrix_qrbm_mnist backend=mock"
+    name: str  # of the folder of its runs
     scale: Scale
     seed: Annotated[int, Bound(0)]
-    metrics: Mapping[str, float]  # those that rows of the tables show
+    metrics: Mapping[str, float]  # those shown in rows of the tables
     intervals: Mapping[str, Sequence[float]]  # 95 %, of the proportions among them
     setting_hash: str
     config_hash: str
-    commit: str | None  # with "+changes" where files differed from it
-    data: Mapping[str, Any]  # source, sha256, sizes, what was tested on
+    commit: str | None  # with "+changes" if files differed from it
+    data: Mapping[str, Any]  # source, sha256, sizes, samples that were tested
     processor: str
     device: str
     threads: Annotated[int, Bound(1)]
-    seconds: Annotated[float, Bound(0)]  # of all phases, compiling kernels among them
+    seconds: Annotated[float, Bound(0)]  # of all phases, including compiling kernels
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -58,7 +58,7 @@ class RunRecord(Record):
         return faults + [(f"data.{key}", " is missing") for key in missing]
 
     def entry(self) -> Entry:
-        """As an index of runs has it."""
+        """This record as an entry of the index of runs."""
         record = {"status": "finished", "commit": self.commit, "processor": self.processor, "threads": self.threads}
         result = {
             "name": self.name, "scale": self.scale, "seed": self.seed, "metrics": dict(self.metrics),
@@ -69,7 +69,7 @@ class RunRecord(Record):
 
 
 def _items(mapping: Any) -> Iterable[tuple[str, Any]]:
-    """None of what is no mapping, whose lack of keys is a fault of its own."""
+    """Items of a mapping; none for any other value, whose missing keys are a separate fault."""
     return mapping.items() if isinstance(mapping, Mapping) else ()
 
 
@@ -78,7 +78,7 @@ def _number(value: Any) -> bool:
 
 
 def read_records(path: Path) -> list[RunRecord]:
-    """Raises UserError, with every fault, where the file cannot be read or a line is no record."""
+    """Read a records file. Raises UserError, with every fault, if it cannot be read or a line is not a record."""
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -113,8 +113,8 @@ def _parsed(line: str, where: str, faults: list[str]) -> RunRecord | None:
 
 
 def collect(tables: Tables, names: Iterable[str], runs: Sequence[Entry]) -> list[RunRecord]:
-    """The newest run of each declared seed of every setting that the tables `names` publish, at the largest scale that
-    was run, with what its rows show, and what those of any table show that are held against it."""
+    """Collect the newest run of each declared seed of every setting that the tables `names` publish, at the largest
+    scale that was run, with the metrics of its rows and of rows in any table that are compared with it."""
     by_name: dict[str, list[Entry]] = {}
     compared: dict[str, set[str]] = {}  # experiment -> metrics
     for row in (row for settings in tables.values() for setting in settings for row in setting.rows):
@@ -156,13 +156,13 @@ def _record(setting: Published, scale: Scale, run: Entry, compared: set[str]) ->
 
 
 def write_records(path: Path, records: Sequence[RunRecord]) -> None:
-    """A line a run, in an order that does not depend on when they ran."""
+    """Write one line per run, in an order that does not depend on when they ran."""
     ordered = sorted(records, key=lambda record: record.key)
     write_bytes(path, "".join(json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in ordered).encode())
 
 
 def merged(tables: Tables, old: Sequence[RunRecord], new: Sequence[RunRecord]) -> list[RunRecord]:
-    """New ones in place of old ones of the same run; old ones stay while a table still has their setting."""
+    """Replace old records by new ones of the same run; old ones remain while a table still has their setting."""
     current = {
         (setting.name, digest)
         for settings in tables.values()

@@ -1,8 +1,8 @@
-"""Finished runs as settings: the repetitions of one setting over seeds are one row, with mean, deviation and interval.
+"""Finished runs grouped by setting: repetitions over seeds form one row, with mean, deviation and interval.
 
-A setting is what the runs share that differ in nothing but their seed (`setting_hash`). Runs of two settings are never
-averaged: where the keys that were named do not tell them apart, further keys are added. The best setting is chosen by
-its validation figure and by nothing else, among settings of one data set at one scale.
+A setting is the configuration shared by runs that differ only in their seed (`setting_hash`). Runs of two settings are
+never averaged: if the requested keys do not distinguish them, further keys are added. The best setting is chosen only
+by its validation figure, among settings of one data set at one scale.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from neurobench.storage.held_out import PREFERRED, held_out_figures, ranking_fig
 from neurobench.storage.selection import configurations
 from neurobench.storage.store import Entry
 
-CHOICES = ("model", "dataset", "backend", "encoder", "scale")  # tell settings apart before the keys below them do
-MOST_KEYS = 3  # settings that differ in more were not swept over
+CHOICES = ("model", "dataset", "backend", "encoder", "scale")  # distinguish settings before the keys below them do
+MOST_KEYS = 3  # settings that differ in more keys are not a sweep
 REPETITION = ("seed", *RUNTIME_KEYS)  # keys that make no other setting, with all below them
-VARIES = "varies"  # in place of a key's value where the runs of a setting have several
+VARIES = "varies"  # shown as the value of a key if the runs of a setting have several
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Repetition:
     intervals: Mapping[str, Sequence[float]]  # 95 %, over test samples
     dataset: str
     scale: str
-    emulated: bool  # data that stand for recorded ones
+    emulated: bool  # data that replace recorded ones
 
     def value(self, figure: str) -> float | None:
         return self.metrics.get(figure, self.validation.get(figure))
@@ -48,20 +48,20 @@ class Spread(NamedTuple):
     """One figure of a setting over its seeds."""
 
     mean: float
-    sd: float | None  # None of a single run
-    interval: tuple[float, float] | None  # 95 %: Student's over seeds; of a single run over test samples, if at all
-    n: int  # runs, one a seed
+    sd: float | None  # None for a single run
+    interval: tuple[float, float] | None  # 95 %: Student's over seeds; for a single run over test samples, if at all
+    n: int  # runs, one per seed
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Runs that differ in their seed alone."""
+    """Runs that differ only in their seed."""
 
     values: Mapping[str, Any]  # of the keys of its `Results`
-    runs: tuple[Repetition, ...]  # one a seed: the newest
+    runs: tuple[Repetition, ...]  # the newest of each seed
 
     def spread(self, figure: str) -> Spread | None:
-        """None where no run has the figure."""
+        """Spread of a figure over the runs; None if no run has it."""
         runs = [run for run in self.runs if run.value(figure) is not None]
         values = [value for run in runs if (value := run.value(figure)) is not None]
         if not values:
@@ -75,10 +75,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class Results:
-    """Settings side by side."""
+    """Settings to compare."""
 
-    keys: tuple[str, ...]  # that tell them apart
-    added: tuple[str, ...]  # of these, the ones that nobody named
+    keys: tuple[str, ...]  # that distinguish them
+    added: tuple[str, ...]  # of these, the ones that were not requested
     settings: tuple[Setting, ...]
     metric: str
     judge: str | None  # the validation figure by which the best is chosen
@@ -87,15 +87,15 @@ class Results:
 
 
 def settings_of(entries: Sequence[Entry], outputs: Path, by: Sequence[str] = ()) -> tuple[list[Setting], list[str]]:
-    """Settings of the finished runs among `entries`, in the order of their values; and the keys that tell them apart:
-    `by`, or the keys that were typed with different values, and what else is needed.
+    """Settings of the finished runs among `entries`, in the order of their values; and the keys that distinguish them:
+    `by`, or the keys that were overridden with different values, and any others needed.
 
-    Raises UserError for a key in `by` that no run has, or that tells no settings apart."""
-    newest: dict[str, dict[int, Entry]] = {}  # of each setting and seed
+    Raises UserError for a key in `by` that no run has, or that distinguishes no settings."""
+    newest: dict[str, dict[int, Entry]] = {}  # run of each setting and seed
     for entry in entries:
         if entry.result is not None:
             by_seed = newest.setdefault(entry.result["setting_hash"], {})
-            by_seed.pop(entry.result["seed"], None)  # to be the last one
+            by_seed.pop(entry.result["seed"], None)  # so that it becomes the last one
             by_seed[entry.result["seed"]] = entry
     groups = {setting: list(by_seed.values()) for setting, by_seed in newest.items()}
     described = {setting: _described(group, outputs) for setting, group in groups.items()}
@@ -127,7 +127,7 @@ def settings_of(entries: Sequence[Entry], outputs: Path, by: Sequence[str] = ())
 def results_of(
     settings: Sequence[Setting], keys: Sequence[str], by: Sequence[str], metric: str, judge: str | None
 ) -> Results:
-    """Raises UserError for a metric or a judge that no run has."""
+    """Results of settings for a metric, with the best. Raises UserError for a metric or a judge that no run has."""
     all_runs = [run for each in settings for run in each.runs]
     known = dict.fromkeys(name for run in all_runs for name in (*run.metrics, *run.validation))
     if settings and metric not in known:
@@ -140,7 +140,7 @@ def results_of(
 
 
 def swept(entries: Sequence[Entry], outputs: Path) -> dict[str, Results]:
-    """Title -> settings, of each model, data set, backend and scale with several settings."""
+    """Results by title, for each model, data set, backend and scale with several settings."""
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.result is not None:
@@ -171,8 +171,8 @@ def _best(settings: Sequence[Setting], judge: str | None) -> tuple[str | None, S
 
 
 def _described(group: Sequence[Entry], outputs: Path) -> dict[str, Any]:
-    """Key -> value: choices, configuration, and what was typed where neither has the key (experiment=...); VARIES where
-    runs that have the key do not agree, since it follows the seed or changes nothing of what is computed."""
+    """Values by key: choices, configuration, and overrides whose key neither has (experiment=...); VARIES if runs that
+    have the key disagree, because it follows the seed or does not affect what is computed."""
     described: dict[str, Any] = {}
     for entry, config in zip(group, configurations(entry.folder(outputs) for entry in group), strict=True):
         summary = entry.summary(outputs)
@@ -184,7 +184,7 @@ def _described(group: Sequence[Entry], outputs: Path) -> dict[str, Any]:
 
 
 def swept_keys(jobs: Iterable[Sequence[str]]) -> list[str]:
-    """Keys of overrides to which not every job gives the same value, less those that make no other setting."""
+    """Keys that jobs override with different values, without those that make no other setting."""
     given: dict[str, set[str]] = {}
     words = [dict(word.lstrip("+").split("=", 1) for word in job if "=" in word) for job in jobs]
     for each in words:
@@ -196,7 +196,7 @@ def swept_keys(jobs: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _repeats(key: str) -> bool:
-    """Whether runs that differ in it alone are one setting."""
+    """Whether runs that differ only in this key are one setting."""
     return key.partition(".")[0] in REPETITION
 
 
@@ -205,15 +205,15 @@ def _differs(key: str, values: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def _separating(described: Mapping[str, Mapping[str, Any]], keys: list[str]) -> list[str]:
-    """`keys`, and as many more as it takes for no two settings to have the same values: none that a later one implies,
-    as the name of an experiment does its model."""
+    """`keys`, and the further ones needed so that no two settings have the same values, without those that a later one
+    implies, as the name of an experiment implies its model."""
     keys = list(dict.fromkeys(keys))
     named = len(keys)
     while alike := _alike(described, keys):
         candidates = dict.fromkeys([*CHOICES, *(key for values in alike for key in values)])
         more = next((key for key in candidates if key not in keys and not _repeats(key) and _differs(key, alike)), None)
         if more is None:
-            return [*keys, "setting"]  # of code that was edited, or of an earlier version
+            return [*keys, "setting"]  # code was edited, or is of an earlier version
         keys.append(more)
     for key in keys[named:]:
         others = [each for each in keys if each != key]
@@ -223,7 +223,7 @@ def _separating(described: Mapping[str, Mapping[str, Any]], keys: list[str]) -> 
 
 
 def _alike(described: Mapping[str, Mapping[str, Any]], keys: Sequence[str]) -> list[Mapping[str, Any]]:
-    """The first settings that have the same values."""
+    """The first group of settings with the same values, if any."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for values in described.values():
         groups.setdefault(json.dumps([values.get(key) for key in keys]), []).append(values)
@@ -241,7 +241,7 @@ def _repetitions(group: Sequence[Entry], outputs: Path) -> Iterable[Repetition]:
 
 
 def order(value: Any) -> tuple[int, float, str]:
-    """None first, then numbers by size, then texts."""
+    """Sort key: None first, then numbers by size, then strings."""
     if value is None:
         return 0, 0.0, ""
     if isinstance(value, int | float):

@@ -1,6 +1,6 @@
-"""A figure of merit against the keys that settings differ in: lines with bands over seeds, or a heat map of two keys.
+"""Plots of a figure of merit against the keys in which settings differ: lines with bands over seeds, or a heat map.
 
-The best setting, by its validation figure, bears a ring.
+The best setting by its validation figure is marked: with a ring on a line, with a frame in a heat map of two keys.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from neurobench.report.results import Results, Setting, order
 from neurobench.report.results_table import short_names, value_text
 
 MOST_LINES = 10
-LOG_RATIO = 9.9  # largest / smallest value of an axis from which on it is logarithmic
+LOG_RATIO = 9.9  # an axis is logarithmic if its largest / smallest value is at least this
 
 
 def drawn(results: Results, kind: str) -> bytes:
-    """A PNG, PDF or SVG. Raises UserError where nothing can be drawn."""
+    """The plot as a PNG, PDF or SVG file. Raises UserError if nothing can be drawn."""
     with paper():
         figure = plot(results)
     return rendered(figure, kind)
 
 
 def plot(results: Results) -> Figure:
-    """Two keys of three values and more each make a heat map; else the values of the first key are the x axis, and each
-    combination of the others a line."""
+    """Draw a heat map for two keys with three or more values each; otherwise lines, with the first key on the x axis
+    and one line for each combination of the others."""
     keys = results.keys
     if len(results.settings) < 2:
         raise UserError("there is one setting: nothing to draw it against. Filter less, or sweep over a key")
@@ -72,7 +72,7 @@ def lines_plot(results: Results, lines: dict[tuple[str, ...], list[Setting]]) ->
 
 
 def _draw_intervals(axes: Axes, points: Sequence[tuple[float, Any]], numeric: bool, colour: str) -> None:
-    """Bands over seeds of a line; bars where the axis has names, and for single runs, whose interval is another one."""
+    """Draw a line's bands over seeds; bars on an axis of names, or for single runs, whose interval is another one."""
     banded = [(at, *spread.interval) for at, spread in points if spread.interval and spread.n > 1]
     if numeric and len(banded) == len(points) > 1:
         x, low, high = zip(*banded, strict=True)
@@ -113,7 +113,7 @@ def _label_x(axes: Axes, results: Results, key: str, places: dict[str, float], n
 
 
 def heat_map(results: Results) -> Figure:
-    """The mean of each pair of values, written into its cell; pairs that were not run are empty."""
+    """Draw the mean for each pair of values, printed in its cell; pairs that were not run stay empty."""
     first, second = (_axis(results, key) for key in results.keys)
     share = about(results.metric).unit == "proportion"
     figure = Figure(figsize=(min(PAGE, 1.6 + 0.62 * len(first)), 1.1 + 0.42 * len(second)), layout="constrained")
@@ -161,7 +161,7 @@ def _axis(results: Results, key: str) -> list[str]:
 
 
 def _places(names: Sequence[str]) -> tuple[dict[str, float], bool]:
-    """Where each value stands on the axis: at itself if all are numbers, else one after the other."""
+    """Position of each value on the axis: itself if all are numbers, else its index; and whether all are numbers."""
     try:
         return {name: float(name) for name in names}, True
     except ValueError:
@@ -169,7 +169,7 @@ def _places(names: Sequence[str]) -> tuple[dict[str, float], bool]:
 
 
 def _lines(results: Results) -> dict[tuple[str, ...], list[Setting]]:
-    """Values of all keys but the first -> settings, in the order of the first."""
+    """Settings of each line, by the values of all keys but the first, in the order of the first."""
     lines: dict[tuple[str, ...], list[Setting]] = {}
     names = list(short_names(results.keys).values())[1:]
     for each in sorted(results.settings, key=lambda each: [order(each.values[key]) for key in results.keys[1:]]):

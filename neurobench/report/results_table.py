@@ -1,4 +1,4 @@
-"""Settings side by side as text: for the screen, Markdown, LaTeX, spreadsheets and programs."""
+"""Comparison of settings as text: for the screen, Markdown, LaTeX, spreadsheets and programs."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ BEST = " *"
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """A key's last part, where no other key has the same: model.lr -> lr."""
+    """Last part of each key, if no other key has the same: model.lr -> lr."""
     last = [key.rpartition(".")[2] for key in keys]
     return {key: name if last.count(name) == 1 else key for key, name in zip(keys, last, strict=True)}
 
 
 def value_text(value: Any) -> str:
-    """As one would type it, with all its digits: two settings never look the same."""
+    """Value as typed in an override, with all its digits: two settings never look the same."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list | tuple):
@@ -38,7 +38,7 @@ def value_text(value: Any) -> str:
 
 
 def spread_text(figure: str, spread: Spread | None) -> str:
-    """ "96.20 ± 0.31", in per cent of a proportion; the unit stands above the column."""
+    """Mean and deviation, "96.20 ± 0.31", in per cent for a proportion; the column heading states the unit."""
     return "-" if spread is None else printed(figure, spread.mean, spread.sd).removesuffix(" %")
 
 
@@ -59,7 +59,7 @@ def columns(results: Results) -> list[str]:
 
 
 def cells(results: Results, setting: Setting) -> list[str]:
-    """In the order of `columns`."""
+    """Cells of a setting's row, in the order of `columns`."""
     figures = [results.judge, results.metric] if results.judge else [results.metric]
     texts = [spread_text(figure, setting.spread(figure)) for figure in figures]
     if results.best is not None:
@@ -69,7 +69,7 @@ def cells(results: Results, setting: Setting) -> list[str]:
 
 
 def remarks(results: Results) -> Iterator[str]:
-    """What a reader must know of the table."""
+    """Remarks that a reader of the table needs."""
     if results.added and len(results.added) < len(results.keys):
         yield f"settings differ in {', '.join(results.added)} too: filter by it to leave it out"
     if any(value == VARIES for each in results.settings for value in each.values.values()):
@@ -93,7 +93,7 @@ def remarks(results: Results) -> Iterator[str]:
 def print_results(results: Results, console: Console) -> None:
     table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
     for number, name in enumerate(columns(results)):
-        key = number < len(results.keys)  # names differ in their ends, numbers are one word
+        key = number < len(results.keys)  # names, which differ at their ends, may wrap; numbers are one word
         table.add_column(name, justify="left" if key else "right", no_wrap=not key)
     for setting in results.settings:
         style = "bold green" if setting is results.best else ""
@@ -121,7 +121,7 @@ def as_latex(results: Results) -> str:
 
 
 def as_csv(results: Results) -> str:
-    """Plain numbers, the shares of samples too: a column each for mean, sd, n and both ends of the interval."""
+    """CSV of plain numbers, even for shares of samples: a column each for mean, sd, n and both ends of the interval."""
     figures = [results.metric, *([results.judge] if results.judge else [])]
     parts = ("mean", "sd", "low", "high", "n")
     text = io.StringIO()
@@ -139,7 +139,7 @@ def as_csv(results: Results) -> str:
 
 
 def as_json(results: Results) -> str:
-    """Every figure of every setting."""
+    """JSON with every figure of every setting."""
     settings = []
     for setting in results.settings:
         names = dict.fromkeys(name for run in setting.runs for name in (*run.metrics, *run.validation))

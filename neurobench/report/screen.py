@@ -1,4 +1,4 @@
-"""The consoles of verbs and of the library; and tables on a screen that is narrower than they are: no column vanishes
+"""Consoles of the verbs and the library; and tables on a screen that is narrower than the table: no column vanishes
 and no text is cut off."""
 
 import contextlib
@@ -10,34 +10,34 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Column, Table
 
-_UNBROKEN = 8  # characters of a word that stay together where cells are broken
-_SHORTEST = 3  # the same of a table that fits on the screen by no other means
-_PIPED = 160  # characters a line, at most, where no screen has an edge: columns of long texts are broken there
+_UNBROKEN = 8  # characters of a word that stay together when cells are wrapped
+_SHORTEST = 3  # the same for a table that fits on the screen in no other way
+_PIPED = 160  # maximum characters per line if there is no screen: columns of long texts are wrapped there
 _NO_EDGE = 10_000
 
 
 class Screen(Console):
-    """A console of rich's that takes texts as they are, on whatever stdout or stderr is. `of_run`: what it tells of
-    goes on where nobody reads any longer."""
+    """A rich console without markup, on the current stdout or stderr. `of_run`: it reports on a run, which continues
+    even if nobody reads the output any longer."""
 
     def __init__(self, of_run: bool = False, **options: Any):
         self.of_run = of_run
         environment = dict(os.environ)
-        if named_width() is None:  # rich would print nothing into a width of 0
+        if named_width() is None:  # rich would print nothing at a width of 0
             environment.pop("COLUMNS", None)
         super().__init__(markup=False, _environ=environment, **options)
 
     def on_broken_pipe(self) -> None:
-        """The reader (head, less) has gone. That is answered once for all that is printed, by the command; rich's own
-        way ends it as if it had failed."""
+        """Handle a reader (head, less) that has gone: re-raise, since the command handles this once for all output;
+        rich alone would exit as if the command had failed."""
         with contextlib.suppress(SystemExit):
-            super().on_broken_pipe()  # what is left has nowhere to go
+            super().on_broken_pipe()  # discards the remaining output
         if not self.of_run:
-            raise  # what rich caught
+            raise  # the BrokenPipeError that rich caught
 
 
 def named_width() -> int | None:
-    """Characters a line, as COLUMNS says; None where it says nothing, or no such number."""
+    """Characters per line, as set by COLUMNS; None if it is unset or not a positive number."""
     with contextlib.suppress(ValueError):
         width = int(os.environ.get("COLUMNS", ""))
         return width if width > 0 else None
@@ -45,15 +45,15 @@ def named_width() -> int | None:
 
 
 def edge(console: Console) -> int | None:
-    """Where its lines end; None in a pipe or a file whose width nobody named by COLUMNS."""
+    """Line width of a console; None for a pipe or a file if COLUMNS sets no width."""
     return console.width if console.is_terminal or console.is_jupyter or named_width() else None
 
 
 def print_whole(table: Table, console: Console) -> None:
-    """Where the screen is too narrow, columns move together, headings are broken between words, cells of a column with
-    `no_wrap` never, other cells as they must. Lines that are longer even so go on beyond its edge, where the terminal
-    breaks them. In a pipe or a file, whose width nobody named by COLUMNS, no word is broken, and lines are as long as
-    they need to be for that."""
+    """Print a table without truncation. If the screen is too narrow, columns move closer together, headings are wrapped
+    between words, cells of a column with `no_wrap` never, other cells as needed. Lines that are still longer extend
+    beyond the edge, where the terminal breaks them. In a pipe or a file, if COLUMNS sets no width, no word is broken,
+    and lines are as long as that requires."""
     screen, length = console.width, _width(table, console)
     shortest: tuple[int, ...] = (_UNBROKEN, _SHORTEST)
     if edge(console) is None:
@@ -71,7 +71,7 @@ def print_whole(table: Table, console: Console) -> None:
             if column.no_wrap:
                 column.header = textwrap.fill(str(column.header), width)
     for column in table.columns:
-        column.overflow = "fold"  # rich would cut words off
+        column.overflow = "fold"  # rich would truncate words
     try:
         console.print(table, highlight=False, crop=False)
     finally:
@@ -83,7 +83,7 @@ def _widest(column: Column, console: Console) -> int:
 
 
 def _narrowest(column: Column, pieces: int, console: Console) -> int:
-    """Where words may be broken into pieces of so many characters; of a column with `no_wrap` cells are not broken."""
+    """Smallest width if words may be broken into `pieces` characters; cells of a `no_wrap` column are not broken."""
     words = str(column.header).split()
     if column.no_wrap:
         return max((_width(text, console) for text in (*words, *column.cells)), default=0)
@@ -92,5 +92,5 @@ def _narrowest(column: Column, pieces: int, console: Console) -> int:
 
 
 def _width(shown: object, console: Console) -> int:
-    """In characters, unbroken."""
+    """Width in characters, unwrapped."""
     return Measurement.get(console, console.options.update(width=_NO_EDGE), shown).maximum  # type: ignore[arg-type]

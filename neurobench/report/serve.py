@@ -1,7 +1,7 @@
-"""The report while runs go on: one page on this machine alone, that follows what lies below the folder of runs.
+"""Live report during runs: one page, served on this machine only, that follows changes below the folder of runs.
 
-It answers GET at three kinds of address: the page, its data, and pictures that the data name. An address is looked up
-and never made into a path; nothing can be written.
+It answers GET at three kinds of address: the page, its data, and pictures named in the data. An address is looked up
+and never converted into a path; nothing can be written.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from neurobench.report.summary import MIME
 from neurobench.storage.store import Entry, read_index
 
 LOOPBACK = "127.0.0.1"
-FRESH = 1.0  # seconds for which an answer is given again: many open pages cost no more than one
+FRESH = 1.0  # seconds for which an answer is reused: many open pages cost no more than one
 HEADERS = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; "
@@ -34,7 +34,7 @@ HEADERS = {
 
 @dataclass
 class LiveReport:
-    """What the page shows now, made anew where the files of a run have changed."""
+    """Current data of the page, computed anew if the files of a run have changed."""
 
     tables: Tables
     outputs: Path
@@ -46,7 +46,7 @@ class LiveReport:
     _data: dict[str, Any] = field(default_factory=dict)
 
     def now(self) -> tuple[dict[str, Any], str]:
-        """The data and a word that changes with them."""
+        """Return the data and a tag that changes with them."""
         with self._lock:
             if time.monotonic() - self._looked > FRESH:
                 entries = read_index(self.outputs)
@@ -58,7 +58,7 @@ class LiveReport:
             return self._data, self._state
 
     def _stamp(self, entries: list[Entry]) -> str:
-        """Of the status of every run, and of the epochs of those that go on."""
+        """Digest of the status of every run, and of the epochs of the running ones."""
         seen = [(entry.path, entry.status(self.outputs), entry.record.get("started")) for entry in entries]
         going = [self.outputs / path / "metrics.jsonl" for path, status, _ in seen if status == "running"]
         sizes = [path.stat().st_size for path in going if path.is_file()]
@@ -71,12 +71,12 @@ class LiveReport:
 
 
 def server(report: LiveReport, port: int) -> ThreadingHTTPServer:
-    """Bound to the loopback address; port 0 takes one that is free. Raises OSError where the port is taken."""
+    """Server bound to the loopback address; port 0 selects a free port. Raises OSError if the port is in use."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             host = self.headers.get("Host", "")
-            if host.rpartition(":")[0] not in (LOOPBACK, "localhost"):  # a foreign name that leads here
+            if host.rpartition(":")[0] not in (LOOPBACK, "localhost"):  # a foreign name that resolves to this address
                 self.send_error(HTTPStatus.FORBIDDEN)
             elif self.path == "/":
                 self._answer(assembled(report.now()[0], live=True).encode(), "text/html; charset=utf-8")
@@ -101,6 +101,6 @@ def server(report: LiveReport, port: int) -> ThreadingHTTPServer:
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Requests are of no interest to whoever reads the terminal."""
+            """Print nothing: requests are of no interest on the terminal."""
 
     return ThreadingHTTPServer((LOOPBACK, port), Handler)

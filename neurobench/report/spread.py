@@ -1,4 +1,4 @@
-"""What a chip costs, as a distribution: metrics of one trained model over many layouts, or copies, of each chip."""
+"""Effect of a chip as a distribution: metrics of one trained model over many layouts, or copies, of each chip."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Draw(NamedTuple):
     """One layout on a chip, or one copy of a chip whose faults are drawn."""
 
     chip: str
-    what: str  # of the chip: "Heron r2, 2025-02-26"
-    draw: str  # which: "layout_seed=7"
+    what: str  # description of the chip: "Heron r2, 2025-02-26"
+    draw: str  # which one: "layout_seed=7"
     metrics: Mapping[str, float]
 
 
@@ -37,7 +37,7 @@ class Spread(NamedTuple):
 
 
 def spreads(draws: Sequence[Draw], name: str) -> dict[str, Spread]:
-    """By chip, in the order in which chips come first."""
+    """Spread of a metric for each chip, in order of first appearance."""
     return {chip: spread([one.metrics[name] for one in draws_of], name) for chip, draws_of in _by_chip(draws).items()}
 
 
@@ -50,11 +50,11 @@ def spread(values: Sequence[float], name: str) -> Spread:
 def markdown(
     draws: Sequence[Draw], titles: Mapping[str, str], unit: str, singles: Sequence[Draw], groups: str = "chip"
 ) -> str:
-    """A row for each chip, for each metric the median, what 5 and 95 % of the draws stay below, and the worst.
+    """Markdown table, one row per chip: for each metric the median, the 5 and 95 % quantiles of draws, and the worst.
 
-    `titles`: metric -> title of its column. `unit`: what is drawn ("layouts"). `singles`: what is known by a single
-    value, below the others: without a chip, or on a layout that was chosen. `groups`: title of the first column, where
-    rows differ in something other than the chip.
+    `titles`: metric -> title of its column. `unit`: what is drawn ("layouts"). `singles`: rows of a single value each,
+    below the others: without a chip, or on a chosen layout. `groups`: title of the first column, if rows differ in
+    something other than the chip.
     """
     lines = [[groups, "", unit, *titles.values()], ["-"] * (3 + len(titles))]
     whole = {name: spreads(draws, name) for name in titles}
@@ -71,7 +71,7 @@ def _cell(one: Spread, name: str) -> str:
 
 
 def table_csv(draws: Sequence[Draw]) -> str:
-    """Every draw, as it was measured."""
+    """CSV of every draw as measured."""
     names = list(dict.fromkeys(name for draw in draws for name in draw.metrics))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -83,8 +83,8 @@ def table_csv(draws: Sequence[Draw]) -> str:
 def violins(
     draws: Sequence[Draw], titles: Mapping[str, str], ideal: Mapping[str, float], label: str = "without a chip"
 ) -> Figure:
-    """A panel for each metric, a violin for each chip with its median and both ends; `ideal`: the line that `label`
-    names."""
+    """Draw a panel per metric, with a violin per chip, its median and both extremes; `ideal`: metric -> position of the
+    line that `label` names."""
     with paper():
         chips = _by_chip(draws)
         figure = Figure(figsize=(PAGE, 0.7 + 1.4 * len(titles)), layout="constrained")
@@ -109,7 +109,7 @@ def violins(
 
 
 def write(folder: Path, name: str, draws: Sequence[Draw], text: str, figure: Figure) -> Iterator[Path]:
-    """NAME.csv, NAME.md and NAME.png; yields what it has written."""
+    """Write NAME.csv, NAME.md and NAME.png; yield each path once written."""
     files = {"csv": table_csv(draws).encode(), "md": text.encode(), "png": rendered(figure, "png")}
     make_folder(folder)
     for ending, content in files.items():

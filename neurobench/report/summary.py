@@ -1,4 +1,4 @@
-"""A finished run in words, for a terminal and for a notebook."""
+"""Summary of a finished run as text, for a terminal or a notebook."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIME = {".png": "image/png", ".gif": "image/gif"}
 
 
 def headline(result: Mapping[str, Any]) -> str:
-    """The test accuracy with its interval, and what it is of."""
+    """Test accuracy with its interval, and the samples it refers to."""
     data = result["data"]
     low, high = result["intervals"]["test_accuracy"]
     accuracy = printed("test_accuracy", result["metrics"]["test_accuracy"])
@@ -34,7 +34,7 @@ def merits(result: Mapping[str, Any]) -> dict[str, str]:
 
 
 def remarks(result: Mapping[str, Any]) -> Iterator[str]:
-    """What was asked of each device in the whole run, where its joules come from, and which figures do not exist."""
+    """Yield the costs of each device in the whole run, the source of its joules, warnings, and undefined figures."""
     for name, costs in result.get("device_costs", {}).items():
         figures = ", ".join(f"{value:,.6g} {key.replace('_', ' ')}" for key, value in costs.items())
         yield f"device {name}: {figures}"
@@ -53,5 +53,5 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def embedded(picture: Path) -> str:
-    """A picture as the address of an <img> that holds it whole."""
+    """Data URL of a picture, for the src of an <img>."""
     return f"data:{MIME[picture.suffix]};base64,{base64.b64encode(picture.read_bytes()).decode()}"

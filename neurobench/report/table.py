@@ -1,5 +1,5 @@
-"""Published figures next to ours. What was published, the band that ours must fall in, and where that comes from, stand
-in an experiment's YAML; this module only joins."""
+"""Published figures next to measured ones. The published figure, the band that the measured one must fall in, and the
+origin of the band are given in an experiment's YAML; this module only joins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurobench.report.checks import Comparison, against_original, against_row
 from neurobench.report.published import Published
 from neurobench.storage.store import Entry, read_index
 
-_SPLITS = ("train", "validation", "test")  # samples of the data set itself; a run may be tested on others too
+_SPLITS = ("train", "validation", "test")  # samples of the data set itself; a run may also be tested on others
 Verdict = Literal[
     "in band", "OUT", "reported", "not run", "SMOKE", "EMULATED", "equal", "within", "consistent", "undecided"
 ]
@@ -24,16 +24,16 @@ Verdict = Literal[
 
 @dataclass(frozen=True)
 class ResultRow:
-    """A published row with what was measured."""
+    """A published row with the measured results."""
 
     row: Row
     experiment: str
-    runs: tuple[dict[str, Any], ...]  # results that hold the metric, one a seed, by seed
-    scale: str | None  # "paper" where a run at the scale that counts exists, another one, or None: nothing was run
+    runs: tuple[dict[str, Any], ...]  # results that contain the metric, one per seed, ordered by seed
+    scale: str | None  # "paper" if a run at the scale that counts exists, else another one, or None: nothing was run
     setting_hash: str  # of the configuration without its seed, at paper scale
     partner: ResultRow | None = None  # the row that `row.relation` names
     declared_seeds: tuple[int, ...] = ()
-    options: tuple[str, ...] = ()  # with which a command finds the experiment
+    options: tuple[str, ...] = ()  # that let a command find the experiment
 
     @property
     def by_seed(self) -> dict[int, float]:
@@ -53,7 +53,7 @@ class ResultRow:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 %: Student's over seeds; of a single run, Wilson's over test samples where the metric is a proportion."""
+        """95 % interval: Student's over seeds; for a single run, Wilson's over test samples if a proportion."""
         if len(self.runs) > 1:
             return mean_interval(self.row.metric, self.measured)
         if not self.runs:
@@ -63,12 +63,12 @@ class ResultRow:
 
     @property
     def difference(self) -> float | None:
-        """Measured less published, in the figure's own unit."""
+        """Measured minus published figure, in its unit."""
         return None if self.mean is None or self.row.published is None else self.mean - self.row.published
 
     @property
     def comparison(self) -> Comparison | None:
-        """With the row that `relation` names, else with single runs of the original; None where neither is declared."""
+        """Comparison with the row in `relation`, else with single runs of the original; None if neither is declared."""
         if self.row.relation:
             return against_row(self.row.relation, self.by_seed, self.partner.by_seed if self.partner else {})
         reference = self.row.reference
@@ -76,7 +76,7 @@ class ResultRow:
 
     @property
     def again(self) -> str:
-        """The command that runs this row's runs again; a sweep skips what it finds finished, so elsewhere."""
+        """Command that repeats this row's runs; a sweep skips finished runs, so it needs another outputs folder."""
         first, *others = self.experiment.split()
         seeds = ",".join(map(str, sorted({*self.by_seed, *self.declared_seeds}) or (0, 1, 2)))
         scale = [] if self.scale in ("paper", None) else [f"scale={self.scale}"]
@@ -89,10 +89,10 @@ class ResultRow:
 
     @property
     def verdict(self) -> Verdict:
-        """ "reported" where nothing was declared; "SMOKE" where only runs at a smaller scale exist, which are never a
-        result. Emulated data never stand for recorded ones: against a published figure they are "SMOKE" too, and a
-        target of our own for them is "EMULATED" where it is reached. Where a relation or runs of the original are
-        declared, what the comparison says."""
+        """Verdict on the row: "reported" if nothing was declared; "SMOKE" if only runs at a smaller scale exist, which
+        are never a result. Emulated data never replace recorded ones: against a published figure they are "SMOKE" too,
+        and an unpublished target for them is "EMULATED" if it is reached. If a relation or runs of the original are
+        declared, the verdict of that comparison."""
         if self.mean is None:
             return "not run"
         if self.scale != "paper" or (self.emulated and self.row.published is not None):
@@ -108,7 +108,7 @@ class ResultRow:
 
     @property
     def evaluated_on(self) -> str:
-        """In words: the test set, or the other samples that this metric is of ("1100 recorded samples")."""
+        """Name of the evaluated samples: the test set, or the others of this metric ("1100 recorded samples")."""
         if not self.runs:
             return ""
         data, split = self.runs[-1]["data"], self.row.metric.removesuffix("_accuracy")
@@ -118,7 +118,7 @@ class ResultRow:
 
     @property
     def data(self) -> str:
-        """Source and size: "bundled, 55000 + 5000 + 10000" (training, validation, test)."""
+        """Source and size of the data: "bundled, 55000 + 5000 + 10000" (training, validation, test)."""
         if not self.runs:
             return ""
         data = self.runs[-1]["data"]
@@ -127,13 +127,13 @@ class ResultRow:
 
     @property
     def commits(self) -> tuple[str, ...]:
-        """Of the code that the runs were made with, seven digits, "+" where files differed from it."""
+        """Commits of the code that made the runs, seven digits each, with "+" if files differed from it."""
         commits = dict.fromkeys(result.get("commit") for result in self.runs)
         return tuple(f"{commit[:7]}{'+' if commit.endswith('+changes') else ''}" for commit in commits if commit)
 
     @property
     def wall_seconds(self) -> float | None:
-        """Mean over the runs of all that they timed: training, finalizing, tests."""
+        """Mean over the runs of the total time of all timed phases: training, finalizing, tests."""
         return statistics.fmean(sum(run.get("seconds", {}).values()) for run in self.runs) if self.runs else None
 
     def as_dict(self) -> dict[str, Any]:
@@ -153,9 +153,9 @@ class ResultRow:
 def join(
     published: Sequence[Published], outputs: Path, runs: Sequence[Entry] | None = None, scale: str | None = None
 ) -> list[ResultRow]:
-    """Rows with finished runs of exactly the published setting; the newest run of each seed counts.
+    """Join rows with finished runs of exactly the published setting; the newest run of each seed counts.
 
-    `scale`: of that scale alone; else of the largest that was run.
+    `scale`: use only runs at that scale; else at the largest that was run.
     """
     by_name: dict[str, list[Entry]] = {}
     for entry in read_index(outputs) if runs is None else runs:
@@ -174,8 +174,8 @@ def join(
 
 
 def newest(setting: Published, runs: Sequence[Entry], only: str | None) -> tuple[str | None, list[Entry]]:
-    """The runs of a setting at paper scale, one a seed; where none exist, those of another scale, which prove
-    nothing. With the scale's name; None where nothing was run."""
+    """Scale and runs of a setting, one per seed: at paper scale; if there are none, at another scale, which proves
+    nothing. The scale is None if nothing was run."""
     scales = [only] if only else ["paper", *(scale for scale in setting.setting_hashes if scale != "paper")]
     for scale in scales:
         hashes = (setting.setting_hashes[scale], setting.earlier_hashes.get(scale))

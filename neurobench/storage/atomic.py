@@ -1,4 +1,4 @@
-"""Files that are either whole or absent; and folders that cannot be written."""
+"""Writing of files that are either whole or absent; and the error for folders that cannot be written."""
 
 import errno
 import json
@@ -14,14 +14,14 @@ from neurobench.config.errors import FAILED, UserError
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ANOTHER = "name another folder"
 
-_UMASK = os.umask(0o022)  # it can only be read by setting it
+_UMASK = os.umask(0o022)  # the umask can only be read by setting it
 os.umask(_UMASK)
 
 
 class Unwritable(UserError, OSError):
-    """A folder that takes no file. Whoever can do without the file goes on, as after any OSError."""
+    """Error: a folder cannot be written. Callers that can do without the file continue, as after any OSError."""
 
-    exit_code = FAILED  # as that of any OSError: a disk can be full long after what was typed has been checked
+    exit_code = FAILED  # as for any OSError: a disk can fill up long after the command line has been checked
     sentence: str  # an attribute, not an argument: it has to reach the process that waits for a worker
 
     def __str__(self) -> str:
@@ -30,8 +30,8 @@ class Unwritable(UserError, OSError):
 
 @contextmanager
 def writing(path: Path, remedy: str = _ANOTHER) -> Iterator[None]:
-    """Within it `path`, a file or folder, is made. Raises Unwritable, which names the folder that does not take it, and
-    `remedy`, what to do where it never will."""
+    """Context manager: create `path`, a file or folder, within it. Raises Unwritable, which names the folder that
+    cannot be written, and `remedy`, what to do if it never can."""
     try:
         yield
     except Unwritable:
@@ -46,21 +46,21 @@ def writing(path: Path, remedy: str = _ANOTHER) -> Iterator[None]:
 
 
 def require_writable(path: Path, remedy: str) -> None:
-    """For what takes long to compute: whether it can be written is said before. Raises Unwritable."""
+    """Check that `path` can be written, before its content takes long to compute. Raises Unwritable."""
     with writing(path, remedy), tempfile.TemporaryFile(dir=path.parent):
         pass
 
 
 def make_folder(folder: Path, remedy: str = _ANOTHER) -> None:
-    """And those above it, where they are not there yet. Raises Unwritable."""
+    """Create a folder and its missing parents. Raises Unwritable."""
     with writing(folder, remedy):
         folder.mkdir(parents=True, exist_ok=True)
 
 
 def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
-    """Write through a temporary file next to it, so that a kill at any moment leaves the old file or the new.
+    """Write through a temporary file next to `path`, so that a kill at any moment leaves the old file or the new.
 
-    `durable`: also when the machine itself goes down; what can be lost then without harm is written sooner. Raises
+    `durable`: also if the machine itself crashes; False is faster, for files that can then be lost without harm. Raises
     Unwritable.
     """
     with writing(path):
@@ -71,7 +71,7 @@ def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
                 file.flush()
                 if durable:
                     os.fsync(file.fileno())
-            Path(temporary).chmod(0o666 & ~_UMASK)  # a temporary file is private; a result is read by others
+            Path(temporary).chmod(0o666 & ~_UMASK)  # a temporary file is private; others may read a result
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -79,5 +79,5 @@ def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
 
 
 def write_json(path: Path, value: Any, durable: bool = True) -> None:
-    """Strict JSON: NaN and infinity are refused, since other readers refuse them."""
+    """Write strict JSON: NaN and infinity are refused, since other readers refuse them."""
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode(), durable)

@@ -1,5 +1,5 @@
-"""What the files of a run folder say. Each kind is read by one function, which returns sound values or raises
-`Damaged`: whoever lists runs goes on with the others, and whoever needs this one says the sentence."""
+"""Readers of the files in a run folder. Each kind is read by one function, which returns valid values or raises
+`Damaged`: a list of runs continues with the others, and a command that needs this run prints the message."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ import yaml
 from neurobench.config.errors import UserError
 
 CHECKPOINT_FORMAT = 2
-CHECKPOINT_REMEDY = "Delete it to train anew, or run the same command without --resume."
+CHECKPOINT_REMEDY = "Delete it to train again, or run the same command without --resume."
 STATUSES = ("running", "finished", "failed", "interrupted", "queued", "pruned")
 LARGEST = 256 * 2**20  # bytes of a text file; no run writes a tenth of it
-# Key -> type, of what must be there and of what may be absent, as in runs of earlier versions.
+# Key -> type, of required keys and of those that may be absent, as in runs of earlier versions.
 Kinds = Mapping[str, type | tuple[type, ...]]
 RECORD: Kinds = {"status": str}
 RECORD_MAY: Kinds = {
@@ -48,20 +48,20 @@ RESULT_MAY: Kinds = {
 CHECKPOINT: Kinds = {
     "position": dict, "record": dict, "costs": dict, "learner": dict, "best": (dict, type(None)),
 }  # fmt: skip
-_STYLES = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal: torch writes parts of its errors in bold
+_STYLES = re.compile(r"\x1b\[[0-9;]*m")  # terminal styles: torch writes parts of its errors in bold
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Damaged(UserError):
-    """A file of a run is not what a run writes. `reason`: "result.json is cut at byte 512"."""
+    """Error: a file of a run is not as a run writes it. `reason`: "result.json is cut at byte 512"."""
 
-    def __init__(self, path: Path, what: str, remedy: str = "Restore it, or delete the folder and run it anew."):
+    def __init__(self, path: Path, what: str, remedy: str = "Restore it, or delete the folder and run it again."):
         self.reason = f"{path.name} {what}"
         super().__init__(f"{path.parent} is damaged: {self.reason}. {remedy}")
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """run.json: status, versions, host, seeds and hashes."""
+    """Read run.json: status, versions, host, seeds and hashes."""
     record = _checked(path, _object(path, _text(path)), RECORD, RECORD_MAY)
     if record["status"] not in STATUSES:
         raise Damaged(path, f"has the status {record['status']!r:.40}, which no run has")
@@ -71,7 +71,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """result.json: figures of merit with their intervals, what they were measured on, and what they took."""
+    """Read result.json: figures of merit with their intervals, the data they were measured on, and the time taken."""
     result = _checked(path, _object(path, _text(path)), RESULT, RESULT_MAY)
     metrics, intervals = result["metrics"], result["intervals"]
     for name in ("metrics", "seconds"):
@@ -87,7 +87,7 @@ def read_result(path: Path) -> dict[str, Any]:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """metrics.jsonl: a row an epoch, of numbers."""
+    """Read metrics.jsonl: one row of numbers per epoch."""
     rows, start = [], 0
     for line in _text(path).splitlines(keepends=True):
         row = _object(path, line, start)
@@ -101,8 +101,8 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """config.yaml as plain values: nothing in it is resolved or acted on. Runs write no aliases, and a file that has
-    some can grow without bound."""
+    """Read config.yaml as plain values: nothing in it is resolved or executed. Runs write no aliases, and a file that
+    has some can expand without bound."""
     text = _text(path)
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_LOADER)):
@@ -118,12 +118,12 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """checkpoint.pt, as plain data: nothing in it is executed."""
+    """Read checkpoint.pt as plain data: nothing in it is executed."""
     import torch
 
     remedy = CHECKPOINT_REMEDY
     try:
-        with warnings.catch_warnings(action="ignore"):  # of foreign pickles, which are refused anyway
+        with warnings.catch_warnings(action="ignore"):  # about foreign pickles, which are refused anyway
             state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError,
             TypeError, AssertionError, MemoryError) as error:  # fmt: skip
@@ -158,7 +158,7 @@ def _text(path: Path) -> str:
 
 
 def _object(path: Path, text: str, start: int = 0) -> dict[str, Any]:
-    """A JSON object, its texts printable; `start`: the byte of the file that `text` begins at."""
+    """Parse a JSON object and make its strings printable; `start`: byte of the file at which `text` begins."""
 
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is no number")
@@ -195,7 +195,7 @@ def _checked(
 
 
 def printable(value: Any) -> Any:
-    """Control characters in what somebody else wrote are shown, never obeyed by a terminal."""
+    """Escape control characters in foreign text, so that a terminal shows and never executes them."""
     if isinstance(value, str):
         return (
             value

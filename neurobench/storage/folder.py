@@ -1,4 +1,4 @@
-"""The folder that a run leaves behind, outputs/<name>/<id>/, and in what two of them differ."""
+"""The folder that a run leaves behind, outputs/<name>/<id>/, and differences between run folders."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from filelock import FileLock, Timeout
 from neurobench.config.errors import UserError
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.storage.atomic import make_folder, write_bytes, write_json
+from neurobench.storage.checkpoint_types import require_plain
 from neurobench.storage.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
-from neurobench.storage.plain import require_plain
 
 PROVENANCE = ("commit", "python", "host", "processor", "device", "threads", "versions", "own_code")
-PRINTOUT = "printout.txt"  # what the model's tutorial prints, of this run
+PRINTOUT = "printout.txt"  # output of the model's tutorial, for this run
 SCHEMA = 2  # 1: before configurations were stored resolved
 
 
 class InUse(UserError):
-    """Another process is computing this run."""
+    """Error: another process is computing this run."""
 
 
 class RunFolder:
-    """config.yaml, run.json, metrics.jsonl, checkpoint.pt, predictions.npz, figures/, run.log; last, result.json.
-    With some models PRINTOUT and the network in a format of their field.
+    """A run folder: config.yaml, run.json, metrics.jsonl, checkpoint.pt, predictions.npz, figures/, run.log; last,
+    result.json. Some models add PRINTOUT and the network in a format of their field.
 
-    A folder without result.json did not finish. Whoever writes holds the lock.
+    A run without result.json did not finish. The writing process holds the lock.
     """
 
     def __init__(self, path: Path):
@@ -41,7 +41,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, outputs: Path, name: str, config_hash: str, config_yaml: str) -> RunFolder:
-        """A new folder, locked. Its id is the time (UTC) and the first digits of the config hash."""
+        """Create and lock a new folder. Its id is the time (UTC) and the first digits of the config hash."""
         now = datetime.now(UTC)
         stem = f"{now:%Y%m%d-%H%M%S}-{config_hash[:6]}"
         for attempt in range(1, 10_000):
@@ -64,7 +64,7 @@ class RunFolder:
         return FileLock(self.path / ".lock", timeout=0)
 
     def acquire(self) -> None:
-        """Become the only writer. The lock goes with the process, so a killed run is free again."""
+        """Lock the folder as its only writer. The lock ends with the process, so a killed run is unlocked again."""
         try:
             self._lock.acquire()
         except Timeout:
@@ -75,7 +75,7 @@ class RunFolder:
             raise InUse(f"{self.path} is being written by process {writer}. Wait for it or stop it.") from None
 
     def clean(self) -> None:
-        """Remove what a kill during a write left behind: files that never got their name."""
+        """Remove the files left behind by a kill during a write: temporary ones that were never renamed."""
         for path in (*self.path.glob(".*.*"), *self.path.glob("figures/.*.*")):
             path.unlink(missing_ok=True)
 
@@ -92,13 +92,13 @@ class RunFolder:
 
     @property
     def label(self) -> str:
-        """name/id"""
+        """The run as name/id."""
         return f"{self.path.parent.name}/{self.path.name}"
 
     @property
     def status(self) -> str:
-        """As run.json has it, but "killed" where a run that was under way has no writer any more, and "damaged: " with
-        the reason where a file that says so is not what it was."""
+        """Status in run.json, but "killed" if a running run has no writer any more, and "damaged: " with the reason if
+        run.json or result.json is damaged."""
         try:
             status = self.record()["status"]
             if self.has("result.json"):
@@ -110,7 +110,7 @@ class RunFolder:
         return "killed" if status == "running" and not self.in_use else status
 
     def damage(self) -> list[str]:
-        """Which of its text files are damaged, and how."""
+        """List which of the text files are damaged, and how."""
         faults, read = [], {}
         for name in ("record", "result", "metrics", "config"):
             try:
@@ -124,7 +124,7 @@ class RunFolder:
 
     @property
     def is_finished(self) -> bool:
-        """Whether there is a result that can be read."""
+        """Whether the run has a readable result."""
         try:
             return self.result() is not None
         except Damaged:
@@ -134,24 +134,24 @@ class RunFolder:
         return (self.path / file).is_file()
 
     def record(self) -> dict[str, Any]:
-        """run.json: status, versions, host, seeds and hashes. This and the other files raise `Damaged`."""
+        """Read run.json: status, versions, host, seeds and hashes. All methods that read files raise `Damaged`."""
         return read_record(self.path / "run.json")
 
     def update(self, **entries: Any) -> None:
         """Set entries of run.json."""
         try:
             record = self.record()
-        except Damaged:  # absent, or what it said is lost
+        except Damaged:  # absent, or its content is lost
             record = {"schema": SCHEMA}
         updated = datetime.now(UTC).isoformat("T", "seconds")
         write_json(self.path / "run.json", {**record, **entries, "updated": updated})
 
     def config(self) -> dict[str, Any]:
-        """config.yaml as plain values."""
+        """Read config.yaml as plain values."""
         return read_config(self.path / "config.yaml")
 
     def result(self) -> dict[str, Any] | None:
-        """result.json, or None where the run did not finish."""
+        """Read result.json, or None if the run did not finish."""
         return read_result(self.path / "result.json") if self.has("result.json") else None
 
     def write_result(self, result: Mapping[str, Any]) -> None:
@@ -165,15 +165,15 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def rewrite_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Set metrics.jsonl to what the checkpoint knows, since a kill can fall between the two."""
+        """Set metrics.jsonl to the rows in the checkpoint, since a kill can occur between writing the two."""
         write_bytes(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
 
     def metrics(self) -> list[dict[str, Any]]:
-        """metrics.jsonl: a row an epoch."""
+        """Read metrics.jsonl: one row per epoch."""
         return read_metrics(self.path / "metrics.jsonl") if self.has("metrics.jsonl") else []
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
-        """Raises UserError for a state that could not be read again."""
+        """Write checkpoint.pt. Raises UserError for a state that could not be read back."""
         import torch
 
         require_plain(dict(state))
@@ -182,11 +182,11 @@ class RunFolder:
         write_bytes(self.path / "checkpoint.pt", buffer.getvalue())
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """checkpoint.pt, or None where there is none."""
+        """Read checkpoint.pt, or None if there is none."""
         return read_checkpoint(self.path / "checkpoint.pt") if self.has("checkpoint.pt") else None
 
     def save_figure(self, name: str, files: Mapping[str, bytes]) -> Path:
-        """`files`: the content of each by its kind, such as "png". Returns the first, which a page shows."""
+        """Write a figure. `files`: contents by kind, such as "png". Returns the first path, which a page shows."""
         folder = self.path / "figures"
         make_folder(folder)
         for kind, content in files.items():
@@ -196,7 +196,7 @@ class RunFolder:
 
 @contextmanager
 def choosing(outputs: Path, name: str, config_hash: str) -> Iterator[None]:
-    """One process at a time decides in which folder a configuration is computed, so that two do not compute it."""
+    """Context manager: one process at a time chooses the folder of a configuration, so that two do not compute it."""
     folder = outputs / ".locks"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -212,17 +212,17 @@ def choosing(outputs: Path, name: str, config_hash: str) -> Iterator[None]:
 
 class Difference(NamedTuple):
     key: str
-    values: tuple[Any, ...]  # one a run; None where it has no such key
+    values: tuple[Any, ...]  # one per run; None if it has no such key
 
 
 def differences(*runs: RunFolder) -> dict[str, list[Difference]]:
-    """In what runs differ: the configuration less its runtime keys, the figures, code and machine."""
+    """Differences between runs: in the configuration without its runtime keys, the figures, code and machine."""
     sections = [_sections(run) for run in runs]
     return {name: differing(*(each[name] for each in sections)) for name in sections[0]}
 
 
 def _sections(run: RunFolder) -> dict[str, dict[str, Any]]:
-    """The configuration as it stands in its file: nothing in it is resolved or acted on."""
+    """Configuration, figures and provenance of a run, as stored in its files: nothing is resolved or executed."""
     record, result = run.record(), run.result() or {}
     data = {"sha256": result.get("data", {}).get("sha256")}
     return {
@@ -233,7 +233,7 @@ def _sections(run: RunFolder) -> dict[str, dict[str, Any]]:
 
 
 def differing(*trees: Mapping[str, Any]) -> list[Difference]:
-    """Keys whose values are not the same, dots between levels, in the first tree's order and then the others'."""
+    """Dotted keys whose values differ between the trees, in the first tree's order and then the others'."""
     flats = [flat(tree) for tree in trees]
     rows = [
         Difference(key, tuple(each.get(key) for each in flats)) for key in dict.fromkeys(k for f in flats for k in f)
@@ -242,7 +242,7 @@ def differing(*trees: Mapping[str, Any]) -> list[Difference]:
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} -> {"a.b": 1}"""
+    """Flatten a tree to dotted keys: {"a": {"b": 1}} -> {"a.b": 1}."""
     values: dict[str, Any] = {}
     for key, value in tree.items():
         values |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}

@@ -1,5 +1,5 @@
-"""What a run reached on held-out samples: the only figures by which settings may be chosen. A figure of the test set
-never is one."""
+"""Figures of a run on held-out samples, the only ones by which settings may be chosen. A figure of the test set never
+is one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from neurobench.config.errors import UserError
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
 
-# Best first, where nobody says by which figure settings are ranked. A readout's is of the model that was tested; an
-# epoch's, where there is both, of one whose readout had not been fitted yet.
+# Best first, if the user does not name the figure for ranking settings. A readout's figure is of the model that was
+# tested; an epoch's, if there are both, of one whose readout had not been fitted yet.
 ACCURACIES = ("readout_validation_accuracy", "validation_accuracy")
 PREFERRED = (*ACCURACIES, "validation_loss")
 
 
 def held_out_figures(folder: RunFolder, result: Mapping[str, Any]) -> dict[str, float]:
-    """Every figure of held-out samples: of the result, and of the epoch that the run ended in (or went back to). Empty
-    where nothing was held out, or where what was held out is the test set."""
+    """All figures on held-out samples: of the result, and of the epoch that the run ended in (or returned to). Empty if
+    nothing was held out, or if the held-out samples are the test set."""
     if result["data"].get("n_validation") == 0 or _is_tested(folder, result):
         return {}
     row: Mapping[str, float] = {}
@@ -37,7 +37,7 @@ def ranking_figure(runs: Iterable[Mapping[str, float]], names: Iterable[str] = P
 
 
 def judge(folder: RunFolder, figure: str) -> float:
-    """A finished run's figure of held-out samples. Raises UserError where it has none of that name."""
+    """Figure of a finished run on held-out samples. Raises UserError if it has none of that name."""
     result = folder.result()
     assert result is not None
     figures = held_out_figures(folder, result)
@@ -48,8 +48,8 @@ def judge(folder: RunFolder, figure: str) -> float:
 
 
 def _is_tested(folder: RunFolder, result: Mapping[str, Any]) -> bool:
-    """Results of earlier versions do not say so, but their configurations do: as text, for parsing thousands of them
-    takes too long."""
+    """Whether the held-out samples are the test set. Results of earlier versions do not say so, but configurations do:
+    these are searched as text, since parsing thousands of them takes too long."""
     if "validation_is_tested" in result["data"]:
         return bool(result["data"]["validation_is_tested"])
     with contextlib.suppress(OSError, UnicodeDecodeError):

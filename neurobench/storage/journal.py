@@ -1,8 +1,8 @@
-"""What a run has sent to a device that answers later: jobs.jsonl, and the answers, jobs/KEY.npy.
+"""Journal of a run's jobs at a device that answers later: jobs.jsonl, and the answers, jobs/KEY.npy.
 
-The journal grows by a line at a time, on disk before the step that it stands for is taken: that a job is about to be
-sent, the id that the device gave it, that it came to nothing. Whoever takes the run up again knows from it what was
-paid for. An answer is a file of its own, whole or absent.
+The journal grows by one line at a time, on disk before the step that the line records is taken: a job is about to be
+sent, the device gave it an id, it failed. A process that resumes the run reads from it what was paid for. Each answer
+is a separate file, whole or absent.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
 
 FILE = "jobs.jsonl"
-REMEDY = "It no longer says which jobs are paid for: restore it, or start anew without --resume."
+REMEDY = "It no longer says which jobs are paid for: restore it, or start again without --resume."
 
 
 @dataclass
 class Attempt:
-    """A job, from the intention to send it on."""
+    """An attempt at a job, recorded before it is sent."""
 
-    tag: str  # under which the device knows it from the first moment on
+    tag: str  # by which the device knows it from the first moment
     shots: int
     seconds: float  # modelled, on the device
-    id: str | None = None  # None: whether it was sent is to be asked
-    gone: str | None = None  # why it came to nothing
+    id: str | None = None  # None: the device must be asked whether it was sent
+    gone: str | None = None  # why it failed
 
     @property
     def is_open(self) -> bool:
@@ -41,38 +41,38 @@ class Attempt:
 
 
 class Spent(NamedTuple):
-    """By all attempts, also those that came to nothing: a device may charge for them."""
+    """Shots and seconds of all attempts, including failed ones: a device may charge for them."""
 
     shots: int
     seconds: float
 
 
 class Journal:
-    """Of a run's folder, which its only writer has locked; without a folder all is kept in memory."""
+    """Journal in a run folder, which its only writer has locked; without a folder it is stored in memory."""
 
     def __init__(self, folder: Path | None):
         self.folder, self.attempts = folder, dict[str, list[Attempt]]()
         self._run = secrets.token_hex(6) if folder is None else folder.name
-        self._kept: dict[str, np.ndarray] = {}  # without a folder
+        self._kept: dict[str, np.ndarray] = {}  # answers, if there is no folder
         for line in self._read():
             self._enter(**line)
 
     def last(self, key: str) -> Attempt | None:
-        """The newest attempt at a job."""
+        """The newest attempt at a job, if any."""
         return self.attempts.get(key, [None])[-1]
 
     def intend(self, key: str, shots: int, seconds: float) -> Attempt:
-        """About to send it, for the first time or once more."""
+        """Record that a job is about to be sent, for the first time or again."""
         tag = f"{self._run}-{key}-{len(self.attempts.get(key, ())) + 1}"
         self._append(event="intent", key=key, tag=tag, shots=shots, seconds=seconds)
         return self.attempts[key][-1]
 
     def note(self, key: str, job: str) -> None:
-        """The device took it and calls it `job`."""
+        """Record that the device accepted a job under the id `job`."""
         self._append(event="job", key=key, id=job)
 
     def drop(self, key: str, reason: str) -> None:
-        """It came to nothing."""
+        """Record that a job failed."""
         self._append(event="gone", key=key, reason=scrubbed(reason))
 
     def spent(self) -> Spent:
@@ -91,7 +91,7 @@ class Journal:
             raise Damaged(path, f"is no array ({error})", "Delete it: the device is asked for it again.") from None
 
     def store(self, key: str, answer: np.ndarray) -> None:
-        """From here on the device need not be asked again."""
+        """Store an answer, after which the device need not be asked again."""
         if self.folder is None:
             self._kept[key] = answer
             return
@@ -126,7 +126,7 @@ class Journal:
             self.attempts[key][-1].gone = fields["reason"]
 
     def _read(self) -> list[dict[str, Any]]:
-        """A last line that a kill cut short did not take effect, and is cut off."""
+        """Read the lines. A last line that a kill truncated did not take effect, and is removed."""
         path = None if self.folder is None else self.folder / FILE
         if path is None or not path.is_file():
             return []

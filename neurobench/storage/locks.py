@@ -1,5 +1,5 @@
-"""Whether locks hold on a file system. A run is computed by one process at a time because its folder is locked; between
-machines that needs a file system whose locks reach from one to the other."""
+"""Check of file locks on a file system. A run is computed by one process at a time because its folder is locked; across
+machines this needs a file system that carries locks from one to the other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-# Type of a file system -> options of its mount under which a lock is seen by one machine alone.
+# Type of a file system -> mount options under which a lock is visible to one machine only.
 LOCAL_LOCKS = {
     "nfs": ("nolock", "local_lock=all", "local_lock=flock"),
     "nfs4": ("local_lock=all", "local_lock=flock"),
@@ -18,7 +18,7 @@ LOCAL_LOCKS = {
 
 
 def lock_fault(folder: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
-    """Why two machines that share `folder` could compute the same run, in words; None where nothing speaks for it."""
+    """Reason why two machines that share `folder` could compute the same run; None if there is none."""
     kind, options = _mount(folder.resolve(), mounts)
     for option in LOCAL_LOCKS.get(kind, ()):
         if option in options:
@@ -27,7 +27,7 @@ def lock_fault(folder: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
 
 
 def _mount(folder: Path, mounts: Path) -> tuple[str, list[str]]:
-    """Type and options of the mount that holds a folder; "" where the system does not say."""
+    """Type and options of the mount that contains a folder; "" if the system does not say."""
     best: tuple[int, str, list[str]] = (-1, "", [])
     for line in mounts.read_text().splitlines() if mounts.is_file() else ():
         _, point, kind, options, *_ = line.split()
@@ -38,7 +38,7 @@ def _mount(folder: Path, mounts: Path) -> tuple[str, list[str]]:
 
 
 def _local_fault(folder: Path) -> str | None:
-    """Two open files of one process are two holders to flock, which is what the lock of a run is."""
+    """Why flock, the lock of a run, fails on this machine, or None. Two open files of one process are two holders."""
     handle, name = tempfile.mkstemp(dir=folder, prefix=".lock-test.")
     other = os.open(name, os.O_RDWR)
     try:

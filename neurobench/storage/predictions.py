@@ -1,4 +1,4 @@
-"""What a run predicted for each test sample: predictions.npz."""
+"""Predictions of a run for each test sample: predictions.npz."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILE = "predictions.npz"
 
 
 class Predictions(NamedTuple):
-    """Of the N test samples, in their order; each (N,) int64."""
+    """Arrays over the N test samples, in their order; each (N,) int64."""
 
     ids: np.ndarray  # position in the source's own file order
     target: np.ndarray  # class
@@ -33,7 +33,7 @@ def write_predictions(folder: RunFolder, predictions: Predictions) -> None:
 
 
 def read_predictions(folder: RunFolder) -> Predictions | None:
-    """None where the run has no such file, as those of earlier versions. Raises Damaged."""
+    """Read predictions.npz; None if the run has no such file, as in earlier versions. Raises Damaged."""
     import numpy as np
 
     path = folder.path / FILE

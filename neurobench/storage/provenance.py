@@ -1,4 +1,4 @@
-"""Where a run was computed, which another person needs to compute it again, and the most memory that it took."""
+"""Provenance of a run, which others need to compute it again, and its peak memory."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ PACKAGES = (
 
 
 def provenance(device: str, threads: int) -> dict[str, Any]:
-    """Versions, commit, host, device and threads."""
+    """Versions, commit, host, device and threads of this process."""
     return {
         "neurobench": __version__,
         "commit": _commit(),
@@ -38,14 +38,14 @@ def provenance(device: str, threads: int) -> dict[str, Any]:
 
 
 def command() -> str:
-    """As it can be pasted into a shell."""
+    """Command line of this process, quoted for a shell."""
     return os.environ.get("NEUROBENCH_COMMAND") or shlex.join(sys.argv)
 
 
 def cores() -> int:
-    """That this process may use: of those that it may run on, as many as its container is granted the time of."""
+    """Number of cores that this process may use: those that it may run on, limited by its container's CPU quota."""
     present = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with contextlib.suppress(OSError, ValueError):  # elsewhere there is no such file, or it says "max"
+    with contextlib.suppress(OSError, ValueError):  # the file is absent, or says "max"
         quota, period = (int(word) for word in Path("/sys/fs/cgroup/cpu.max").read_text().split())
         return max(1, min(present, round(quota / period)))
     return present
@@ -59,7 +59,7 @@ def _version(name: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout that holds this package, with '+changes' where it differs; None outside one."""
+    """Commit of the checkout that contains this package, with '+changes' if files differ; None outside one."""
     folder = Path(__file__).parent
     try:
         if not _git(folder, "ls-files", "--error-unmatch", Path(__file__).name):
@@ -84,13 +84,13 @@ def _processor() -> str:
 
 
 def forget_peak() -> None:
-    """Begin anew, in a process that has run others before. Without Linux the peak is that of the process so far."""
+    """Reset the peak memory, in a process that has computed other runs. Without Linux it stays that of the process."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_mb() -> int:
-    """Resident memory in MB, its highest since `forget_peak`."""
+    """Peak resident memory in MB since `forget_peak`."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

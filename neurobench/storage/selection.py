@@ -1,4 +1,4 @@
-"""Choosing runs by what they were: by what their records say, or by any key of their configurations."""
+"""Selection of runs by their records or by any key of their configurations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REPEATING = tuple(f"{key}:".encode() for key in ("seed", *RUNTIME_KEYS))
 
 
 def configuration(folder: RunFolder) -> dict[str, Any]:
-    """Keys of what was computed, dots between levels; without those that PRESENT has under another name. Empty where
+    """Configuration of what was computed as dotted keys, without those that PRESENT has under another name. Empty if
     the file is damaged."""
     with contextlib.suppress(Damaged):
         config = flat({key: value for key, value in folder.config().items() if key not in RUNTIME_KEYS})
@@ -30,8 +30,8 @@ def configuration(folder: RunFolder) -> dict[str, Any]:
 
 
 def configurations(folders: Iterable[RunFolder]) -> list[dict[str, Any]]:
-    """The same of each, but read once where files differ in nothing but the seed and what decides no figure, as those
-    of repetitions do: reading YAML takes fifty times as long as looking at its lines."""
+    """Configurations of several runs, read once if files differ only in the seed and in keys that affect no figure, as
+    those of repetitions do: reading YAML takes fifty times as long as comparing its lines."""
     known: dict[tuple[bytes, ...], dict[str, Any]] = {}
     made = []
     for folder in folders:
@@ -46,7 +46,7 @@ def configurations(folders: Iterable[RunFolder]) -> list[dict[str, Any]]:
 
 
 def chosen(entries: Sequence[Entry], outputs: Path, where: Mapping[str, Any]) -> list[Entry]:
-    """Those whose values are as `where` says; a list means any of its values.
+    """Entries whose values match `where`; a list matches any of its values.
 
     Raises UserError for a key that no run has.
     """

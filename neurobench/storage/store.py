@@ -1,8 +1,8 @@
-"""Finding runs: one by its reference, those of one setting, or all at once.
+"""Lookup of runs: one by its reference, those of one setting, or all at once.
 
-`.index.json` keeps what the small files of all runs say, so that thousands are read in a moment. It is a cache and
-nothing more: an entry counts only while both of its files have the size and the time that they had when they were read,
-and the whole may be deleted at any time.
+`.index.json` stores the content of the small files of all runs, so that thousands are read in a moment. It is only a
+cache: an entry is valid only while both of its files have the size and the time that they had when they were read, and
+the index may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
 
 INDEX_SCHEMA = 3
-# Of run.json: what lists, tables and the report show. All else is read from the folder where it is wanted.
+# Keys of run.json that lists, tables and the report show. All others are read from the folder when needed.
 INDEXED = (
     "status", "error", "created", "started", "finished", "commit", "host", "processor", "device", "threads", "python",
     "seeds", "config_hash", "model", "dataset", "backend", "encoder", "encoders", "scale", "overrides",
@@ -33,15 +33,15 @@ class Entry(NamedTuple):
     """One run in the index."""
 
     path: str  # name/id
-    record: dict[str, Any]  # run.json, the INDEXED part; empty where it is damaged
-    result: dict[str, Any] | None  # result.json; None where the run did not finish or the file is damaged
+    record: dict[str, Any]  # run.json, the INDEXED part; empty if it is damaged
+    result: dict[str, Any] | None  # result.json; None if the run did not finish or the file is damaged
     damage: str | None = None  # "result.json is cut at byte 512"
 
     def folder(self, outputs: Path) -> RunFolder:
         return RunFolder(outputs / self.path)
 
     def status(self, outputs: Path) -> str:
-        """That of `RunFolder.status`; a finished run's folder is not read for it."""
+        """Status as in `RunFolder.status`, without reading the folder of a finished run."""
         if self.damage:
             return f"damaged: {self.damage}"
         if self.result is not None:
@@ -54,20 +54,20 @@ class Entry(NamedTuple):
 
     @property
     def moment(self) -> float:
-        """When it was begun, in seconds since 1970, whatever the time zone of its machine."""
+        """Start of the run in seconds since 1970, whatever the time zone of its machine."""
         return moment(self.record, self.path)
 
 
 def summary(path: str, status: str, record: Mapping[str, Any], result: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a table of runs needs of one: name/id, status, JOINED and metrics. None is what a run of an earlier version
-    does not say."""
+    """Values of a run for a table of runs: name/id, status, JOINED and metrics. None if a run of an earlier version
+    does not record the value."""
     known = {"seed": record.get("seeds", {}).get("root"), **record, **(result or {})}
     joined = {key: known.get(key) for key in JOINED}
     return {"run": path, "status": status, **joined, "metrics": dict((result or {}).get("metrics", {}))}
 
 
 def moment(record: Mapping[str, Any], path: str) -> float:
-    """Of a run.json, else of the id, which is a time as well (UTC; local in runs of earlier versions)."""
+    """Start of a run by its run.json, else by its id, which is a time as well (UTC; local in earlier versions)."""
     identity = path.rpartition("/")[2][:15].replace("-", "T")
     for text in (record.get("created"), record.get("started"), identity):
         with contextlib.suppress(ValueError, OverflowError):
@@ -77,26 +77,26 @@ def moment(record: Mapping[str, Any], path: str) -> float:
 
 
 def default_outputs() -> Path:
-    """The folder of all runs, as `outputs` in conf/config.yaml: NEUROBENCH_OUTPUTS, or ./outputs where it is unset
+    """The folder of all runs, as `outputs` in conf/config.yaml: NEUROBENCH_OUTPUTS, or ./outputs if it is unset
     or empty."""
     return Path(os.environ.get("NEUROBENCH_OUTPUTS") or "outputs")
 
 
 def all_runs(outputs: Path) -> Iterator[RunFolder]:
-    """Every run below `outputs`, damaged ones too, in the order of their ids."""
+    """Yield every run below `outputs`, including damaged ones, in the order of their ids."""
     for name in _folders(outputs):
         yield from runs_named(outputs, name)
 
 
 def runs_named(outputs: Path, name: str) -> Iterator[RunFolder]:
-    """Every run of a name, damaged ones too, in the order of their ids."""
+    """Yield every run of a name, including damaged ones, in the order of their ids."""
     for stem in _folders(outputs / name):
         if _stamp_of(f"{outputs}/{name}/{stem}"):
             yield RunFolder(outputs / name / stem)
 
 
 def same_setting(outputs: Path, name: str, config_hash: str) -> list[RunFolder]:
-    """Runs of one configuration whose run.json is sound, newest first."""
+    """Runs of one configuration with a valid run.json, newest first."""
     entries = []
     for run in runs_named(outputs, name):
         if f"-{config_hash[:6]}" in run.path.name:
@@ -108,9 +108,9 @@ def same_setting(outputs: Path, name: str, config_hash: str) -> list[RunFolder]:
 
 
 def find_run(outputs: Path, reference: str, finished: bool = False) -> RunFolder:
-    """The run meant by a path, an id, the beginning of an id (or of name/id), a name (its newest run), or "latest".
+    """Find a run by a path, an id, the beginning of an id (or of name/id), a name (its newest run), or "latest".
 
-    `finished`: a name and "latest" mean the newest run that finished, where there is one.
+    `finished`: a name and "latest" mean the newest run that finished, if there is one.
     """
     path = Path(reference)
     if any((path / file).is_file() for file in ("run.json", "config.yaml", "result.json")):
@@ -124,7 +124,7 @@ def find_run(outputs: Path, reference: str, finished: bool = False) -> RunFolder
         return (ended or named)[-1].folder(outputs)
     part = 0 if "/" in reference else 1
     matches = [entry for entry in entries if entry.path.split("/", part)[part].startswith(reference)]
-    # A whole id is the beginning of that of a second run of the same second
+    # A whole id is also the beginning of the id of another run started in the same second
     matches = [entry for entry in matches if entry.path.split("/", part)[part] == reference] or matches
     if len(matches) == 1:
         return matches[0].folder(outputs)
@@ -139,7 +139,7 @@ def find_run(outputs: Path, reference: str, finished: bool = False) -> RunFolder
 
 
 def _choice(reference: str) -> str:
-    """What is to be said where the name of a model, say, stands in place of a run's; else ""."""
+    """Hint for a reference that names a choice, such as a model, instead of a run; else ""."""
     from neurobench.config.compose import all_choices
     from neurobench.config.suggestions import groups_of
 
@@ -148,7 +148,7 @@ def _choice(reference: str) -> str:
 
 
 def read_index(outputs: Path) -> list[Entry]:
-    """Every run below `outputs`, damaged ones too, oldest first within a name."""
+    """Index of every run below `outputs`, including damaged ones, oldest first within a name."""
     try:
         index = json.loads((outputs / ".index.json").read_bytes())
         cached = index["runs"] if index["schema"] == INDEX_SCHEMA else {}
@@ -173,7 +173,7 @@ def read_index(outputs: Path) -> list[Entry]:
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None, str | None] | None:
-    """The rest of an Entry; None where the folder has gone since it was listed."""
+    """Record, result and damage for an Entry; None if the folder has vanished since it was listed."""
     run = RunFolder(folder)
     record: dict[str, Any] = {}
     try:
@@ -188,7 +188,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None, str | No
 
 
 def _stamps(outputs: Path) -> Iterator[tuple[str, list[int]]]:
-    """name/id and the sizes and times of its two files."""
+    """Yield name/id of each run, and the sizes and times of its two files."""
     for name in _folders(outputs):
         for stem in _folders(f"{outputs}/{name}"):
             stamp = _stamp_of(f"{outputs}/{name}/{stem}")
@@ -197,7 +197,7 @@ def _stamps(outputs: Path) -> Iterator[tuple[str, list[int]]]:
 
 
 def _stamp_of(folder: str) -> list[int]:
-    """Empty where the folder is not a run's."""
+    """Sizes and times of a run's files; empty if the folder is not a run folder."""
     stamp = _stamp(f"{folder}/run.json") + _stamp(f"{folder}/result.json")
     return stamp or _stamp(f"{folder}/config.yaml")
 
@@ -211,7 +211,7 @@ def _stamp(path: str) -> list[int]:
 
 
 def _folders(path: Path | str) -> list[str]:
-    """Names of the folders in it that are not hidden, in order; none where it does not exist."""
+    """Names of the folders in `path` that are not hidden, in order; none if it does not exist."""
     try:
         with os.scandir(path) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))

@@ -1,1 +1,1 @@
-"""Many runs: planned first, spread over processes or a cluster, and none of them twice."""
+"""Sweeps: many runs, planned first, distributed over processes or a cluster, and none computed twice."""

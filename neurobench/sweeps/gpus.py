@@ -1,4 +1,4 @@
-"""One run a GPU: which GPUs a sweep may use, and which of them a worker takes."""
+"""One run per GPU: which GPUs a sweep may use, and which of them a worker takes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-_taken: list[FileLock] = []  # held as long as this process lives
+_taken: list[FileLock] = []  # held for the lifetime of this process
 
 
 def visible_gpus(dev: Path = Path("/dev")) -> tuple[str, ...]:
-    """Those that CUDA_VISIBLE_DEVICES names, in its words (numbers or UUIDs), else all of this machine.
+    """GPUs listed in CUDA_VISIBLE_DEVICES, as written in it (numbers or UUIDs), else all of this machine.
 
-    CUDA ends its list at the first entry that is no GPU, such as -1.
+    CUDA ends the list at the first entry that is not a GPU, such as -1.
     """
     if VISIBLE in os.environ:
         words = [word.strip() for word in os.environ[VISIBLE].split(",")]
@@ -27,13 +27,13 @@ def visible_gpus(dev: Path = Path("/dev")) -> tuple[str, ...]:
 
 
 def has_gpu() -> bool:
-    """Whether this process has taken one."""
+    """Whether this process has taken a GPU."""
     return bool(_taken)
 
 
 def take_gpu(parent: int, gpus: Sequence[str]) -> str | None:
-    """The first of them that no other worker of the process `parent` has taken; to be called before torch is loaded.
-    None where all are taken."""
+    """Take the first GPU that no other worker of the process `parent` has taken; None if all are taken. Must be
+    called before torch is loaded."""
     for number, gpu in enumerate(gpus):
         lock = FileLock(Path(tempfile.gettempdir()) / f"neurobench-{parent}-gpu-{number}.lock", timeout=0)
         try:

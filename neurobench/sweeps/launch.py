@@ -1,7 +1,7 @@
 """Running the jobs of a sweep: in worker processes of this machine, on a SLURM cluster, on a Ray cluster.
 
-Each launcher takes tasks and yields (task, report) as they go on and end, in any order. All share the sweep's folder
-with their workers.
+Each launcher takes tasks and yields (task, report) as they progress and end, in any order. All share the sweep's
+folder with their workers.
 """
 
 from __future__ import annotations
@@ -25,47 +25,49 @@ from neurobench.storage.atomic import writing
 from neurobench.storage.locks import lock_fault
 from neurobench.storage.provenance import command
 from neurobench.sweeps import ray_cluster, slurm
+from neurobench.sweeps.job import Task, stop_file
 from neurobench.sweeps.local import local, submitit_local
 from neurobench.sweeps.outcome import UNDER_WAY, Batch, Launcher
 from neurobench.sweeps.plan import Job
 from neurobench.sweeps.progress import StatusTable, ended
 from neurobench.sweeps.record import Entry, SweepRecord, new_sweep_folder
-from neurobench.sweeps.work import Task, stop_file
 
 LAUNCHERS: dict[str, Launcher] = {
     "local": local, "slurm": slurm.slurm, "submitit-local": submitit_local, "ray": ray_cluster.ray,
 }  # fmt: skip
 CHECKS = {"slurm": slurm.check, "ray": ray_cluster.check}
-PROCESSORS = ("cpus_per_task", "slurm_cpus_per_task", "num_cpus")  # options of launchers
+PROCESSORS = ("cpus_per_task", "slurm_cpus_per_task", "num_cpus")  # launcher options that set them
 ONE_MACHINE = ("local", "submitit-local")
-TO_RUN = ("new", "half-done", "failed")  # states of jobs
+TO_RUN = ("new", "half-done", "failed")  # states of jobs to be run
 BROKEN = ("failed", "refused", "lost", "timed out", "out of memory")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the jobs of a sweep are run. To be made before they are planned: what the cluster refuses is said first."""
+    """How the jobs of a sweep are run. Created before they are planned, so that options that the cluster refuses are
+    reported first."""
 
     launcher: str = "local"
     workers: int | None = None  # jobs at once; None: as many as the machine or the cluster has room for
     fail_fast: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)  # of the launcher
-    detach: bool = False  # submit, and wait for nothing
+    detach: bool = False  # submit, and do not wait
 
     def __post_init__(self) -> None:
-        """Raises UserError."""
+        """Check the settings. Raises UserError if one is invalid."""
         if self.launcher not in LAUNCHERS:
             raise UserError(f"launcher {self.launcher}: there is no such launcher; there is {', '.join(LAUNCHERS)}")
         if self.workers is not None and self.workers < 1:
             raise UserError(f"workers {self.workers}: give a number of jobs at once, at least 1")
         if self.detach and self.launcher != "slurm":
-            raise UserError(f"detach: the launcher {self.launcher} ends with this command; slurm goes on without it")
+            raise UserError(f"detach: the launcher {self.launcher} ends with this command; slurm continues without it")
         if self.launcher in CHECKS:
             CHECKS[self.launcher](self.options)
 
 
 def run_jobs(jobs: Sequence[Job], settings: Settings, console: Console) -> StatusTable:
-    """Run what is not done. Raises KeyboardInterrupt after Ctrl-C, once running jobs have left their checkpoints."""
+    """Run the jobs that are not done. Raises KeyboardInterrupt after Ctrl-C, once running jobs have left their
+    checkpoints."""
     outputs = next((Path(job.plan.run.outputs) for job in jobs if job.plan is not None), Path())
     sweep = new_sweep_folder(outputs).absolute()
     tasks = {job.number: _task(job, sweep, settings) for job in jobs if _takes(job, settings)}
@@ -99,7 +101,7 @@ def run_jobs(jobs: Sequence[Job], settings: Settings, console: Console) -> Statu
 
 
 def _takes(job: Job, settings: Settings) -> bool:
-    """Jobs to run, and on a cluster those that an earlier command of the kind has left in its queue."""
+    """Whether a job is to be run, or to be followed since an earlier command has left it in SLURM's queue."""
     followed = settings.launcher == "slurm" and job.queued is not None
     return job.plan is not None and (job.state in TO_RUN or followed)
 
@@ -113,8 +115,8 @@ def _task(job: Job, sweep: Path, settings: Settings) -> Task:
 
 
 def _config(plan: Plan, settings: Settings) -> dict[str, Any]:
-    """On another machine a relative folder would be another one. Threads follow the processors that a task is given,
-    unless their number is given."""
+    """Configuration of a task. Another machine gets an absolute outputs folder, since a relative one would differ
+    there. Threads follow the processors requested per task, unless their number is set."""
     if settings.launcher in ONE_MACHINE:
         return plan.config
     processors = [settings.options[key] for key in PROCESSORS if isinstance(settings.options.get(key), int)]
@@ -123,7 +125,7 @@ def _config(plan: Plan, settings: Settings) -> dict[str, Any]:
 
 
 def _threads(given: int | str) -> int:
-    """What a job takes of its machine; several jobs at once are worth more than several threads of one."""
+    """Threads that a job uses; one for "auto", since parallel jobs gain more than threads within a job."""
     return 1 if given == "auto" else int(given)
 
 

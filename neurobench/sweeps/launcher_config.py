@@ -1,11 +1,11 @@
-"""What a site always needs, in a YAML file: `sweep --launcher-config my_cluster.yaml`.
+"""A site's default launcher settings, in a YAML file: `sweep --launcher-config my_cluster.yaml`.
 
     launcher: slurm
     partition: long
     timeout_min: 120
     setup: [module load cuda]
 
-`launcher` and `workers` are those of the command line; every other key is one of `--with`. The command line wins.
+`launcher` and `workers` are those of the command line, which takes precedence; every other key is one of `--with`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class LauncherConfig:
 
 
 def read_launcher_config(path: Path) -> LauncherConfig:
-    """Raises UserError."""
+    """Read the file. Raises UserError if it cannot be read or is invalid."""
     try:
         values = yaml.safe_load(path.read_text())
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The launchers of one machine: `local`, warm worker processes, and `submitit-local`, processes of submitit's own."""
+"""The launchers for one machine: `local`, warm worker processes, and `submitit-local`, processes of submitit."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from neurobench.config.targets import ALLOW, PLUGIN_FILES, fingerprint, import_e
 from neurobench.process import run_one_command
 from neurobench.storage.provenance import cores
 from neurobench.sweeps.gpus import visible_gpus
+from neurobench.sweeps.job import LOST, Report, Task, warm, work, work_locally
 from neurobench.sweeps.outcome import Batch, Outcome
 from neurobench.sweeps.sbatch import POOLS
-from neurobench.sweeps.work import LOST, Report, Task, warm, work, work_locally
 
 
 def local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
-    """Warm processes of this machine (joblib's loky), their thread pools pinned before anything is loaded.
+    """Run the tasks in warm processes of this machine (joblib's loky), with thread pools limited before any import.
 
-    A worker that dies takes the pool with it. Jobs that were under way are then tried once more, each alone: one
-    that dies again is the culprit and lost; the rest go on in a new pool.
+    A worker that dies breaks the pool. Jobs that were running are then tried once more, each alone: one that dies
+    again is the cause and reported as lost; the rest continue in a new pool.
     """
     loky = importlib.import_module("joblib.externals.loky")
     waiting, threads = list(tasks), batch.threads
     gpus = visible_gpus() if any(task.config["device"] != "cpu" for task in tasks) else ()
-    workers = min(batch.workers or max(1, cores() // threads), len(gpus) or len(tasks))  # one run a GPU
+    workers = min(batch.workers or max(1, cores() // threads), len(gpus) or len(tasks))  # one run per GPU
     while waiting:
         ended: set[int] = set()
         try:
@@ -49,7 +49,7 @@ def local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
 
 
 def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int, gpus: tuple[str, ...]) -> Iterator[Outcome]:
-    # A pool is kept for the next sweep where nothing of this differs: not where code was edited or allowed since.
+    # A pool is reused by the next sweep if none of this has changed, such as code that was edited or allowed since.
     code = [fingerprint(module) for module in PLUGIN_FILES]
     env = {**{name: str(threads) for name in POOLS}, ALLOW: os.environ.get(ALLOW, "")}
     here = str(Path.cwd())
@@ -69,7 +69,8 @@ def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int, gpus: tu
 
 @contextlib.contextmanager
 def _tidying_in_silence() -> Iterator[None]:
-    """What starts here removes the pool's semaphores where this process is killed, without a warning that it did."""
+    """Context manager: a process started within it removes the pool's semaphores without a warning if this process
+    is killed."""
     before = os.environ.get("PYTHONWARNINGS")
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker:UserWarning")))
     try:
@@ -82,7 +83,7 @@ def _tidying_in_silence() -> Iterator[None]:
 
 
 def submitit_local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
-    """Through submitit's processes on this machine, all at once: each run has an interpreter of its own."""
+    """Run the tasks in submitit's processes on this machine, all at once, each in a separate interpreter."""
     submitit = import_extra("submitit", "slurm", "this launcher")
     executor = submitit.AutoExecutor(folder=f"{tasks[0].sweep}/submitit", cluster="local")
     try:
@@ -99,7 +100,7 @@ def submitit_local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
 
 
 class _Requeued:
-    """What submitit calls: the job, and `checkpoint` once its time runs out."""
+    """Callable for submitit: it runs the job; `checkpoint` queues it again when its time runs out."""
 
     def __call__(self, task: Task) -> Report:
         run_one_command(as_worker=True)

@@ -1,4 +1,4 @@
-"""What a launcher is given, and what it gives back: the report of each job as it stands."""
+"""Input and output of a launcher: its batch, and the current report of each job."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from neurobench.sweeps.work import Report, Task
+from neurobench.sweeps.job import Report, Task
 
-UNDER_WAY = ("pending", "running")  # statuses of reports after which another one follows
+UNDER_WAY = ("pending", "running")  # statuses of reports that another one follows
 
 Outcome = tuple[Task, Report]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """How a launcher is to run its tasks."""
+    """Settings with which a launcher runs its tasks."""
 
-    workers: int | None  # jobs at once; None: as many as the place has room for
+    workers: int | None  # jobs at once; None: as many as the machine or cluster has room for
     threads: int  # of each job
-    say: Callable[[str], None]  # a line to the person who waits
+    say: Callable[[str], None]  # prints a line for the user
     options: Mapping[str, Any] = field(default_factory=dict)  # of the launcher
-    detach: bool = False  # submit and wait for nothing
+    detach: bool = False  # submit and do not wait
     gpu: bool = False  # whether a job says device=cuda
 
 
@@ -33,12 +33,12 @@ Launcher = Callable[[Sequence[Task], Batch], Iterator[Outcome]]
 
 
 def ended(report: Report) -> bool:
-    """Whether a worker's word is its last. After "interrupted" the scheduler decides."""
+    """Whether a worker's report is final. After "interrupted" the scheduler decides."""
     return bool(report) and report["status"] not in (*UNDER_WAY, "interrupted")
 
 
 def is_visible(report: Report) -> bool:
-    """Whether a run that is said to have finished can be seen from here."""
+    """Whether the result of a run reported as finished is visible from this machine."""
     if report["status"] != "finished":
         return True
     folder = Path(report["folder"])
@@ -54,7 +54,7 @@ def out_of_sight(report: Report) -> Report:
 
 
 def awaited(report: Report, seconds: float = 30) -> Report:
-    """The report, once what it says can be seen from here; or that it cannot."""
+    """Wait until a report's result is visible from this machine; return the report, or "lost" if it never is."""
     deadline = time.monotonic() + seconds
     while not is_visible(report):
         if time.monotonic() > deadline:
@@ -64,14 +64,14 @@ def awaited(report: Report, seconds: float = 30) -> Report:
 
 
 class Visibility:
-    """Last words of workers, each once the result that it speaks of can be seen from here."""
+    """Final reports of workers, each once its result is visible from this machine."""
 
     def __init__(self, patience_s: float):
         self.patience_s = patience_s
-        self.deadlines: dict[tuple[str, int], float] = {}  # of results that are not seen yet
+        self.deadlines: dict[tuple[str, int], float] = {}  # of results that are not visible yet
 
     def checked(self, task: Task) -> Report | None:
-        """None: not ended, or not to be seen yet."""
+        """Final report of a task; None if it has not ended or its result is not visible yet."""
         report = task.last_report()
         if not ended(report):
             return None

@@ -1,4 +1,4 @@
-"""From overrides to jobs, and which of them are done."""
+"""Planning of a sweep: from overrides to jobs, and which of them are done."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from neurobench.experiment.plan import Plan, parse
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.store import runs_named
+from neurobench.sweeps.job import Task
 from neurobench.sweeps.queued import queued_tasks
-from neurobench.sweeps.work import Task
 
 State = Literal["finished", "half-done", "failed", "running elsewhere", "queued elsewhere", "new", "refused", "twice"]
 
@@ -35,11 +35,11 @@ class Job:
 
     number: int
     overrides: tuple[str, ...]
-    plan: Plan | None  # None where it is refused
+    plan: Plan | None  # None if it is refused
     state: State
-    folder: Path | None = None  # where it is finished or goes on
+    folder: Path | None = None  # of a run that is finished or resumes
     faults: tuple[str, ...] = ()  # why it is refused
-    queued: Task | None = None  # that an earlier sweep has left in a scheduler's queue
+    queued: Task | None = None  # left in a scheduler's queue by an earlier sweep
 
     @property
     def hash(self) -> str:
@@ -51,16 +51,16 @@ class Job:
 
 
 def jobs_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Job]:
-    """A job for each combination of the swept values, in Hydra's order. Raises ConfigError where none composes, and for
-    resume=false.
+    """Jobs, one for each combination of the swept values, in Hydra's order. Raises ConfigError if they do not compose,
+    and for resume=false.
 
-    A sweep always resumes: what they say of that otherwise is left out.
+    A sweep always resumes: resume=true is dropped.
     """
     said = [word for word in overrides if word.startswith("resume=")]
     if others := [word for word in said if word != "resume=true"]:
         raise ConfigError(
             [
-                f"{others[0]} would have no effect: a sweep goes on with what is unfinished and leaves alone what has "
+                f"{others[0]} would have no effect: a sweep resumes unfinished jobs and leaves alone what has "
                 "finished. To compute all of it anew, name another folder: outputs=FOLDER"
             ]
         )
@@ -74,7 +74,7 @@ def jobs_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Job
 
 
 def combinations(overrides: Sequence[str], compose: Composer) -> Iterator[tuple[tuple[str, ...], DictConfig]]:
-    """The overrides of each job and its configuration.
+    """Yield the overrides of each job and its configuration.
 
     Hydra composes each choice of groups once; plain values are set on a copy, as Hydra itself sets them last.
     """
@@ -99,7 +99,7 @@ def combinations(overrides: Sequence[str], compose: Composer) -> Iterator[tuple[
 
 
 def _is_plain(override: Override) -> bool:
-    """A swept key that takes numbers or texts: nothing else in the configuration can depend on its choice."""
+    """Whether a swept key takes numbers or strings: then nothing else in the configuration can depend on its choice."""
     return (
         override.is_sweep_override()
         and not (override.is_add() or override.is_force_add() or override.is_delete())
@@ -111,7 +111,7 @@ def _is_plain(override: Override) -> bool:
 
 def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
     jobs: list[Job] = []
-    stamps: dict[str | None, str] = {}  # data root -> what lies there
+    stamps: dict[str | None, str] = {}  # data root -> stamp of its files
     planned: set[tuple[str, str, str]] = set()
     recorded: dict[tuple[str, str], dict[str, RunFolder]] = {}  # outputs, name -> config hash -> run
     queues: dict[str, dict[tuple[str, str], Task]] = {}  # outputs -> name, config hash -> task in a queue
@@ -141,10 +141,10 @@ def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
 
 
 def _runs_by_hash(outputs: Path, name: str) -> dict[str, RunFolder]:
-    """The run that counts for each configuration: a finished one before an unfinished one, then the newest."""
+    """The run to use for each configuration: a finished one before an unfinished one, then the newest."""
     runs: dict[str, RunFolder] = {}
     for run in runs_named(outputs, name):  # oldest first
-        with contextlib.suppress(Damaged):  # whose run.json is lost, is nobody's run
+        with contextlib.suppress(Damaged):  # a folder whose run.json cannot be read is ignored
             key = str(run.record().get("config_hash"))
             if key not in runs or run.is_finished or not runs[key].is_finished:
                 runs[key] = run
@@ -152,7 +152,8 @@ def _runs_by_hash(outputs: Path, name: str) -> dict[str, RunFolder]:
 
 
 def _state(folder: RunFolder | None, stamp_now: str) -> tuple[State, Path | None]:
-    """A run whose data have changed since is not this job's; whether their content has, is seen when they are read."""
+    """State and folder of a job's run. One whose data have changed does not count, judged by names, sizes and times;
+    the content is compared when the data are read."""
     if folder is None or folder.record().get("data", {}).get("stamp", stamp_now) != stamp_now:
         return "new", None
     if folder.is_finished:

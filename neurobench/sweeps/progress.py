@@ -1,4 +1,4 @@
-"""What a person sees of a sweep: a live table on a terminal, elsewhere a line for each job that ends; then the
+"""Progress display of a sweep: a live table on a terminal, elsewhere a line for each job that ends; then the
 outcome."""
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE, QUEUED
-from neurobench.sweeps.work import Report, Task
+from neurobench.sweeps.job import Report, Task
 
 if TYPE_CHECKING:
-    from neurobench.sweeps.plan import Job  # Hydra with it
+    from neurobench.sweeps.plan import Job  # which imports Hydra
 
-# Status -> its colour, and its place in the live table.
+# Status -> its style, and its rank in the live table.
 STYLES = {
     "running": ("bold blue", 0),
     "failed": ("bold red", 1),
@@ -31,7 +31,7 @@ STYLES = {
     "preempted": ("yellow", 1),
     "cancelled": ("yellow", 1),
     "interrupted": ("yellow", 1),
-    "queued": ("yellow", 2),  # jobs of the run, at a device that answers later
+    "queued": ("yellow", 2),  # the run has jobs at a device that answers later
     "half-done": ("cyan", 2),
     "new": ("", 2),
     "waiting": ("dim", 2),
@@ -42,7 +42,7 @@ STYLES = {
     "left alone": ("dim", 4),
     "twice": ("dim", 4),
 }
-ROWS = 30  # of the live table
+ROWS = 30  # shown in the live table
 COLUMNS = ("job", "what", "state", "epoch", "time", "accuracy")
 RIGHT = ("job", "epoch", "time", "accuracy")
 
@@ -52,20 +52,20 @@ def styled(status: str) -> Text:
 
 
 def counts(statuses: Iterable[str]) -> str:
-    """ "2 finished, 1 new" """
+    """Number of jobs with each status: "2 finished, 1 new"."""
     return ", ".join(f"{n} {status}" for status, n in Counter(statuses).items())
 
 
 class StatusTable:
-    """All jobs of a sweep and what became of them."""
+    """All jobs of a sweep and their states."""
 
     def __init__(self, jobs: Sequence[Job], tasks: Mapping[int, Task]):
         self.jobs, self.tasks = jobs, tasks
         self.reports: dict[int, Report] = {}  # of jobs that have ended
-        self.under_way: dict[int, Report] = {}  # of jobs in a scheduler's queue or hands
+        self.under_way: dict[int, Report] = {}  # of jobs that a scheduler has queued or runs
 
     def report(self, job: Job) -> Report:
-        """The newest word on a job: of the launcher, of its worker, of the plan."""
+        """Latest report on a job: from the launcher, else from its worker, else from the plan."""
         if job.number in self.reports:
             return self.reports[job.number]
         if job.number in self.under_way:
@@ -77,21 +77,21 @@ class StatusTable:
         return {"status": job.state, **folder, **faults}
 
     def _live(self, job: Job) -> Report:
-        """How far a job is whose scheduler says that it runs."""
+        """Progress of a job that is running according to its scheduler; empty for any other."""
         if self.under_way[job.number]["status"] != "running":
             return {}
         report = self.tasks[job.number].last_report()
         return report if report.get("status") == "running" else {}
 
     def __rich__(self) -> Table:
-        """Called at each refresh."""
+        """Render the table; called at each refresh."""
         rows = [(job.number, job.label, self.report(job)) for job in self.jobs]
         return board(rows, next((task.sweep for task in self.tasks.values()), ""))
 
 
 def board(rows: Iterable[tuple[int, str, Report]], sweep: str) -> Table:
-    """Number, overrides and report of each job, those under way first; of a cluster, also where they are.
-    `sweep`: the folder of their logs."""
+    """Table of the number, overrides and report of each job, running ones first; on a cluster also its id and host.
+    `sweep`: folder of the logs."""
     ordered = sorted(rows, key=lambda row: (STYLES[row[2]["status"]][1], row[0]))
     elsewhere = any(report.get("job_id") or report.get("node") for *_, report in ordered)
     table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
@@ -122,7 +122,7 @@ def _row(number: int, label: str, report: Report) -> tuple[str | Text, ...]:
 
 
 def ended(job: Job, report: Report, done: int, total: int) -> str:
-    """A job that ended, in a line."""
+    """One-line summary of a job that has ended."""
     accuracy = report.get("test_accuracy")
     figure = "" if accuracy is None else f"  test accuracy {accuracy:.2%}"
     seconds = f"  {report['seconds']:.1f} s" if "seconds" in report else ""
@@ -130,7 +130,7 @@ def ended(job: Job, report: Report, done: int, total: int) -> str:
 
 
 def print_outcome(console: Console, outcome: Sequence[tuple[str, Report]], noun: str, note: str = "") -> None:
-    """How many finished, and of each other one why not. `outcome`: overrides and report of each job."""
+    """Print how many jobs finished, and why each other one did not. `outcome`: overrides and report of each job."""
     statuses = [report["status"] for _, report in outcome]
     total = len(statuses) - statuses.count("twice")
     console.print(f"\n{statuses.count('finished')} of {total} {noun} finished{note}", highlight=False)
@@ -142,8 +142,8 @@ def print_outcome(console: Console, outcome: Sequence[tuple[str, Report]], noun:
 
 
 def exit_code(statuses: Sequence[str]) -> int:
-    """FINE where all finished or are computed by somebody else, QUEUED where some of these wait for a device,
-    BAD_USAGE where all were refused, FAILED else."""
+    """Exit code of a sweep: FINE if all jobs finished or are computed by another process, QUEUED if some of these
+    wait for a device, BAD_USAGE if all were refused, otherwise FAILED."""
     if set(statuses) == {"refused"}:
         return BAD_USAGE
     if not set(statuses) <= {"finished", "twice", "running elsewhere", "queued elsewhere", "queued"}:

@@ -13,17 +13,17 @@ from typing import Any
 from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.targets import import_extra
 from neurobench.storage.provenance import cores
+from neurobench.sweeps.job import LOST, Report, Task, take_up
 from neurobench.sweeps.outcome import Batch, Outcome, awaited
 from neurobench.sweeps.sbatch import travelling
-from neurobench.sweeps.work import LOST, Report, Task, take_up
 
 OPTIONS = ("num_cpus", "num_gpus", "resources", "memory", "accelerator_type", "max_retries")
-TRIES = 3  # of a job whose worker was stopped, as by a node that goes
-UNSEEN = "unseen"  # report of a node that does not see the sweep's folder
+TRIES = 3  # attempts at a job whose worker was stopped, as when its node leaves
+UNSEEN = "unseen"  # report of a node that cannot see the sweep's folder
 
 
 def ray(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
-    """As many at once as the cluster has room for."""
+    """Run the tasks on a Ray cluster, as many at once as it has room for."""
     cluster = _Cluster(batch)
     tries: dict[int, int] = {}
     waiting = deque(tasks)
@@ -47,7 +47,7 @@ def ray(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
 
 
 class _Cluster:
-    """Ray, and which of its nodes get jobs."""
+    """A Ray cluster and its nodes that can run the jobs."""
 
     def __init__(self, batch: Batch):
         self.ray, self.say = import_extra("ray", "ray", "this launcher"), batch.say
@@ -60,8 +60,8 @@ class _Cluster:
         environment = {"env_vars": travelling(batch.threads)}
         self.remote = self.ray.remote(runtime_env=environment, **options)(run_remotely)
         self.here = str(Path.cwd())
-        self.excluded: dict[str, str] = {}  # node that does not see the sweep's folder -> its host
-        self.submitted = 0  # to the others, in turn
+        self.excluded: dict[str, str] = {}  # node that cannot see the sweep's folder -> its host
+        self.submitted = 0  # tasks submitted to the remaining nodes, in turn
 
     def submit(self, task: Task) -> Any:
         if not self.excluded:
@@ -73,7 +73,7 @@ class _Cluster:
         return self.remote.options(scheduling_strategy=one).remote(task, self.here)
 
     def next(self, running: list[Any]) -> tuple[Any, Report]:
-        """The first of them that ends, and its report."""
+        """Wait for one of these to end; return it and its report."""
         (done,), _ = self.ray.wait(running, num_returns=1)
         try:
             return done, self.ray.get(done)
@@ -82,7 +82,7 @@ class _Cluster:
             return done, {"status": "lost", "error": f"{LOST}: {cause}"}
 
     def exclude(self, report: Report) -> None:
-        """Raises UserError where no node is left."""
+        """Exclude a report's node from the sweep. Raises UserError if no node is left."""
         if report["node"] not in self.excluded:
             self.say(f"{report['host']} gets none of the jobs: {report['error']}")
         self.excluded[report["node"]] = report["host"]
@@ -105,7 +105,7 @@ class _Cluster:
 
 
 def run_remotely(task: Task, here: str) -> Report:
-    """On a node of the cluster, from the folder where the sweep was started, whatever the node's own is."""
+    """Run a task on a node of the cluster, in the folder where the sweep was started."""
     node = import_extra("ray", "ray", "this launcher").get_runtime_context().get_node_id()
     place = {"host": platform.node(), "node": node}
     for folder in (task.sweep, here):
@@ -116,7 +116,7 @@ def run_remotely(task: Task, here: str) -> Report:
 
 
 def check(options: Mapping[str, Any]) -> None:
-    """Raises UserError where Ray is not installed or does not know an option."""
+    """Check the options. Raises UserError if Ray is not installed or an option is unknown or not a number."""
     import_extra("ray", "ray", "this launcher")
     for key in options:
         if key not in OPTIONS:

@@ -1,10 +1,10 @@
-"""What a sweep leaves in its folder for whoever asks later: its jobs, and the arrays that were handed to SLURM.
+"""The record of a sweep in its folder, for later queries: its jobs, and the arrays that were submitted to SLURM.
 
 <outputs>/.sweeps/<time>/
-    N.json, N.log       what job N last reported, and what it printed
-    stop                jobs that have not begun are left alone
-    queue/sweep.json    launcher, command, its jobs
-    queue/N.json        what the worker of job N is handed
+    N.json, N.log       the latest report of job N, and its output
+    stop                if it exists, jobs that have not begun are skipped
+    queue/sweep.json    launcher, command, jobs
+    queue/N.json        the task that the worker of job N reads
     queue/array-K.json  an array of SLURM and the jobs behind each index; queue/array-K.sh is its script
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 from neurobench.config.errors import UserError
 from neurobench.storage.atomic import make_folder, write_json
 
-PREFIX = "neurobench-"  # of the name of an array in SLURM
+PREFIX = "neurobench-"  # of array names in SLURM
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Array:
-    """An array of SLURM. Its name says which sweep it is of, so that it is known before SLURM gives it an id."""
+    """An array of SLURM. Its name identifies the sweep, so that it can be recognised before SLURM assigns an id."""
 
-    part: int  # of the sweep's arrays
+    part: int  # index among the sweep's arrays
     name: str
-    groups: tuple[tuple[int, ...], ...]  # numbers of the jobs behind each index, one after the other
-    id: str | None = None  # None: whoever submitted it was stopped before SLURM answered
+    groups: tuple[tuple[int, ...], ...]  # numbers of the jobs behind each index, run one after the other
+    id: str | None = None  # None: the submitting process was stopped before SLURM answered
 
 
 @dataclass(frozen=True)
 class SweepRecord:
-    """A sweep as its folder tells it."""
+    """A sweep as recorded in its folder."""
 
     folder: Path
     launcher: str
@@ -64,12 +64,12 @@ class SweepRecord:
         write_json(self.folder / "queue" / "sweep.json", {**values, "jobs": [asdict(entry) for entry in self.entries]})
 
     def arrays(self) -> list[Array]:
-        """Those that were handed to SLURM, in order."""
+        """Arrays that were submitted to SLURM, in order."""
         return sorted(map(_array, (self.folder / "queue").glob("array-*.json")), key=lambda array: array.part)
 
 
 def new_sweep_folder(outputs: Path) -> Path:
-    """Where a sweep keeps its jobs' reports and logs; it is not made yet."""
+    """Folder for the reports and logs of a new sweep's jobs; it is not created yet."""
     return outputs / ".sweeps" / f"{datetime.now():%Y%m%d-%H%M%S-%f}"
 
 
@@ -82,7 +82,7 @@ def write_array(sweep: Path, array: Array) -> None:
 
 
 def remove_array(sweep: Path, array: Array) -> None:
-    """One that SLURM did not take."""
+    """Delete the record of an array that SLURM did not accept."""
     (sweep / "queue" / f"array-{array.part}.json").unlink()
 
 
@@ -91,7 +91,7 @@ def read_array(sweep: Path, part: int) -> Array:
 
 
 def array_of_name(outputs: Path, name: str) -> tuple[Path, Array] | None:
-    """The sweep and the array that SLURM knows by this name; None where it is not one of a sweep below `outputs`."""
+    """Sweep folder and array that have this name in SLURM; None if it belongs to no sweep below `outputs`."""
     stamp, _, part = name.removeprefix(PREFIX).rpartition("-")
     sweep = outputs / ".sweeps" / stamp
     if not name.startswith(PREFIX) or not (sweep / "queue" / f"array-{part}.json").is_file():
@@ -105,7 +105,7 @@ def recorded(outputs: Path) -> list[Path]:
 
 
 def find_sweep(outputs: Path, reference: str) -> SweepRecord:
-    """The sweep meant by its time or the beginning of it, or "latest". Raises UserError."""
+    """Find a sweep by its timestamp, the beginning of it, or "latest". Raises UserError unless exactly one matches."""
     folders = recorded(outputs)
     matches = folders[-1:] if reference == "latest" else [each for each in folders if each.name.startswith(reference)]
     if len(matches) != 1:
@@ -116,7 +116,7 @@ def find_sweep(outputs: Path, reference: str) -> SweepRecord:
 
 
 def read_sweep(folder: Path) -> SweepRecord:
-    """Raises UserError where the record is damaged."""
+    """Read the record of a sweep. Raises UserError if it is damaged."""
     values = _read(folder / "queue" / "sweep.json")
     try:
         entries = tuple(Entry(**entry) for entry in values["jobs"])

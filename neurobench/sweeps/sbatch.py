@@ -1,4 +1,4 @@
-"""What a task asks of SLURM: from KEY=VALUE of `--with` to the words of `sbatch`, checked by sbatch itself."""
+"""The resource request of a SLURM task: from KEY=VALUE of `--with` to options of `sbatch`, checked by sbatch itself."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ SINGLE = ("nodes", "tasks_per_node", "ntasks_per_node")
 
 @dataclass(frozen=True)
 class Request:
-    """What each task of an array asks for."""
+    """Resources that each task of an array requests."""
 
     timeout_min: int = 24 * 60
-    cpus_per_task: int | None = None  # None: as many as the run has threads
+    cpus_per_task: int | None = None  # None: the run's number of threads
     array_parallelism: int | None = None  # tasks at once; None: the cluster decides
-    max_num_timeout: int = 100  # how often a run that is out of time is queued again
+    max_num_timeout: int = 100  # how often a run that reached its time limit is queued again
     signal_delay_s: int = 90  # seconds before the limit at which a run leaves its checkpoint
-    jobs_per_task: int = 1  # short runs one after the other in a process that has everything loaded
+    jobs_per_task: int = 1  # short runs one after the other in a process that loads everything once
     python: str = shlex.quote(sys.executable)  # a shell command, so that a container can be entered
-    setup: tuple[str, ...] = ()  # shell lines before it
+    setup: tuple[str, ...] = ()  # shell lines executed before it
     flags: Mapping[str, str] = field(default_factory=dict)  # option of sbatch -> value
 
     def with_gpu(self) -> Request:
-        """One GPU, unless it says already how it wants them."""
+        """The request with one GPU added, unless its options already refer to GPUs."""
         if any("gpu" in f"{key}={value}" for key, value in self.flags.items()):
             return self
         return replace(self, flags={**self.flags, "gpus-per-node": "1"})
 
     def words(self, threads: int) -> list[str]:
         """Options of sbatch for one task."""
-        delay = min(self.signal_delay_s, self.timeout_min * 20)  # a third of a short limit at most
+        delay = min(self.signal_delay_s, self.timeout_min * 20)  # at most a third of a short limit
         options = {
             "time": str(self.timeout_min),
             "cpus-per-task": str(self.cpus_per_task or threads),
@@ -59,14 +59,14 @@ class Request:
         return [f"--{key}={value}" if value else f"--{key}" for key, value in {**options, **self.flags}.items()]
 
     def check(self) -> None:
-        """Ask sbatch whether it would take such a task. Raises UserError with its own words."""
+        """Ask sbatch whether it would accept such a task. Raises UserError with its message."""
         with tempfile.NamedTemporaryFile("w", suffix=".sh") as script:
             script.write("#!/bin/bash\n")
             script.flush()
             _answer(["sbatch", "--test-only", *self.words(1), script.name], "SLURM refuses such jobs")
 
     def submit(self, sweep: Path, array: Array, threads: int, at_once: int | None) -> str:
-        """Hand an array to SLURM and return its id. Raises UserError with sbatch's own words."""
+        """Submit an array to SLURM and return its id. Raises UserError with sbatch's message."""
         script = sweep / "queue" / f"array-{array.part}.sh"
         script.write_text(self.script(threads))
         last = len(array.groups) - 1
@@ -84,15 +84,15 @@ class Request:
         return answer.strip().partition(";")[0]
 
     def script(self, threads: int) -> str:
-        """It carries what a run reads of the environment, whatever `sbatch --export` says; and Python takes the place
-        of the shell, since SLURM signals that process."""
+        """Shell script of a task. It exports the variables that a run reads, whatever `sbatch --export` says; and
+        Python replaces the shell, since SLURM signals that process."""
         lines = [f"export {key}={shlex.quote(value)}" for key, value in sorted(travelling(threads).items())]
         call = f'exec {self.python} -P -u -m neurobench.sweeps.slurm_task "$@"'
         return "\n".join(["#!/bin/bash", *lines, *self.setup, call, ""])
 
 
 def travelling(threads: int) -> dict[str, str]:
-    """Variables that a run on another machine has in common with the process that starts it."""
+    """Environment variables that a run on another machine shares with the process that starts it."""
     env = {key: value for key, value in os.environ.items() if key.startswith("NEUROBENCH_") or key in CARRIED}
     return {**env, **{name: str(threads) for name in POOLS}}
 
@@ -105,7 +105,7 @@ def _answer(words: Sequence[str], meaning: str) -> str:
 
 
 def read_request(options: Mapping[str, Any]) -> Request:
-    """Raises UserError with every fault. Keys may have submitit's prefix `slurm_`."""
+    """Parse the options of `--with`. Raises UserError with every fault. Keys may have submitit's prefix `slurm_`."""
     values = {key.removeprefix("slurm_"): value for key, value in options.items()}
     faults: list[str] = []
     counts = {key: _count(key, values[key], least, faults) for key, least in COUNTS.items() if key in values}

@@ -1,5 +1,5 @@
-"""What SLURM says of the tasks of its arrays. It is asked by `squeue`, which needs no accounting; of what it has
-forgotten (MinJobAge, five minutes as a rule), by `sacct` where the cluster keeps accounts."""
+"""States of the tasks of SLURM arrays. They come from `squeue`, which needs no accounting; those that it has
+forgotten (MinJobAge, usually five minutes) from `sacct` if the cluster keeps accounts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from neurobench.config.errors import UserError
 
-# States of a task that has not ended (squeue, "JOB STATE CODES"); each other one is an end.
+# States of a task that has not ended (squeue, "JOB STATE CODES"); every other one is final.
 ACTIVE = (
     "PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "STOPPED", "RESIZING", "SIGNALING", "STAGE_OUT",
     "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD",
 )  # fmt: skip
 FORMAT = "%F|%K|%T|%r|%N|%j"
-# State of SLURM -> our status and what is to be said of it.
+# State of SLURM -> status of the report and its message.
 ENDS = {
     "CANCELLED": ("cancelled", "cancelled (scancel)"),
     "TIMEOUT": ("timed out", "out of time: give more, --with timeout_min=MINUTES"),
@@ -30,11 +30,11 @@ ENDS = {
 
 
 class TaskState(NamedTuple):
-    """A task of an array as SLURM tells it."""
+    """A task of an array as reported by SLURM."""
 
     array_id: str
     task: int  # index within the array
-    state: str  # SLURM's word: PENDING, RUNNING, COMPLETED, ...
+    state: str  # SLURM's term: PENDING, RUNNING, COMPLETED, ...
     reason: str  # why it is pending
     host: str
 
@@ -48,7 +48,7 @@ class TaskState(NamedTuple):
 
 
 def ask(words: Sequence[str], seconds: float = 60) -> subprocess.CompletedProcess[str]:
-    """Run one of SLURM's commands. Raises UserError where it is not installed or does not answer."""
+    """Run one of SLURM's commands. Raises UserError if it is not installed or does not answer."""
     try:
         return subprocess.run(words, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL)
     except FileNotFoundError:
@@ -61,14 +61,14 @@ def ask(words: Sequence[str], seconds: float = 60) -> subprocess.CompletedProces
 
 
 def own_words(answer: subprocess.CompletedProcess[str]) -> str:
-    """What a command that failed said, in a line."""
+    """Message of a command that failed, on one line."""
     lines = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
     return "; ".join(line.removeprefix("sbatch: error: ").strip() for line in lines) or f"exit {answer.returncode}"
 
 
 def task_states() -> dict[tuple[str, int], TaskState] | None:
-    """(Array's name, index) -> state of each task of this user that SLURM remembers, the newest array of a name;
-    None where SLURM does not answer just now."""
+    """State of each task of this user that SLURM remembers, by (array's name, index), for the newest array of a name;
+    None if SLURM does not answer at the moment."""
     if shutil.which("squeue") is None:
         return None
     try:
@@ -86,7 +86,7 @@ def task_states() -> dict[tuple[str, int], TaskState] | None:
 
 
 def forgotten_state(job_id: str) -> str:
-    """The state by accounting of a task that squeue no longer lists; "" where the cluster keeps no accounts."""
+    """State, according to accounting, of a task that squeue no longer lists; "" if the cluster keeps no accounts."""
     if shutil.which("sacct") is None:
         return ""
     answer = ask(["sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job_id}", "--format=State"])
@@ -105,7 +105,7 @@ def exit_of(job_id: str) -> str:
 
 
 def max_array_size() -> int:
-    """How many tasks one array may have."""
+    """Maximum number of tasks in one array."""
     answer = ask(["scontrol", "show", "config"])
     sizes = [line.partition("=")[2] for line in answer.stdout.splitlines() if line.startswith("MaxArraySize")]
     if answer.returncode or not sizes:
@@ -114,7 +114,7 @@ def max_array_size() -> int:
 
 
 def cancel(ids: Sequence[str]) -> None:
-    """End arrays or tasks. Raises UserError with SLURM's own words."""
+    """Cancel arrays or tasks. Raises UserError with SLURM's message."""
     answer = ask(["scancel", *ids])
     if answer.returncode:
         raise UserError(f"launcher slurm: scancel {' '.join(ids)}: {own_words(answer)}")

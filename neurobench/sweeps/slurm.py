@@ -1,7 +1,7 @@
-"""The launcher `slurm`: arrays of SLURM, followed by the reports of their tasks and by what the scheduler says.
+"""The launcher `slurm`: arrays of SLURM, tracked by the reports of their tasks and by the scheduler's states.
 
-Nothing is lost with the process that waits: whoever gives the same command again finds the tasks in the queue and
-follows them.
+Nothing is lost if the waiting process ends: the same command, typed again, finds the tasks in the queue and follows
+them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from neurobench.config.errors import UserError
+from neurobench.sweeps.job import LOST, Report, Task
 from neurobench.sweeps.outcome import Batch, Outcome, Visibility, ended
 from neurobench.sweeps.record import new_array, remove_array, write_array
 from neurobench.sweeps.sbatch import Request, read_request
@@ -25,15 +26,15 @@ from neurobench.sweeps.scheduler import (
     max_array_size,
     task_states,
 )
-from neurobench.sweeps.work import LOST, Report, Task
 
-POLL_S = 1.0  # between looks at the reports
-GRACE_S = 3  # for the last word of a task that SLURM says has ended
-PATIENCE_S = 30  # for a report that lags behind the scheduler's word, as on NFS
+POLL_S = 1.0  # between readings of the reports
+GRACE_S = 3  # for the final report of a task that has ended according to SLURM
+PATIENCE_S = 30  # for a report that lags behind the scheduler's state, as on NFS
 
 
 def slurm(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
-    """One array of SLURM, or several where MaxArraySize is smaller; those in the queue already are followed."""
+    """Submit one array of SLURM, or several if MaxArraySize is smaller, and follow all tasks, also those already
+    queued."""
     new = [task for task in tasks if task.array is None]
     submitted = [task for task in tasks if task.array is not None]
     if new:
@@ -44,12 +45,14 @@ def slurm(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
     try:
         yield from follow(submitted)
     except KeyboardInterrupt:
-        batch.say("the jobs go on in SLURM: neurobench sweep --status shows them, neurobench sweep --cancel ends them")
+        batch.say(
+            "the jobs continue in SLURM: neurobench sweep --status shows them, neurobench sweep --cancel ends them"
+        )
         raise
 
 
 def submit(tasks: Sequence[Task], request: Request, batch: Batch) -> list[Task]:
-    """All or none of them. Raises UserError."""
+    """Submit all tasks or none. Raises UserError if one cannot be submitted."""
     cores = request.cpus_per_task
     if cores is not None and batch.threads > cores:
         raise UserError(f"threads={batch.threads} on cpus_per_task={cores}: a run would wait for itself; give as many")
@@ -76,7 +79,8 @@ def submit(tasks: Sequence[Task], request: Request, batch: Batch) -> list[Task]:
 
 
 def _chunks(tasks: Sequence[Task], each: int) -> list[list[Sequence[Task]]]:
-    """Arrays of as many tasks as SLURM allows, of groups of `each` jobs; what a group's worker reads is written."""
+    """Split the tasks into groups of `each` jobs, and these into arrays of the size that SLURM allows; write the files
+    that workers read."""
     for task in tasks:
         task.write()
     size = max_array_size()
@@ -85,7 +89,7 @@ def _chunks(tasks: Sequence[Task], each: int) -> list[list[Sequence[Task]]]:
 
 
 def follow(tasks: Sequence[Task]) -> Iterator[Outcome]:
-    """Each task's report as it ends; before that, where it stands in the queue, whenever SLURM has been asked."""
+    """Yield each task's report as it ends, and before that its state in the queue at each query of SLURM."""
     waiting = {task.key: task for task in tasks}
     visibility, silent = Visibility(PATIENCE_S), _Silent()
     began = time.monotonic()
@@ -99,12 +103,12 @@ def follow(tasks: Sequence[Task]) -> Iterator[Outcome]:
         now = time.monotonic()
         if waiting and now >= next_question:
             states = task_states()
-            # Often at first, when people watch; a sweep of a day asks every half minute.
+            # Often at first, while the user watches; a sweep of a day queries every half minute.
             next_question = now + min(30.0, max(2.0, (now - began) / 20))
             for key, task in list(waiting.items()):
-                if states is None:  # SLURM does not answer just now
+                if states is None:  # SLURM does not answer at the moment
                     break
-                if ended(task.last_report()):  # its result is on its way
+                if ended(task.last_report()):  # its result will soon be visible
                     continue
                 report = silent.report(task, states)
                 if report["status"] not in ("pending", "running"):
@@ -115,7 +119,7 @@ def follow(tasks: Sequence[Task]) -> Iterator[Outcome]:
 
 
 def standing(task: Task, states: Mapping[tuple[str, int], TaskState]) -> Report:
-    """How a task stands just now, for a glance: its last word, or where it is in the queue."""
+    """Current status of a task, for a single query: its final report, or its state in the queue."""
     last = task.last_report()
     if ended(last):
         return last
@@ -129,7 +133,7 @@ def standing(task: Task, states: Mapping[tuple[str, int], TaskState]) -> Report:
 
 
 class _Silent:
-    """What is to be said of tasks whose worker has said nothing final."""
+    """Reports on tasks whose worker has not written a final report."""
 
     def __init__(self) -> None:
         self.since: dict[tuple[str, int], float] = {}  # when a task was first seen to have ended
@@ -140,7 +144,7 @@ class _Silent:
             self.since.pop(task.key, None)
             return standing(task, states)
         begun = self.since.setdefault(task.key, time.monotonic())
-        # A report may be on its way still, as on NFS.
+        # A report may still be delayed, as on NFS.
         if time.monotonic() - begun < (GRACE_S if state else PATIENCE_S):
             return {**task.last_report(), "status": "running"}
         return standing(task, states)
@@ -153,11 +157,11 @@ def _progress(last: Report, state: TaskState) -> Report:
 
 
 def _verdict(word: str, job_id: str, task: Task) -> Report:
-    """How a task ended without its worker's word, as the scheduler says it."""
+    """Report on a task that ended without a final report of its worker, from the scheduler's state."""
     where = f"SLURM job {job_id}: " if job_id else ""
     if word in ENDS:
         status, sentence = ENDS[word]
-        return {"status": status, "error": f"{where}{sentence}. The same command goes on."}
+        return {"status": status, "error": f"{where}{sentence}. The same command resumes it."}
     if word == "COMPLETED":
         return {
             "status": "lost",
@@ -181,7 +185,7 @@ def _last_line(task: Task, job_id: str) -> str:
 
 
 def check(options: Mapping[str, Any]) -> None:
-    """Whether SLURM would take such jobs. Raises UserError with its own words, before anything is planned."""
+    """Check that SLURM would accept such jobs, before anything is planned. Raises UserError with its message."""
     request = read_request(options)
     max_array_size()
     request.check()

@@ -1,8 +1,8 @@
-"""What a task of a SLURM array runs: `python -m neurobench.sweeps.slurm_task SWEEP PART MAX_NUM_TIMEOUT`.
+"""Program of a task of a SLURM array: `python -m neurobench.sweeps.slurm_task SWEEP PART MAX_NUM_TIMEOUT`.
 
-A run that is interrupted leaves a checkpoint and no end: what becomes of the task is the scheduler's to say. It may be
-queued again (preemption, `scontrol requeue`, a node that failed), and the run then goes on; or it is cancelled. Where
-SLURM announces that the time runs out (SIGUSR2), the task asks to be queued again itself.
+A run that is interrupted leaves a checkpoint and no final report: the scheduler decides about the task. It may be
+queued again (preemption, `scontrol requeue`, a node that failed), and the run then resumes; or it is cancelled. If
+SLURM announces the end of the time limit (SIGUSR2), the task itself requests to be queued again.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 
 from neurobench.config.errors import FINE, UserError
 from neurobench.process import run_one_command
+from neurobench.sweeps.job import Task, read_task, take_up
 from neurobench.sweeps.outcome import ended
 from neurobench.sweeps.record import read_array
 from neurobench.sweeps.scheduler import ask, own_words
-from neurobench.sweeps.work import Task, read_task, take_up
 
-TERMINATED = 128 + signal.SIGTERM  # as shells report it
+TERMINATED = 128 + signal.SIGTERM  # exit code as shells report it
 
 
 class _Signals:
-    """SIGTERM ends the run as Ctrl-C does; SIGUSR2 does too, and is remembered."""
+    """Signal handlers: SIGTERM ends the run as Ctrl-C does; SIGUSR2 does too, and is recorded."""
 
     def __init__(self) -> None:
         self.out_of_time = False
@@ -37,7 +37,7 @@ class _Signals:
 
     def announce(self, number: int, frame: object) -> None:
         self.out_of_time = True
-        os.kill(os.getpid(), signal.SIGTERM)  # within training the loop has taken it over, and notes it
+        os.kill(os.getpid(), signal.SIGTERM)  # during training the loop handles it, and notes it
 
 
 def main(words: Sequence[str]) -> int:
@@ -47,7 +47,7 @@ def main(words: Sequence[str]) -> int:
     job_id = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{index}"
     for number in read_array(sweep, part).groups[index]:
         task = read_task(sweep, number)
-        if ended(task.last_report()):  # before this task was queued again
+        if ended(task.last_report()):  # it ended before this task was queued again
             continue
         timeouts = int(task.last_report().get("timeouts", 0))
         try:
@@ -60,20 +60,21 @@ def main(words: Sequence[str]) -> int:
 
 
 def _queue_again(task: Task, report: dict[str, Any], timeouts: int, limit: int) -> int:
-    """The report is written first: once the task is queued again, SLURM ends this process."""
+    """Queue the task again; return the exit code. The report is written first: once requeued, SLURM ends this
+    process."""
     task.write_report({**report, "timeouts": timeouts})
     if timeouts > limit:
         fault = f"out of time {timeouts} times; --with max_num_timeout=N allows more"
     else:
         fault = _requeue(report["job_id"])
     if fault:
-        error = f"{fault}. The same command goes on."
+        error = f"{fault}. The same command resumes it."
         task.write_report({**report, "status": "half-done", "timeouts": timeouts, "error": error})
     return TERMINATED
 
 
 def _requeue(job_id: str) -> str:
-    """Why SLURM does not queue the task again; "" where it does."""
+    """Ask SLURM to queue the task again; return the reason if it does not, else ""."""
     try:
         answer = ask(["scontrol", "requeue", job_id])
     except UserError as error:

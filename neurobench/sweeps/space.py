@@ -1,4 +1,4 @@
-"""The space of a hyperparameter search, as its YAML declares it, and the run that a trial of it is."""
+"""The space of a hyperparameter search, as declared in YAML, and the run of each trial."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from neurobench.sweeps.space_faults import faults_of_file, overruled
 
 @dataclass(frozen=True)
 class Space:
-    """What may vary, and by which figure of held-out samples a trial is judged."""
+    """The keys that may vary, and the metric on held-out samples by which a trial is judged."""
 
     overrides: tuple[str, ...]  # of every trial
     figure: str
-    prune_on: str | None  # a figure of each epoch
+    prune_on: str | None  # a metric of each epoch
     space: dict[str, dict[str, Any]]  # key -> {low, high[, log][, step]} or {choices}
 
     @property
@@ -39,17 +39,17 @@ class Space:
 
     @property
     def identity(self) -> str:
-        """Eight hex digits: trials of another space do not belong to the same study. Where runs lie makes no other."""
+        """Eight hex digits that differ between spaces, so that each has its own study. Outputs folders do not enter."""
         computed = [word for word in self.overrides if not word.startswith("outputs=")]
         text = json.dumps({**asdict(self), "overrides": computed}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def load_space(name: str, more: Sequence[str], outputs: Path, config_dir: str | None = None) -> Space:
-    """A space that ships, one of a plugin, or a file. `more`: overrides from the command line, which win over the
-    file's; `outputs`: folder of the trials' runs.
+    """Load a space that ships, one of a plugin, or a file. `more`: overrides from the command line, which take
+    precedence over the file's; `outputs`: folder of the trials' runs.
 
-    Raises UserError with every fault, also of the configurations at both ends of it: before a trial takes its time.
+    Raises UserError with every fault, also of the configurations at both ends of the space, before any trial runs.
     """
     path, text = _text(name, config_dir)
     plain = _plain(path, text)
@@ -65,7 +65,7 @@ def load_space(name: str, more: Sequence[str], outputs: Path, config_dir: str | 
 
 
 def _text(name: str, config_dir: str | None) -> tuple[str, str]:
-    """The file's path and what it holds. Raises UserError."""
+    """Path and content of the file. Raises UserError if it cannot be read."""
     file: Any = Path(name)
     if not name.endswith(".yaml"):
         files = [place.joinpath("tune", f"{name}.yaml") for place in config_places(config_dir)]
@@ -82,20 +82,21 @@ def _text(name: str, config_dir: str | None) -> tuple[str, str]:
 
 
 def _plain(path: str, text: str) -> Any:
-    """What the YAML says. Raises UserError."""
+    """Parsed YAML. Raises UserError if it is invalid."""
     stream = io.StringIO(text)
-    stream.name = path  # which a fault of its syntax says
+    stream.name = path  # named in messages about its syntax
     try:
         return OmegaConf.to_container(OmegaConf.load(stream))
     except yaml.YAMLError as error:
         raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
-    except (OmegaConfBaseException, OSError, ValueError, RecursionError) as error:  # OSError: a number alone
+    except (OmegaConfBaseException, OSError, ValueError, RecursionError) as error:  # OSError: only a number
         raise UserError(f"{path}: {str(error).splitlines()[0]}") from None
 
 
 def _faults_at_ends(space: Space, config_dir: str | None) -> list[str]:
-    """Why neither the configuration of all low values (the first choices) nor that of all high ones can run, or what
-    of a value that is searched cannot be. That two values do not go together at one end says nothing of the others."""
+    """Faults of the configurations of all low values (the first choices) and of all high ones: those of a single
+    searched value, and all others if both ends have faults. Two values that are incompatible at one end may be
+    compatible elsewhere."""
     ends = [_faults_at(space, end, config_dir) for end in (0, -1)]
     alone = [fault for fault in (*ends[0], *ends[1]) if fault.startswith(tuple(f"{key}=" for key in space.space))]
     return list(dict.fromkeys([*alone, *(fault for end in ends for fault in end if all(ends))]))
@@ -111,7 +112,7 @@ def _faults_at(space: Space, end: int, config_dir: str | None) -> Sequence[str]:
 
 
 def plan_of_trial(space: Space, words: list[str], config_dir: str | None) -> Plan:
-    """The run of a trial. Raises ConfigError where it cannot run, or where its validation samples are test samples:
+    """Plan of a trial's run. Raises ConfigError if it cannot run, or if its validation samples are test samples:
     nothing may be chosen by these."""
     plan = plan_of([*space.overrides, *words], config_dir)[0]
     if getattr(plan.dataset, "test_as_validation", False):

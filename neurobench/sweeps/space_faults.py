@@ -1,5 +1,5 @@
-"""What the file of a search space has to say: its keys, of each key that is searched a range or choices, and of
-everything else only what a trial does not set itself."""
+"""Validation of a search-space file: its keys, a range or choices for each searched key, and overrides only of keys
+that a trial does not set itself."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from neurobench.config.overrides import keys_of, parse_word
 
 KEYS = ("overrides", "figure", "prune_on", "space")
 RANGE, CHOICE = {"low", "high", "log", "step"}, {"choices"}
-DECIDED = {  # keys that every trial sets by itself
+DECIDED = {  # keys that every trial sets itself
     "outputs": "it is --outputs FOLDER that says where runs lie",
-    "resume": "a trial always goes on with its unfinished run",
+    "resume": "a trial always resumes its unfinished run",
 }
 FORMS = "{low: , high: [, log: true][, step: ]} or {choices: [...]}"
 
 
 def faults_of_file(plain: Any) -> list[str]:
-    """Of what its YAML says, a sentence for each thing to mend."""
+    """Faults in the content of the YAML file, a sentence for each."""
     if not isinstance(plain, dict):
         return ["it is not a section of keys"]
     faults = [f"{key}: there is no such key; there is {', '.join(KEYS)}." for key in plain if key not in KEYS]
@@ -46,13 +46,13 @@ def faults_of_file(plain: Any) -> list[str]:
 
 
 def overruled(words: Sequence[str], searched: Collection[str], file: str) -> list[str]:
-    """Of overrides that would change nothing, since a trial's own words come behind them."""
+    """Faults for overrides that would have no effect, since a trial's overrides follow them."""
     return list(dict.fromkeys(fault for word in words for fault in _overruled(word, searched, file)))
 
 
 def _overruled(word: str, searched: Collection[str], file: str) -> Iterator[str]:
     override = parse_word(word)
-    if override is None:  # it is named where it is composed
+    if override is None:  # it is reported when it is composed
         return
     for key in keys_of(override):
         if key in DECIDED:
@@ -65,7 +65,7 @@ def _overruled(word: str, searched: Collection[str], file: str) -> Iterator[str]
 
 
 def _entry_faults(key: Any, entry: Any) -> list[str]:
-    """Of what a key may take."""
+    """Faults in the range or choices of a searched key."""
     where = f"space.{key}"
     if not isinstance(key, str):
         return [f"{where}: that is not the name of a key"]
@@ -117,5 +117,5 @@ def _is_value(value: Any) -> bool:
 
 
 def _yaml(value: Any) -> str:
-    """As a file has it, on one line."""
+    """A value as written in a file, on one line."""
     return json.dumps(value, default=str)

@@ -1,4 +1,4 @@
-"""How the jobs of a sweep stand, for somebody who did not start it or has gone since; and how to end them."""
+"""Status of the jobs of a sweep, also for users who did not start it or have logged out since, and cancellation."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from neurobench.config.errors import UserError
+from neurobench.sweeps.job import Report, Task, stop_file
 from neurobench.sweeps.outcome import ended
 from neurobench.sweeps.record import SweepRecord
 from neurobench.sweeps.scheduler import TaskState, cancel, task_states
 from neurobench.sweeps.slurm import standing
-from neurobench.sweeps.work import Report, Task, stop_file
 
 
 def standings(record: SweepRecord) -> list[Report]:
-    """A report for each entry of the record. Raises UserError where SLURM does not answer."""
+    """Current report for each entry of the record. Raises UserError if SLURM does not answer."""
     if record.launcher != "slurm":
         gone = _is_gone(record)
         return [_of_process(_task(record.folder, entry.number), gone) for entry in record.entries]
@@ -25,7 +25,7 @@ def standings(record: SweepRecord) -> list[Report]:
 
 
 def cancel_sweep(record: SweepRecord) -> str:
-    """Ends what waits and what runs; returns a sentence on it. Raises UserError with SLURM's own words."""
+    """Cancel waiting jobs and, on SLURM, running ones; return a summary. Raises UserError with SLURM's message."""
     if record.launcher != "slurm":
         stop_file(record.folder).touch()
         return "jobs that have not begun are left alone; Ctrl-C in the sweep's own terminal ends the others"
@@ -37,7 +37,7 @@ def cancel_sweep(record: SweepRecord) -> str:
 
 
 def log_of(record: SweepRecord, number: int) -> str:
-    """What a job has printed, the scheduler's own lines first. Raises UserError where there is nothing."""
+    """Output of a job, the scheduler's lines first. Raises UserError if there is none."""
     known = [entry.number for entry in record.entries]
     if number not in known:
         raise UserError(f"sweep {record.label} has no job {number}: it has {known[0]} to {known[-1]}")
@@ -68,7 +68,7 @@ def _places(record: SweepRecord) -> dict[int, tuple[str, int]]:
 
 
 def _task(sweep: Path, number: int, places: Mapping[int, tuple[str, int]] | None = None) -> Task:
-    """As much of it as finds its reports."""
+    """Task with only the fields that locate its reports."""
     return Task(number, {}, (), "", str(sweep), (places or {}).get(number))
 
 

@@ -1,4 +1,4 @@
-"""Hyperparameter search: trials of a study, each a run like any other. Several processes may share a study."""
+"""Hyperparameter search: the trials of a study, each an ordinary run. Several processes may share a study."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ELSEWHERE = "name another folder: --outputs FOLDER"
 
 
 class Pruner:
-    """Reports a trial's epochs to the study and gives hopeless ones up: a `Callback`."""
+    """A `Callback` that reports a trial's epochs to the study and stops unpromising trials early."""
 
     def __init__(self, trial: Trial, space: Space):
         self.trial, self.figure = trial, space.prune_on
@@ -40,7 +40,7 @@ class Pruner:
 
     def begin(self, plan: Plan, folder: RunFolder) -> None:
         self.trial.set_user_attr("folder", str(folder.path))
-        for row in folder.metrics():  # of a session that was killed
+        for row in folder.metrics():  # of a process that was killed
             self._report(row)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
@@ -61,12 +61,12 @@ class Pruner:
 
 
 def open_study(space: Space, name: str, file: Path) -> optuna.Study:
-    """The study in a sqlite file, which is made where it does not exist."""
+    """Open the study in a sqlite file, which is created if it does not exist."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
     make_folder(file.parent, _ELSEWHERE)
     require_writable(file, _ELSEWHERE)
-    with FileLock(f"{file}.lock"):  # two processes that make a database at once get in each other's way
+    with FileLock(f"{file}.lock"):  # processes that create a database at the same time interfere
         return optuna.create_study(
             study_name=name,
             storage=f"sqlite:///{file.absolute()}",
@@ -77,12 +77,12 @@ def open_study(space: Space, name: str, file: Path) -> optuna.Study:
 
 
 def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Console, config_dir: str | None) -> None:
-    """Go on until so many trials have ended. One whose process was killed is repeated, from its run's checkpoint."""
+    """Run until `trials` trials have ended. One whose process was killed is repeated from its run's checkpoint."""
     repeat_killed(study)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         while (done := len(counted(study))) < trials:
-            # Seeded anew for each: proposals depend on the trials that ended, not on how often the study stopped.
+            # Seeded anew for each trial: proposals depend on the trials that have ended, not on interruptions.
             study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + done)
             trial = study.ask()
             trial.set_user_attr("process", f"{platform.node()} {os.getpid()}")
@@ -91,7 +91,7 @@ def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Con
             try:
                 plan = plan_of_trial(space, words, config_dir)
             except ConfigError as error:
-                console.print(str(error), highlight=False)  # another trial may be one that can run
+                console.print(str(error), highlight=False)  # another trial may be able to run
                 study.tell(trial, state=TrialState.FAIL)
                 continue
             _run_trial(study, trial, space, plan, console)
@@ -111,7 +111,7 @@ def _run_trial(study: optuna.Study, trial: Trial, space: Space, plan: Plan, cons
     trial.set_user_attr("folder", str(folder.path))
     try:
         value = judge(folder, space.figure)
-    except UserError:  # as of every other trial
+    except UserError:  # every other trial would fail in the same way
         study.tell(trial, state=TrialState.FAIL)
         raise
     study.tell(trial, value)
@@ -119,10 +119,10 @@ def _run_trial(study: optuna.Study, trial: Trial, space: Space, plan: Plan, cons
 
 
 def repeat_killed(study: optuna.Study) -> None:
-    """Close trials whose process on this machine has gone, and queue them again with the same values."""
+    """Close trials whose process on this machine has ended, and queue them again with the same values."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         host, _, pid = trial.user_attrs.get("process", "").rpartition(" ")
-        is_gone = not pid or (host == platform.node() and not _alive(int(pid)))  # killed before it could say who it was
+        is_gone = not pid or (host == platform.node() and not _alive(int(pid)))  # killed before it stored its id
         if is_gone:
             study.enqueue_trial(trial.params, skip_if_exists=False)
             study.tell(trial.number, state=TrialState.FAIL)
@@ -130,7 +130,7 @@ def repeat_killed(study: optuna.Study) -> None:
 
 
 def counted(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that ended, less those that were repeated under another number."""
+    """Trials that have ended, except those that were repeated under another number."""
     trials = study.get_trials(deepcopy=False, states=ENDED)
     return [trial for trial in trials if f"taken_up_{trial.number}" not in study.user_attrs]
 
@@ -146,7 +146,7 @@ def _alive(pid: int) -> bool:
 
 
 def value_of(entry: Mapping[str, Any], stored: Any) -> Any:
-    """What a study's database stands for: it holds scalars, and of a list its text."""
+    """Decode a value from a study's database, which contains scalars only: a list is stored as its JSON text."""
     lists = {json.dumps(choice): choice for choice in entry.get("choices", ()) if isinstance(choice, list)}
     return lists.get(stored, stored) if isinstance(stored, str) else stored
 

@@ -1,4 +1,4 @@
-"""Figures of a search: its history, the values of every trial, and which keys mattered."""
+"""Figures of a search: its history, the values of every trial, and the importance of each key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from neurobench.sweeps.space import Space
 
 
 def figures_of(study: optuna.Study, space: Space, trials: Sequence[FrozenTrial]) -> dict[str, Figure]:
-    """By name; none before two trials have finished, and no importance where all have the same value."""
+    """Figures by name; none before two trials have finished, and no importance if all have the same value."""
     complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
     if len(complete) < 2:
         return {}
@@ -56,7 +56,8 @@ def history(space: Space, trials: Sequence[FrozenTrial]) -> Figure:
 
 
 def parallel_coordinates(space: Space, complete: Sequence[FrozenTrial]) -> Figure:
-    """A line a trial through its values, the better the darker and the later drawn; the last axis is the figure."""
+    """Parallel coordinates with one line per trial; better ones are darker and drawn later. The last axis is the
+    metric."""
     names = [*space.space, space.figure]
     figure = Figure(figsize=(max(COLUMN, 0.8 * len(names)), 3.2), layout="constrained")
     axes = figure.subplots()

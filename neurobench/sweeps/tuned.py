@@ -1,4 +1,4 @@
-"""The best trial of a search as an experiment: a YAML file that `--config-dir FOLDER experiment=NAME` finds."""
+"""Export of a search's best trial as an experiment: a YAML file that `--config-dir FOLDER experiment=NAME` finds."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NOT_COMPUTED = ("outputs", "name", "resume", "device", "threads")
 
 
 def write_experiment(folder: Path, name: str, words: Sequence[str], comment: str) -> Path:
-    """FOLDER/experiment/NAME.yaml, written anew. `words`: the overrides of the best trial.
+    """Write FOLDER/experiment/NAME.yaml, replacing an earlier one. `words`: the overrides of the best trial.
 
-    Raises UserError for words that a file cannot say (`~key`).
+    Raises UserError for overrides that a file cannot express (`~key`).
     """
     path = folder / "experiment" / f"{name}.yaml"
     make_folder(path.parent)
@@ -29,7 +29,7 @@ def write_experiment(folder: Path, name: str, words: Sequence[str], comment: str
 
 def experiment_yaml(name: str, words: Sequence[str], comment: str) -> str:
     groups: list[Any] = []
-    keys: dict[str, Any] = {"name": name, "table": None}  # what is tuned belongs in no table of an experiment below
+    keys: dict[str, Any] = {"name": name, "table": None}  # no row in the table of an experiment that it builds on
     for word in words:
         override = parse_word(word)
         if override is None or override.is_delete():
@@ -39,7 +39,7 @@ def experiment_yaml(name: str, words: Sequence[str], comment: str) -> str:
             groups += _group(key, value)
         elif key not in NOT_COMPUTED:
             _set(keys, key.split("."), _plain(value))
-    # An experiment that this one builds upon comes first, what it overrides of the other groups last.
+    # An experiment that this one builds on comes first, its overrides of other groups last.
     groups.sort(key=lambda group: next(iter(group)).startswith("override"))
     body = yaml.safe_dump({"defaults": groups, **keys}, sort_keys=False, allow_unicode=True, default_flow_style=None)
     lines = [f"# {line}" for line in comment.splitlines()]
@@ -61,7 +61,7 @@ def _set(tree: dict[str, Any], path: Sequence[str], value: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Hydra's quoted texts as texts."""
+    """Convert Hydra's quoted strings to plain strings."""
     if isinstance(value, list):
         return [_plain(each) for each in value]
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Runs in a folder of their own, with the toy plugin installed."""
+"""Fixtures for runs in a temporary folder, with the toy plugin installed."""
 
 from pathlib import Path
 
@@ -16,5 +16,5 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def toy(here: Path) -> nb.Run:
-    """A finished run of a model that takes a moment."""
+    """A finished run of a model that trains quickly."""
     return nb.run("model=toy", "scale=smoke", seed=1, progress=False)

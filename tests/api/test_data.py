@@ -1,4 +1,4 @@
-"""Promises of `datasets` and `encoders`: what a run sees, without a run."""
+"""Promises of `datasets` and `encoders`: the data that a run sees, without a run."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from neurobench.data.encoders import LATENCY
 from tests.specs import CONF
 
 
-def test_a_data_set_is_split_as_a_run_of_that_seed_has_it(here: Path) -> None:
+def test_a_loaded_data_set_has_the_splits_of_a_run_with_the_same_seed(here: Path) -> None:
     run = nb.run("model=toy", "dataset=yin_yang", seed=3, progress=False)
     loaded = nb.datasets.load("yin_yang", seed=3)
     for name in ("train", "validation", "test"):
@@ -22,7 +22,7 @@ def test_a_data_set_is_split_as_a_run_of_that_seed_has_it(here: Path) -> None:
     assert {"mnist", "nmnist", "yin_yang"} <= set(nb.datasets.names())
 
 
-def test_faults_of_data_sets_are_sentences(tmp_path: Path) -> None:
+def test_faulty_settings_of_data_sets_are_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(nb.ConfigError, match="there is no such dataset; .* Did you mean mnist"):
         nb.datasets.load("mnst")
     with pytest.raises(nb.ConfigError, match="dataset.trian: dataset has no key trian. Did you mean dataset.train"):
@@ -33,7 +33,7 @@ def test_faults_of_data_sets_are_sentences(tmp_path: Path) -> None:
         nb.datasets.load("nmnist", root=tmp_path / "nothing")
 
 
-def test_every_encoder_that_ships_is_a_function() -> None:
+def test_every_shipped_encoder_is_a_function_of_the_encoders_module() -> None:
     assert set(choices("encoder")) - {"auto"} <= set(vars(nb.encoders))
 
 
@@ -50,7 +50,7 @@ def test_encoders_have_the_defaults_of_their_yaml_and_take_arrays() -> None:
     assert len(nb.encoders.rate(x, duration=10)) == 5
 
 
-def test_an_encoder_of_a_folder_of_ones_own_is_found(tmp_path: Path) -> None:
+def test_a_custom_encoder_is_found_in_its_config_dir(tmp_path: Path) -> None:
     (tmp_path / "encoder").mkdir()
     text = (CONF / "encoder/latency.yaml").read_text().replace("name: latency", "name: late")
     (tmp_path / "encoder" / "late.yaml").write_text(text)
@@ -75,6 +75,6 @@ def test_an_encoder_of_a_folder_of_ones_own_is_found(tmp_path: Path) -> None:
         (lambda: nb.encoders.encode("auto", np.zeros((2, 4))), "follows from the model"),
     ],
 )  # fmt: skip
-def test_samples_and_settings_that_do_not_fit_are_refused(call, sentence: str) -> None:
+def test_encoders_refuse_unsuitable_samples_and_settings(call, sentence: str) -> None:
     with pytest.raises(nb.UserError, match=sentence):
         call()

@@ -1,4 +1,4 @@
-"""Promises of `neurobench.estimator`: each model is a scikit-learn classifier, and its grids and copies work."""
+"""Promises of `neurobench.estimator`: each model is a scikit-learn classifier that can be copied and grid-searched."""
 
 import pickle
 from pathlib import Path
@@ -19,8 +19,8 @@ import neurobench as nb
 from neurobench.config.compose import choices
 from neurobench.config.targets import load
 
-# Check -> why an estimator fails it. On a device with noise (hxtorch_mlp without exact=True, mock chips) samples
-# in another order are predicted otherwise too: check_methods_sample_order_invariance.
+# Check -> why an estimator fails it. On a device with noise (hxtorch_mlp without exact=True, mock chips) predictions
+# depend on the order of samples, too: check_methods_sample_order_invariance.
 # Whether float32 sums differ in their last digits depends on the processor: with AVX-512 they do more often.
 BATCHES = {
     "check_methods_subset_invariance": "float32 sums of a batch of another size differ in their last digits",
@@ -28,7 +28,7 @@ BATCHES = {
 }
 NETWORK = {"channels": [4, 8], "hidden": 16, "dropout": 0.0}
 QUANTIZED = {"hidden": [40], "weight_bits": 8, "fraction_bits": 3, "activation_bits": 4}
-# Model -> parameters that learn the checks' 300 points in a moment, and the checks that it does not pass.
+# Model -> parameters that learn the checks' 300 points quickly, and the checks that the model does not pass.
 CHECKED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "pixels_lr": ({}, {}),
     "sklearn_rbm": ({"n_hidden": 20}, {}),
@@ -58,7 +58,7 @@ OF_RUNS = (
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("model", CHECKED)
-def test_scikit_learns_own_checks_hold_but_for_the_named_ones(model: str) -> None:
+def test_every_model_passes_scikit_learns_estimator_checks_but_the_named_exceptions(model: str) -> None:
     parameters, exceptions = CHECKED[model]
     made = nb.estimator(model, **parameters)
     results = check_estimator(made, expected_failed_checks=exceptions, on_fail=None, on_skip=None)
@@ -69,7 +69,7 @@ def test_scikit_learns_own_checks_hold_but_for_the_named_ones(model: str) -> Non
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("model", [model for model, (_, exceptions) in CHECKED.items() if exceptions])
-def test_it_is_rounding_alone_that_tells_batches_and_orders_apart(model: str) -> None:
+def test_scores_depend_on_batch_size_and_sample_order_by_rounding_only(model: str) -> None:
     X, y = load_iris(return_X_y=True)
     made = nb.estimator(model, **CHECKED[model][0]).fit(X[SOME], y[SOME])
     scores = made.decision_function(X)
@@ -83,7 +83,7 @@ def test_it_is_rounding_alone_that_tells_batches_and_orders_apart(model: str) ->
 
 @pytest.mark.filterwarnings("ignore:no recurrent neuron fired")
 @pytest.mark.parametrize("model", CHECKED)
-def test_every_model_fits_arrays_and_a_pickled_one_predicts_the_same(model: str) -> None:
+def test_every_model_fits_arrays_and_predicts_the_same_after_pickling(model: str) -> None:
     X, y = load_iris(return_X_y=True)
     labels = np.array(["setosa", "versicolor", "virginica"])[y]
     made = nb.estimator(model, **CHECKED[model][0]).fit(X[SOME], labels[SOME])
@@ -93,14 +93,14 @@ def test_every_model_fits_arrays_and_a_pickled_one_predicts_the_same(model: str)
     np.testing.assert_array_equal(again.predict(X), made.predict(X))
 
 
-def test_an_estimator_of_the_pixels_alone_equals_scikit_learns_logistic_regression() -> None:
+def test_pixels_lr_is_as_accurate_as_scikit_learns_logistic_regression() -> None:
     X, y = load_digits(return_X_y=True)
     ours = nb.estimator("pixels_lr", threshold=None, l2=1e-3, readout_iterations=500)
     theirs = make_pipeline(MinMaxScaler(clip=True), LogisticRegression(C=1 / (1e-3 * 1198), max_iter=500))
     assert cross_val_score(ours, X, y, cv=3) == pytest.approx(cross_val_score(theirs, X, y, cv=3), abs=0.01)
 
 
-def test_the_same_seed_fits_the_same_and_another_does_not() -> None:
+def test_scores_are_equal_for_the_same_seed_and_differ_for_another() -> None:
     X, y = load_iris(return_X_y=True)
     made = nb.estimator("qrbm", n_hidden=10, pixels="grey")
     first = made.fit(X, y).decision_function(X)
@@ -108,7 +108,7 @@ def test_the_same_seed_fits_the_same_and_another_does_not() -> None:
     assert not np.array_equal(clone(made).set_params(seed=1).fit(X, y).decision_function(X), first)
 
 
-def test_a_grid_searches_the_models_own_parameters() -> None:
+def test_grid_search_sets_the_parameters_of_the_model() -> None:
     X, y = load_iris(return_X_y=True)
     grid = {"n_hidden": np.array([2, 20]), "epochs": [1, 3]}
     made = nb.estimator("qrbm", pixels="grey")
@@ -117,14 +117,14 @@ def test_a_grid_searches_the_models_own_parameters() -> None:
     assert search.best_estimator_.plan_.model.n_hidden == search.best_params_["n_hidden"]
 
 
-def test_images_are_fitted_as_images() -> None:
+def test_images_with_and_without_a_channel_axis_are_accepted() -> None:
     X, y = load_digits(return_X_y=True)
     made = nb.estimator("mlp", hidden=20, epochs=20, dropout=0.0, lr=0.02).fit(X.reshape(-1, 8, 8)[:300], y[:300])
     assert made.plan_.task.shape == (1, 8, 8)
     assert made.score(X.reshape(-1, 1, 8, 8)[:300], y[:300]) > 0.95
 
 
-def test_what_cannot_be_run_is_said_before_anything_is_learned() -> None:
+def test_faulty_parameters_and_data_are_refused_with_the_reason() -> None:
     X, y = load_iris(return_X_y=True)
     with pytest.raises(TypeError, match="n_hiden: the estimator of .* has no such parameter. Did you mean n_hidden"):
         nb.estimator("qrbm", n_hiden=3)
@@ -169,19 +169,21 @@ def test_what_cannot_be_run_is_said_before_anything_is_learned() -> None:
         ({"validation": float("nan")}, r"validation=nan is not in \[0, 1\)"),
     ],
 )
-def test_a_word_that_would_be_ignored_is_refused_when_it_is_fitted(parameters: dict[str, Any], sentence: str) -> None:
+def test_overrides_without_effect_and_parameters_of_the_wrong_type_are_refused_by_fit(
+    parameters: dict[str, Any], sentence: str
+) -> None:
     X, y = load_iris(return_X_y=True)
     made = nb.estimator("mlp", **parameters)
     with pytest.raises(ValueError, match=sentence):
         made.fit(X, y)
 
 
-def test_init_from_is_where_training_begins(here: Path) -> None:
+def test_training_starts_from_the_machine_in_init_from_and_a_missing_one_is_refused(here: Path) -> None:
     X, y = load_iris(return_X_y=True)
     first = nb.estimator("qrbm", n_hidden=5, pixels="grey", seed=1).fit(X, y)
     file = here / "machine.bqm"
     file.write_bytes(load(first.plan_.model.exports)(first.learner_)["bqm"]())
-    # Next to no learning rate: what results is what training began with.
+    # With a negligible learning rate, the result equals the state from which training started.
     made = clone(first).set_params(seed=0, lr=1e-12, weight_decay=0, init_from=str(file)).fit(X, y)
     machine, before = (each.learner_.state_dict()["rbm"] for each in (made, first))
     torch.testing.assert_close(machine, before)
@@ -191,7 +193,7 @@ def test_init_from_is_where_training_begins(here: Path) -> None:
         made.set_params(init_from="nobody").fit(X, y)
 
 
-def test_keys_of_the_training_and_of_devices_take_effect() -> None:
+def test_overrides_of_training_and_device_keys_take_effect() -> None:
     X, y = load_iris(return_X_y=True)
     words = ("training.monitor=train_reconstruction_mse", "training.goal=100", "backend.sampler.sweeps=3")
     made = nb.estimator("qrbm", n_hidden=5, pixels="grey", epochs=3, overrides=words).fit(X, y)
@@ -199,7 +201,7 @@ def test_keys_of_the_training_and_of_devices_take_effect() -> None:
     assert made.plan_.config["backend"]["sampler"]["sweeps"] == 3
 
 
-def test_overrides_set_what_no_parameter_does_once() -> None:
+def test_an_override_sets_part_of_a_parameter_unless_the_parameter_is_given_too() -> None:
     X, y = load_iris(return_X_y=True)
     part = ("model.arguments.hidden=[40]",)
     made = nb.estimator("quantized_mlp", layout="vector", epochs=1, overrides=part).fit(X, y)
@@ -208,5 +210,5 @@ def test_overrides_set_what_no_parameter_does_once() -> None:
         made.set_params(arguments=QUANTIZED).fit(X, y)
 
 
-def test_every_model_that_ships_is_checked() -> None:
+def test_every_shipped_model_is_checked_as_an_estimator() -> None:
     assert set(CHECKED) == set(choices("model")) - {"toy"}

@@ -1,4 +1,4 @@
-"""Promise of `allow`: a notebook runs code of one's own, and after an edit the new text, sweeps and estimators too."""
+"""Promise of `allow`: a notebook runs custom code, and its new text after an edit, also in sweeps and estimators."""
 
 import sys
 from pathlib import Path
@@ -60,14 +60,16 @@ model:
 """
 
 
-def test_code_of_ones_own_runs_and_after_an_edit_the_new_text(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_allowed_custom_code_runs_and_after_an_edit_its_new_text_runs(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(targets, "ALLOWED", targets.ALLOWED)
     monkeypatch.setenv(targets.ALLOW, "")
     (here / "model").mkdir()
     (here / "model" / "constant.yaml").write_text(YAML.lstrip())
     file = here / "constant_answer.py"
-    monkeypatch.setitem(targets.PLUGIN_FILES, "constant_answer", file)  # gone again at the end
+    monkeypatch.setitem(targets.PLUGIN_FILES, "constant_answer", file)  # removed again at the end
     words = ("model=constant", "dataset=yin_yang", "scale=smoke")
     with pytest.raises(nb.UserError, match=r"plugin .*constant_answer\.py: there is no such Python file"):
         nb.allow(file)

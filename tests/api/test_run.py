@@ -1,4 +1,4 @@
-"""Promises of `neurobench.run` and `load`: the command line's run, checks and record, with Python's names."""
+"""Promises of `neurobench.run` and `load`: runs, checks and records equal those of the command line."""
 
 import json
 import sys
@@ -17,7 +17,9 @@ from neurobench.metrics.catalog import printed
 from neurobench.report.grouped import number
 
 
-def test_a_run_is_that_of_the_command_line(toy: nb.Run, capfd: pytest.CaptureFixture[str]) -> None:
+def test_run_gives_the_same_configuration_and_metrics_as_the_command_line(
+    toy: nb.Run, capfd: pytest.CaptureFixture[str]
+) -> None:
     capfd.readouterr()
     assert main(["run", "model=toy", "scale=smoke", "seed=1", "name=typed"]) == 0
     capfd.readouterr()
@@ -28,7 +30,7 @@ def test_a_run_is_that_of_the_command_line(toy: nb.Run, capfd: pytest.CaptureFix
     assert toy.summary["overrides"] == ["model=toy", "scale=smoke", "seed=1"]
 
 
-def test_a_run_tells_what_its_files_say_and_predicts_as_it_was_tested(toy: nb.Run) -> None:
+def test_a_run_has_the_contents_of_its_files_and_predicts_with_its_test_accuracy(toy: nb.Run) -> None:
     result = json.loads((toy.path / "result.json").read_text())
     assert toy.metrics == result["metrics"]
     assert toy.config["model"]["name"] == "toy"
@@ -39,7 +41,7 @@ def test_a_run_tells_what_its_files_say_and_predicts_as_it_was_tested(toy: nb.Ru
     np.testing.assert_allclose(toy.scores(test.x.numpy()), toy.learner.predict(test.x).numpy())
 
 
-def test_who_asks_to_resume_hears_that_there_is_nothing(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_resume_says_if_there_is_nothing_to_resume(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for begin in (
         lambda: nb.run("model=toy", scale="smoke", resume=True),
         lambda: nb.sweep("model=toy", scale="smoke", seed=[2], resume=True, workers=1),
@@ -52,7 +54,7 @@ def test_who_asks_to_resume_hears_that_there_is_nothing(here: Path, capfd: pytes
         assert "nothing to resume" not in capfd.readouterr().err
 
 
-def test_a_models_samples_may_come_in_the_layout_of_its_data(here: Path) -> None:
+def test_predict_takes_samples_in_the_layout_of_the_data_set_or_of_the_model(here: Path) -> None:
     run = nb.run("model=pixels_lr", "dataset=nmnist", scale="smoke", progress=False)
     recordings = nb.datasets.load("nmnist").test.head(20)
     np.testing.assert_array_equal(run.predict(recordings.x), run.predict(run.data().test.head(20).x))
@@ -60,7 +62,7 @@ def test_a_models_samples_may_come_in_the_layout_of_its_data(here: Path) -> None
         run.predict(np.zeros((3, 4)))
 
 
-def test_every_fault_is_raised_before_anything_is_computed(here: Path) -> None:
+def test_all_faults_are_raised_at_once_before_a_run_folder_is_made(here: Path) -> None:
     with pytest.raises(nb.ConfigError) as raised:
         nb.run("model=qrmb", "training.epochs=0", seed=-1)
     assert len(raised.value.faults) == 3
@@ -76,7 +78,7 @@ def test_every_fault_is_raised_before_anything_is_computed(here: Path) -> None:
     assert not list(here.glob("outputs/*"))
 
 
-def test_a_run_that_fails_raises_its_sentence_and_is_no_latest(toy: nb.Run) -> None:
+def test_a_failed_run_raises_its_error_and_is_not_loaded_as_the_latest(toy: nb.Run) -> None:
     with pytest.raises(nb.UserError, match="the run failed: "):
         nb.run("model=toy", {"model.explode_at": 3}, progress=False)
     assert nb.load().path.name == toy.path.name
@@ -95,7 +97,7 @@ def test_a_run_is_found_by_path_id_and_name(toy: nb.Run) -> None:
         nb.load("nothing")
 
 
-def test_a_notebook_shows_a_run_with_its_figures_of_merit_by_kind(toy: nb.Run) -> None:
+def test_a_notebook_shows_a_run_with_its_figures_and_its_metrics_by_kind(toy: nb.Run) -> None:
     shown = toy._repr_html_()
     result = toy.result
     for word in ("toy on ", f"seed {result['seed']}", f"{result['epochs']} epoch", "<b>Accuracy and loss</b>"):
@@ -105,7 +107,7 @@ def test_a_notebook_shows_a_run_with_its_figures_of_merit_by_kind(toy: nb.Run) -
     assert number("test_accuracy", 0.5) == "50.00 %"
 
 
-def test_what_a_file_says_is_escaped_in_a_notebook(toy: nb.Run) -> None:
+def test_texts_from_the_files_of_a_run_are_escaped_in_a_notebook(toy: nb.Run) -> None:
     assert "data:image/png;base64," in toy._repr_html_()
     assert printed("test_accuracy", toy.metrics["test_accuracy"]) in toy._repr_html_()
     path = toy.path / "result.json"

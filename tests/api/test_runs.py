@@ -1,4 +1,4 @@
-"""Promises of `runs`, `sweep` and `table`: all runs as one table, planned as the sweep verb plans."""
+"""Promises of `runs`, `sweep` and `table`: all runs as one table, and sweeps planned as by the sweep command."""
 
 import shutil
 from contextlib import chdir
@@ -24,7 +24,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def swept(place: Path, monkeypatch: pytest.MonkeyPatch) -> nb.Runs:
-    """That sweep once more: nothing is left to run."""
+    """Repeat that sweep: all of its runs have finished."""
     monkeypatch.chdir(place)
     monkeypatch.delenv("NEUROBENCH_OUTPUTS", raising=False)
     return nb.sweep("model=toy", {"model.lr": [0.1, 0.5]}, scale="smoke", seed=range(2), workers=1, progress=False)
@@ -42,7 +42,7 @@ def test_a_sweep_runs_each_combination_once_in_the_order_of_the_command_line(
     assert [run.path for run in again] == [swept[k].path for k in (0, 2, 1, 3)]
 
 
-def test_rows_hold_every_key_that_differs_and_every_metric(swept: nb.Runs) -> None:
+def test_rows_contain_every_differing_key_and_every_metric(swept: nb.Runs) -> None:
     rows = swept.rows()
     differing = set(rows[0]) - {"run", "status", "model", "dataset", "backend", "encoder", "encoders", "scale", "seed"}
     assert differing - {"overrides"} - set(swept[0].metrics) == {"model.lr"}
@@ -50,14 +50,14 @@ def test_rows_hold_every_key_that_differs_and_every_metric(swept: nb.Runs) -> No
         assert {name: row[name] for name in run.metrics} == run.metrics
 
 
-def test_a_notebook_shows_what_differs(swept: nb.Runs) -> None:
+def test_a_notebook_shows_runs_with_the_keys_that_differ(swept: nb.Runs) -> None:
     shown = swept._repr_html_()
     assert "<th>model.lr</th><th>test_accuracy</th>" in shown
     assert shown.count("<tr>") == 5
     assert nb.Runs([])._repr_html_().count("<tr>") == 1
 
 
-def test_the_frame_is_the_rows(swept: nb.Runs) -> None:
+def test_frame_is_a_pandas_data_frame_of_the_rows(swept: nb.Runs) -> None:
     pandas = pytest.importorskip("pandas")
     frame = swept.frame()
     assert isinstance(frame, pandas.DataFrame)
@@ -67,7 +67,7 @@ def test_the_frame_is_the_rows(swept: nb.Runs) -> None:
         assert means[lr] == pytest.approx(np.mean(chosen))
 
 
-def test_runs_are_chosen_by_what_they_were(swept: nb.Runs) -> None:
+def test_runs_are_selected_by_model_key_seed_and_status(swept: nb.Runs) -> None:
     assert len(nb.runs()) == len(nb.runs("outputs", model="toy")) == 4
     assert {run.config["seed"] for run in nb.runs(None, {"model.lr": 0.5}, seed=1)} == {1}
     assert len(nb.runs(seed=[0, 1], status="finished")) == 4
@@ -78,14 +78,14 @@ def test_runs_are_chosen_by_what_they_were(swept: nb.Runs) -> None:
         nb.runs("elsewhere")
 
 
-def test_a_damaged_run_is_a_row_that_says_so(swept: nb.Runs, tmp_path: Path) -> None:
+def test_a_damaged_run_is_a_row_with_the_status_damaged(swept: nb.Runs, tmp_path: Path) -> None:
     shutil.copytree("outputs", tmp_path / "copied")
     next((tmp_path / "copied").glob("*/*/run.json")).write_text("{")
     rows = nb.runs(tmp_path / "copied").rows()
     assert sorted(row["status"].partition(":")[0] for row in rows) == ["damaged", *["finished"] * 3]
 
 
-def test_what_cannot_run_is_raised_and_what_did_not_finish_is_warned_of(here: Path) -> None:
+def test_a_sweep_raises_for_faulty_settings_and_warns_of_failed_jobs(here: Path) -> None:
     with pytest.raises(nb.ConfigError, match="seed=-1 is not in"):
         nb.sweep("model=toy", seed=[-1])
     with pytest.raises(nb.UserError, match=r"model.lr=\[\] names no value"):
@@ -100,7 +100,7 @@ def test_what_cannot_run_is_raised_and_what_did_not_finish_is_warned_of(here: Pa
         nb.sweep("model=toy", {"model.explode_at": [1]}, scale="smoke", workers=1, progress=False)
 
 
-def test_a_table_is_that_of_the_command_line(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_table_prints_the_same_as_the_command_line(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     made = nb.table("dynex")
     capfd.readouterr()
     assert main(["table", "dynex", "--format", "md"]) == 0
@@ -110,8 +110,8 @@ def test_a_table_is_that_of_the_command_line(here: Path, capfd: pytest.CaptureFi
         nb.table("dynx")
 
 
-def test_a_table_of_a_folder_of_ones_own_is_found(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = {"scale": ["paper"], "experiment": ["mine"]}  # to compose them all takes seconds
+def test_a_custom_table_is_found_in_its_config_dir(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {"scale": ["paper"], "experiment": ["mine"]}  # composing all of them takes seconds
     monkeypatch.setattr(published, "choices", lambda group, config_dir: few[group])
     monkeypatch.setenv("NEUROBENCH_CACHE", str(here / "cache"))
     (here / "own" / "experiment").mkdir(parents=True)

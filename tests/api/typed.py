@@ -45,4 +45,4 @@ except nb.ConfigError as error:
 except (nb.UserError, nb.DataError) as failure:
     print(failure)
 version: str = nb.__version__
-nb.rnu()  # type: ignore[attr-defined]  # a strict type checker names an ignore that it does not need
+nb.rnu()  # type: ignore[attr-defined]  # a strict type checker reports an unneeded ignore

@@ -1,11 +1,12 @@
-"""Run one row of each table again from the command that the row prints, and hold it against its record.
+"""Rerun one row of each table with the command that the row prints, and compare the result with its record.
 
-    python tests/bench/again.py [TABLE ...] [--seeds N]  # `make again`; all: the better part of an hour of one core
+    python tests/bench/again.py [TABLE ...] [--seeds N]  # `make again`; all tables: most of an hour on one core
 
-Of each table the row whose recorded runs took least time; the command is the row's own, its seeds those that have a
-record, the first N of them with --seeds, into a folder that is thrown away. A value is "equal" where it is the record's
-to the bit at every seed, which the same CPU and versions owe; elsewhere their mean must lie in the record's 95 %
-interval, outside of which a few of its seeds alone may fall. Exit code 1 where it does neither.
+For each table, the row whose recorded runs took the least time is rerun with its printed command for the seeds that
+have a record, with --seeds only the first N of them, into a temporary folder. A row is "equal" if its values are
+bit-identical to the record for every seed, as they must be on the same CPU with the same versions; otherwise their mean
+must lie in the record's 95 % interval, which the mean of only a few of its seeds may miss. Exit code 1 if a row does
+neither.
 """
 
 import argparse
@@ -27,13 +28,13 @@ RECORDS = Path(__file__).parents[2] / "outputs/readme/records.jsonl"
 
 
 def cheapest(rows: Sequence[ResultRow]) -> ResultRow | None:
-    """Of those with an interval, which a single seed of a metric that is no proportion lacks."""
+    """Fastest recorded row with an interval; a single seed has none if its metric is not a proportion."""
     recorded = [row for row in rows if row.runs and row.interval]
     return min(recorded, key=lambda row: (row.wall_seconds or 0.0) * len(row.runs), default=None)
 
 
 def again(row: ResultRow, seeds: Sequence[int], folder: Path) -> dict[int, float]:
-    """The row's figure by seed, from its printed command with no other seeds and where to."""
+    """Run a row's printed command with the given seeds and output folder; return its figure by seed."""
     command = [word for word in shlex.split(row.again)[1:] if not word.startswith("seed=")]
     words = [*command, f"seed={','.join(map(str, seeds))}", f"outputs={folder}"]
     with contextlib.redirect_stdout(io.StringIO()) as printed:

@@ -1,11 +1,11 @@
-"""A snapshot beside Qiskit Aer, in one run: python tests/bench/bench_aer.py
+"""Emulated chip snapshots compared with Qiskit Aer, in one run: python tests/bench/bench_aer.py
 
-Wanted: expectations within 1e-6 of Aer's density matrix with the same noise, at most 6 qubits, ten chips; at 8 qubits
+Targets: expectations within 1e-6 of Aer's density matrix with the same noise, at most 6 qubits, ten chips; at 8 qubits
 at least 100 times faster than Aer.
 
-Ring circuits as the hybrid network runs them, one layer, best and worst layout of each chip. Of time: 1000 images with
-shared weights, float64 as Aer has it, one thread, seconds of CPU; of Aer's, which runs them one by one, a few are timed
-in turn with ours. Peers: make .venv/peers/qcnn; with qiskit-ibm-runtime also the channels of NoiseModel.from_backend.
+Ring circuits of the hybrid network, one layer, best and worst layout of each chip. Timing: 1000 images with shared
+weights, float64 like Aer, one thread, CPU seconds; Aer runs circuits one by one, so only a few are timed, alternating
+with this package. Peers: make .venv/peers/qcnn; with qiskit-ibm-runtime also the channels of NoiseModel.from_backend.
 """
 
 import os
@@ -84,7 +84,7 @@ def speed(chip: str) -> None:
 
 
 def channels(chip: str) -> None:
-    """Noise of each pulse and pair beside Aer's `NoiseModel.from_backend`, which is made from Qiskit's own snapshot."""
+    """Compare the noise of each pulse and pair with Aer's `NoiseModel.from_backend`, made from Qiskit's snapshot."""
     try:
         from qiskit_ibm_runtime import fake_provider
     except ImportError as missing:

@@ -1,4 +1,4 @@
-"""Emulated N-MNIST: how long 70,000 recordings take, from a sample of them.
+"""Time to emulate the 70,000 recordings of N-MNIST, extrapolated from a sample of them.
 
 The limit is 3 minutes on two cores, and a tenth of that on a GPU.
 """
@@ -21,7 +21,7 @@ from neurobench.data.mnist import checked_root
 from neurobench.data.mnist import read as read_mnist
 from tests.bench.gpu_records import note
 
-N, ROUNDS, ALL, LIMIT = 400, 5, 70_000, 180.0  # recordings a round, rounds, of the whole set, seconds on two cores
+N, ROUNDS, ALL, LIMIT = 400, 5, 70_000, 180.0  # recordings per round, rounds, all recordings, limit in s on two cores
 ON_GPU = LIMIT / 10
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     with checked_root(None) as root:
         images = read_mnist(root, train=True)[0].numpy()
     camera = read(None)
-    emulate(camera, 0, images[:4], range(4))  # compiled before the clock runs
+    emulate(camera, 0, images[:4], range(4))  # compile the kernels before the timing
     cores = os.cpu_count() or 1
     for threads in dict.fromkeys((1, min(2, numba.config.NUMBA_NUM_THREADS))):
         numba.set_num_threads(threads)
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def on_gpu(camera: Camera, images: np.ndarray, threads: int) -> None:
-    """As the store does it: blocks of pictures, the CPU's part on all its threads."""
+    """Time emulation on the GPU as when the store is filled: blocks of images, the CPU's part on all its threads."""
     numba.set_num_threads(threads)
     emulate(camera, 0, images[:BLOCK], range(BLOCK), device="cuda")
     wall = []

@@ -1,18 +1,18 @@
-"""What a copy of a chip costs, over emulated copies: python tests/bench/bench_chip_seeds.py [COPIES [PART ...]]
+"""Effect of chip variation, over emulated copies: python tests/bench/bench_chip_seeds.py [COPIES [PART ...]]
 
-COPIES (100 unless given) of BrainScaleS-2 and of each annealer, drawn by `chip_seed`; whatever is the same for all of
-them is computed once. Each part writes PART.csv, .md and .png into outputs/chips. See `make table-chip-seeds`.
+COPIES (100 unless given) of BrainScaleS-2 and of each annealer, drawn by `chip_seed`; anything that is the same for all
+copies is computed once. Each part writes PART.csv, .md and .png into outputs/chips. See `make table-chip-seeds`.
 
-bss2_copies: what hxtorch_yin_yang_best (seed 0) had learned on the host's model goes to every copy as it is,
-and once more after 16 steps in the copy's loop: test accuracy, mean -log P(class), and mean |logit - logit on the
-host's model of the copy|.
+bss2_copies: the weights that hxtorch_yin_yang_best (seed 0) learned on the host's model are tested on every copy,
+unchanged and after 16 more training steps in the loop with the copy: test accuracy, mean -log P(class), and mean
+|logit - logit on the host's model of the copy|.
 
-annealer_copies: the machine of dynex_qrbm_qpu_device, trained on 3,000 images by an exact sampler, 100 reads by each
-copy, as training asks for: mean |<s> - exact <s>| over all units, s = 2x - 1. The row of the exact sampler says how
-much of it so few reads make.
+annealer_copies: the RBM of dynex_qrbm_qpu_device, trained on 3,000 images with an exact sampler, is sampled by each
+copy with 100 reads, as in training: mean |<s> - exact <s>| over all units, s = 2x - 1. The row of the exact sampler
+shows how much of it is due to the small number of reads.
 
-annealer_trainings: that machine trained with each copy, which is asked at every fifth update (in the experiment at
-every 50th): test accuracy and mean -log P(class) of its readout. Two to four seconds of a core a copy.
+annealer_trainings: that RBM trained with each copy, which is sampled at every fifth update (in the experiment at every
+50th): test accuracy and mean -log P(class) of its readout. Two to four seconds of one core per copy.
 """
 
 import os
@@ -55,10 +55,10 @@ from tests.specs import spec
 
 BSS2 = "hxtorch_yin_yang_best"
 CPU = torch.device("cpu")
-ANNEALERS = ("Advantage_system4", "Advantage_system6", "Advantage2_system1", "Advantage2_system2")  # it fits on these
+ANNEALERS = ("Advantage_system4", "Advantage_system6", "Advantage2_system1", "Advantage2_system2")  # the RBM fits
 SHORT = ["scale=quick", "scale.train=3000", "model.device_every=5", "threads=1", "device=cpu"]
-READS, EXACT_READS = 100, 5000  # of the former as many as training asks for
-GROUPS = {"bss2_copies": "weights"}  # what tells rows apart, where it is not the chip
+READS, EXACT_READS = 100, 5000  # READS: as many as training requests
+GROUPS = {"bss2_copies": "weights"}  # title of the first column, if not the chip
 TITLES = {"test_accuracy": "test accuracy", "test_nll": "-log P(class) (nat)"}
 
 
@@ -119,7 +119,7 @@ def annealing() -> tuple[Plan, Splits]:
 
 
 def copies_of(plan: Plan, copies: int) -> Iterator[tuple[Draw, Any]]:
-    """Each with the spec of its device; without metrics yet."""
+    """Copies of every annealer, each as a draw without metrics yet, and the spec of its device."""
     for chip in ANNEALERS:
         for seed in range(copies):
             device = replace(plan.devices["sampler"], chip=chip, chip_seed=seed)
@@ -127,7 +127,7 @@ def copies_of(plan: Plan, copies: int) -> Iterator[tuple[Draw, Any]]:
 
 
 def trained(plan: Plan, splits: Splits) -> QRBMLearner:
-    """Without its readout."""
+    """Train a QRBM without fitting its readout."""
     learner = build_learner(plan, CPU, Ledger())
     training_loop(plan, learner, splits, meter_for(Console(quiet=True)), Ledger()).run()
     assert isinstance(learner, QRBMLearner)
@@ -135,7 +135,7 @@ def trained(plan: Plan, splits: Splits) -> QRBMLearner:
 
 
 def mean_spins(sampler: Sampler, rbm: RBM, reads: int, seed: int) -> Tensor:
-    """<s> of visible and hidden units, (V + H,) in [-1, 1]."""
+    """Mean spins <s> of visible and hidden units, (V + H,) in [-1, 1]."""
     drawn = sampler.sample_rbm(rbm, reads, seed)
     return 2 * torch.cat([drawn.v, drawn.h], 1).mean(0) - 1
 

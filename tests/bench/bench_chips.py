@@ -1,9 +1,9 @@
-"""What a chip costs the hybrid network, over layouts: python tests/bench/bench_chips.py [EXPERIMENT [LAYOUTS]]
+"""Effect of a chip on the hybrid network, over layouts: python tests/bench/bench_chips.py [EXPERIMENT [LAYOUTS]]
 
-The newest run of the experiment's published setting with seed 0 (qutrunk_ten_digits unless given: eight qubits, trained
-without noise) is tested on each chip that ships, on LAYOUTS random layouts (100 unless given): accuracy,
-mean -log P(class) and mean |<Z> - ideal <Z>|, all exact, on the first 1000 test images. Writes EXPERIMENT.csv, .md and
-.png into outputs/chips.
+The newest run of the experiment's published setting with seed 0 (default: qutrunk_ten_digits with eight qubits, trained
+without noise) is tested on each packaged chip, on LAYOUTS random layouts (default: 100): accuracy, mean -log P(class)
+and mean |<Z> - ideal <Z>|, all exact, on the first 1000 test images. Writes EXPERIMENT.csv, .md and .png into
+outputs/chips.
 See `make table-chips`.
 """
 
@@ -40,7 +40,7 @@ CPU = torch.device("cpu")
 
 
 class Trained:
-    """A trained network, and the angles that it makes of the test images: they are the same on every chip."""
+    """A trained network with its circuit angles for the test images, which are the same on every chip."""
 
     @torch.no_grad()
     def __init__(self, learner: HybridQCNNLearner, test: Split):
@@ -62,7 +62,7 @@ class Trained:
 
 
 def draws(trained: Trained, chip: Chip, layouts: int) -> Iterator[Draw]:
-    """`layouts` random layouts; one that comes twice counts twice, as it is drawn."""
+    """Figures on `layouts` random layouts of a chip; a layout drawn twice counts twice."""
     known: dict[tuple[int, ...], dict[str, float]] = {}
     for seed in range(layouts):
         device = opened(chip, layout="random", layout_seed=seed)

@@ -1,6 +1,6 @@
-"""How long a person waits before anything runs: `python tests/bench/bench_cli.py`.
+"""Response time of commands that start no run: `python tests/bench/bench_cli.py`.
 
-Each command is timed as a whole process, in turn with `python -c pass`, so that the ratio holds on a busy machine.
+Each command is timed as a whole process, alternating with `python -c pass`, so that the ratio holds on a busy machine.
 """
 
 import statistics

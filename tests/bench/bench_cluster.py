@@ -1,8 +1,9 @@
-"""200 jobs of one second on two workers, on one machine and on a real SLURM: `python tests/bench/bench_cluster.py`.
+"""Overhead of 200 jobs of one second on two workers, on one machine and on a real SLURM:
+`python tests/bench/bench_cluster.py`.
 
-The overhead is what the sweep takes beyond the seconds of its jobs shared by two workers: planning, starting, waiting.
-A cluster starts an interpreter a task, so short runs share one (`--with jobs_per_task=100`). `--status` is timed as a
-person types it, while the sweep's folder holds 200 jobs.
+The overhead is the sweep's time beyond the seconds of its jobs divided by two workers: planning, starting, waiting. A
+cluster starts an interpreter per task, so short runs share one (`--with jobs_per_task=100`). `--status` is timed as a
+whole command, with 200 jobs in the sweep's folder.
 """
 
 import json

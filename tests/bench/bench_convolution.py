@@ -1,10 +1,10 @@
-"""A training step of convolutional SLAYER by compiled kernels, from lists of spikes, beside torch's convolutions.
+"""Training speed of convolutional SLAYER: compiled kernels on lists of spikes compared with torch's convolutions.
 
     python tests/bench/bench_convolution.py [ARCHITECTURE:MS ...]
 
-Recordings a second of CPU time, one thread; batches of 16 real recordings, dropout, norm and Adam included. Both take
-turns, with as many updates on the same batches; medians. An architecture is the layers' words, then widths of dense
-ones: 8c5s2p2,16c3s2p1,128:2 with steps of 2 ms.
+Recordings per second of CPU time, one thread; batches of 16 real recordings, dropout, norm and Adam included. Both
+alternate, with equally many updates on the same batches; medians. An architecture lists the convolutional layers, then
+the widths of dense ones: 8c5s2p2,16c3s2p1,128:2 with steps of 2 ms.
 """
 
 import statistics
@@ -28,7 +28,7 @@ BATCH, ROUNDS = 16, 5
 
 
 def prepared(words: str, torch_only: bool) -> SlayerLearner:
-    """Its first update compiles and is not timed."""
+    """Build a learner and run its first update, which compiles and is not timed."""
     layers, _, ms = words.partition(":")
     parts = layers.split(",")
     convs, hidden = tuple(p for p in parts if not p.isdigit()), tuple(int(p) for p in parts if p.isdigit())
@@ -44,7 +44,7 @@ def batch(k: int) -> Batch:
 
 
 def seconds(one: SlayerLearner, k: int) -> float:
-    """Of the processor, for an update."""
+    """CPU seconds of one update."""
     inputs = batch(k)
     begun = time.process_time()
     one.learn(inputs, Step(k, 1000, 0, 100))

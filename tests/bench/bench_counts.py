@@ -1,8 +1,8 @@
-"""Operation counts beside those of PyPI's package neurobench, figure by figure: python tests/bench/bench_counts.py
+"""Operation counts compared with those of PyPI's package neurobench: python tests/bench/bench_counts.py
 
-Small networks made here, and runs of four models trained here at smoke scale. That package counts the same weights on
-the same samples, in batches of one, in a process of its own: it has the import name of ours. `make bench-counts` gets
-it. What differs is marked, and makes the exit code 1.
+Small networks built here, and runs of four models trained here at smoke scale. That package counts the same weights on
+the same samples, in batches of one, in a separate process, because its import name is that of this package.
+`make bench-counts` installs it. Figures that differ without a known reason are marked; the exit code is then 1.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from neurobench.metrics.operations import Operations, convolution, linear, membr
 
 HERE = Path(__file__).resolve().parent
 PEER = HERE.parents[1] / ".venv/peers/neurobench"
-# Ours -> theirs.
+# Figure of this package -> the peer's name of it.
 FIGURES = {
     "parameter_count": "ParameterCount",
     "footprint_bytes": "Footprint",
@@ -34,15 +34,15 @@ FIGURES = {
     "dense_operations": "Dense",
     "membrane_updates": "MembraneUpdates",
 }
-DIGITS = {"connection_sparsity": 5e-5}  # theirs has four decimals
+DIGITS = {"connection_sparsity": 5e-5}  # the peer rounds to four decimals
 Layers = list[dict[str, Any]]
 
 
 class Case(NamedTuple):
     ours: Operations
-    layers: Layers  # the same network in the peer's terms, see peers/neurobench_counts.py
-    x: Tensor  # what enters it: (N, ...), or (N, T, I)
-    but: Mapping[str, str] = {}  # figure -> why theirs is another
+    layers: Layers  # the same network for the peer, see peers/neurobench_counts.py
+    x: Tensor  # inputs: (N, ...), or (N, T, I)
+    but: Mapping[str, str] = {}  # figure -> reason why the peer's value differs
 
 
 def sparse(*shape: int, seed: int, share: float = 0.6) -> Tensor:
@@ -51,7 +51,7 @@ def sparse(*shape: int, seed: int, share: float = 0.6) -> Tensor:
 
 
 def mlp(binary: bool) -> Case:
-    """12-9-4, a third of the weights 0. Binary inputs: the first layer's products are accumulations."""
+    """MLP 12-9-4, a third of the weights 0. With binary inputs the first layer's products are accumulations."""
     x = sparse(5, 12, seed=1)
     x = (x != 0).float() if binary else x
     w1, w2, b = sparse(9, 12, seed=2), sparse(4, 9, seed=3), torch.randn(9, generator=torch.Generator().manual_seed(4))
@@ -72,7 +72,7 @@ def mlp(binary: bool) -> Case:
 
 
 def cnn() -> Case:
-    """Two convolutions, with stride and padding, and a linear layer."""
+    """CNN of two convolutions, with stride and padding, and a linear layer."""
     x, w1, w2, w3 = (sparse(*shape, seed=1) for shape in ((3, 2, 9, 8), (4, 2, 3, 3), (5, 4, 3, 3), (6, 100)))
     first = torch.relu(torch.nn.functional.conv2d(x, w1, stride=2, padding=1))
     second = torch.relu(torch.nn.functional.conv2d(first, w2, padding=1))
@@ -99,7 +99,7 @@ def cnn() -> Case:
 
 
 def snn() -> Case:
-    """8-6-3 over 20 steps, snnTorch's own neuron. Weights in eighths and decays in quarters, so that sums are exact."""
+    """SNN 8-6-3 over 20 steps, snnTorch's neuron. Weights in eighths and decays in quarters, so that sums are exact."""
     from neurobench.models.slayer.neuron import FloatNeuron, delayed, unroll
 
     draw = torch.Generator().manual_seed(1)
@@ -133,7 +133,7 @@ def snn() -> Case:
 
 
 def hxtorch(learner: Any, x: Tensor) -> Case:
-    """The network in floats: no rounding, no copies."""
+    """Perceptron of hxtorch in floats: no rounding, no copies."""
     from neurobench.models.hxtorch.evaluation import operations
 
     net = learner.net
@@ -148,7 +148,7 @@ def hxtorch(learner: Any, x: Tensor) -> Case:
 
 
 def slayer(learner: Any, x: Any) -> Case:
-    """As the chip holds it: weights of a byte, delays, whole numbers."""
+    """SLAYER network as the chip stores it: weights of one byte, delays, integers."""
     from neurobench.models.slayer.evaluation import operations
     from neurobench.models.slayer.spikes import as_dense
 
@@ -164,7 +164,7 @@ def slayer(learner: Any, x: Any) -> Case:
 
 
 def qrbm(learner: Any, x: Tensor) -> Case:
-    """Hidden probabilities and logistic regression on them, centred and scaled."""
+    """QRBM: hidden probabilities and logistic regression on them, centred and scaled."""
     r, rbm = learner.readout, learner.rbm
     weight = (r.weight / r.scale[:, None]).t().contiguous()
     layers = [
@@ -177,7 +177,7 @@ def qrbm(learner: Any, x: Tensor) -> Case:
 
 
 def qcnn(learner: Any, x: Tensor) -> Case:
-    """With its classical twin for a head, a sigmoid."""
+    """Hybrid network with a sigmoid, its classical counterpart, as the head."""
     from neurobench.models.qcnn.learner import operations
 
     p = learner.main.named()
@@ -195,7 +195,7 @@ def qcnn(learner: Any, x: Tensor) -> Case:
 
 
 def _plain(layer: dict[str, Any]) -> dict[str, Any]:
-    """Copies: views would take their whole storage to the file."""
+    """Copy the tensors of a layer: a view would be saved with its whole storage."""
     return {key: value.detach().clone() if isinstance(value, Tensor) else value for key, value in layer.items()}
 
 
@@ -206,7 +206,7 @@ SMALL: dict[str, Callable[[], Case]] = {
     "SNN of snnTorch's neurons": snn,
 }
 SLAYER_SMALL = ("model.hidden=[24,16]", "model.length=80.0", "scale.test=4")
-# Name -> what to train, and its network in the peer's terms.
+# Name -> overrides of the run to train, and conversion of its network for the peer.
 TRAINED: dict[str, tuple[tuple[str, ...], Callable[[Any, Any], Case]]] = {
     "hxtorch_mlp in floats": (("experiment=hxtorch_yin_yang_float",), hxtorch),
     "slayer_snn on the emulated Loihi 2": (("model=slayer_snn", "backend=mock", *SLAYER_SMALL), slayer),
@@ -216,7 +216,7 @@ TRAINED: dict[str, tuple[tuple[str, ...], Callable[[Any, Any], Case]]] = {
 
 
 def trained(overrides: tuple[str, ...], samples: int, into: Path) -> tuple[Any, Any]:
-    """The finalized learner of a run that is made here, and inputs that it was tested on."""
+    """Train a run; return its finalized learner and inputs from its test samples."""
     from neurobench.experiment.reload import load_learner
     from neurobench.storage.folder import RunFolder
 
@@ -230,12 +230,12 @@ def trained(overrides: tuple[str, ...], samples: int, into: Path) -> tuple[Any, 
 
 
 def of_peer(cases: Mapping[str, Case]) -> dict[str, dict[str, float]]:
-    """What the peer counts of each."""
+    """Operation counts of the peer for each case."""
     with tempfile.TemporaryDirectory() as folder:
         asked, told = Path(folder) / "cases.pt", Path(folder) / "told.json"
         torch.save({name: {"layers": case.layers, "x": case.x} for name, case in cases.items()}, asked)
         script = str(HERE / "peers/neurobench_counts.py")
-        # Elsewhere and with its folder first, so that `import neurobench` finds the peer's, not ours.
+        # Run in another folder, the peer's first on the path, so that `import neurobench` finds the peer's package.
         command = [sys.executable, "-P", script, str(asked), str(told)]
         done = subprocess.run(
             command, cwd=folder, env={**os.environ, "PYTHONPATH": str(PEER)}, capture_output=True, text=True

@@ -1,9 +1,9 @@
-"""Training and prediction on the CPU and on a GPU, model by model: python tests/bench/bench_devices.py [threads, all]
+"""Speed of training and prediction on CPU and GPU for each model: python tests/bench/bench_devices.py [threads, all]
 
-Each model as shipped, one update of its batch size and one of eight times that, and a prediction of as many samples.
-CPU and GPU take turns in one process on the same batches; medians of the seconds from handing the samples over to
-having the loss, or the scores, back in memory. From the same seeds both learn the same: the figures of the last update
-stand side by side. Without a CUDA device only the CPU's column is there.
+Each model as shipped: updates and predictions with its batch size and with eight times that. CPU and GPU alternate in
+one process on the same batches; medians of the seconds from passing the samples to the loss, or the scores, being back
+in memory. With the same seeds both learn the same: the figures of the last update are printed side by side. Without a
+CUDA device there is only the CPU's column.
 """
 
 import os
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # before torch, as a run has it
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # before torch is imported, as in a run
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
@@ -36,7 +36,7 @@ CASES = {
     "slayer_snn": ["experiment=lava_nmnist_best"],
     "eprop_rsnn": ["experiment=nest_eprop_nmnist_best"],
 }
-UPDATES, WARM, LARGE, FITTED = 8, 2, 8, 2000  # FITTED: samples for what is fitted after training
+UPDATES, WARM, LARGE, FITTED = 8, 2, 8, 2000  # FITTED: samples for fits after training
 
 
 def seconds(work: Callable[[], object]) -> float:

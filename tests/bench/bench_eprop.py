@@ -1,25 +1,24 @@
-"""How fast the e-prop network learns, beside NEST: python tests/bench/bench_eprop.py [SAMPLES]
+"""Training speed of the e-prop network compared with NEST: python tests/bench/bench_eprop.py [SAMPLES]
 
-Targets, with one thread each: `exact` at least 15 times NEST's samples a second, `online` 250 times, `minibatch`
-(batches of 100) 1000 times. Each is printed as reached or missed, with what takes the time. Of `minibatch` on a Zen 3
-(some 165 us a sample when it is quiet) it is its additions: 160 float32 for each of some 3,900 input spikes a sample,
-35 us forward and 38 back, near what the second cache delivers (21 bytes a cycle; with all in the first, 24 us). The
-neurons' steps take 31 forward and 9 back, binning 13, grouping by source 8, Adam 5, readouts 3. Registers of 512 bits
-gain nothing there. On a Xeon with AVX-512 (some 100 us) the additions take 19 and 24, the neurons' steps 19 and 6,
-binning and grouping 9 each.
+Targets, with one thread each: `exact` at least 15 times NEST's samples per second, `online` 250 times, `minibatch`
+(batches of 100) 1000 times. Each is printed as reached or missed, with its bottleneck. `minibatch` on a Zen 3 (about
+165 us per sample on an idle machine) is bound by its additions: 160 float32 for each of about 3,900 input spikes per
+sample, 35 us forward and 38 backward, near the bandwidth of the L2 cache (21 bytes per cycle; with all data in L1,
+24 us). The neurons' steps take 31 forward and 9 backward, binning 13, grouping by source 8, Adam 5, readouts 3.
+Registers of 512 bits gain nothing there. On a Xeon with AVX-512 (about 100 us) the additions take 19 and 24, the
+neurons' steps 19 and 6, binning and grouping 9 each.
 
-Of `online` on a Zen 4 (some 630 us, before what follows) it is the synapses of arriving spikes, 250, whose 1.25 MB are
-more than the second cache; the ends of gaps and blocks, 200; the neurons' steps, 95; sorting each step's spikes by
-source, which is no longer done. On the Xeon (some 445 us), whose second cache holds them, half is again these synapses,
-153,000 a sample. The same loop in C takes 1.22 ns for each, 0.99 where all lie in the first cache, 0.95 where their
-weights are not added to their targets' inputs, number by number, and 1.04 where those of the next source are fetched
-ahead and products and sums round once, as here. Eight at a time, in registers of 512 bits, gain nothing, nor do larger
-pages, records of synapses that lie together, or one list of a step's synapses, whose end a processor foresees.
+`online` on a Zen 4 (about 630 us, before the changes named below) is bound by the synapses of arriving spikes, 250,
+whose 1.25 MB exceed the L2 cache; the ends of gaps and blocks take 200, the neurons' steps 95; then comes sorting each
+step's spikes by source, which is no longer done. On the Xeon (about 445 us), whose L2 cache is large enough, half is
+again spent on these synapses, 153,000 per sample. The same loop in C takes 1.22 ns for each, 0.99 if all are in the L1
+cache, 0.95 if their weights are not added to their targets' inputs, number by number, and 1.04 if those of the next
+source are prefetched and multiply-adds are fused, as here. Nothing is gained by eight at a time in registers of 512
+bits, larger pages, contiguous records of synapses, or one list of a step's synapses, whose end a processor predicts.
 
-NEST runs its own tutorial's network in a process of its own (`make .venv/peers/nest`) on the same recordings, wiring
-not counted; a dense loop over time steps in torch stands for what one writes without a compiled kernel. Rounds
-alternate; medians. Seconds are those of the processor, since each contender has one thread: what else runs on the
-machine disturbs them less.
+NEST runs its tutorial's network in a separate process (`make .venv/peers/nest`) on the same recordings, wiring not
+counted; a dense loop over time steps in torch represents code without a compiled kernel. Rounds alternate; medians.
+Times are CPU time, since each contender has one thread: other processes on the machine disturb it less.
 """
 
 import json
@@ -52,7 +51,7 @@ SAMPLES = int(sys.argv[1]) if len(sys.argv) > 1 else 100
 ROUNDS = 3
 TARGETS = {"exact": 15, "online": 250, "minibatch": 1000}
 BOUND = {"online": "the synapses of arriving spikes", "minibatch": "additions of weights, spike by spike"}
-REPEATS = {"exact": 1, "online": 3, "minibatch": 15}  # a round of each takes about as long
+REPEATS = {"exact": 1, "online": 3, "minibatch": 15}  # so that a round of each takes about equally long
 NEST_STYLE = {"optimizer": "gradient_descent", "lr": 5e-3}
 
 
@@ -64,7 +63,7 @@ def learner(engine: str) -> Any:
 
 
 def nest(made: Any, batch: Any) -> float:
-    """Seconds of NEST's simulation of the samples."""
+    """Seconds that NEST takes to simulate the samples."""
     c, weights = made.c, made.initial
     spikes = made.inputs.encode(batch.x, c.T)
     step = np.repeat(np.arange(len(spikes.start) - 1), np.diff(spikes.start))
@@ -94,7 +93,7 @@ def nest(made: Any, batch: Any) -> float:
 
 
 def dense_loop(made: Any, batch: Any) -> float:
-    """Seconds of a step-by-step loop in torch, float32, all synapses' traces, weights frozen within the samples."""
+    """Seconds of a loop over time steps in torch: float32, traces of all synapses, weights fixed during the samples."""
     c, n = made.c, len(batch.y)
     spikes = made.inputs.encode(batch.x, c.T)
     x = torch.zeros(n, c.T, c.inputs)
@@ -125,7 +124,7 @@ def dense_loop(made: Any, batch: Any) -> float:
 
 
 def ours(made: Any, start: Any, batch: Any, repeats: int) -> float:
-    """Each time from the weights that NEST begins with too: a network that has trained for longer fires more."""
+    """Seconds per update, always from NEST's initial weights, since a network trained for longer fires more."""
     seconds = 0.0
     for _ in range(repeats):
         made.load_state_dict(start)
@@ -148,7 +147,7 @@ if __name__ == "__main__":
     engines = {name: learner(name) for name in TARGETS}
     starts = {name: deepcopy(made.state_dict()) for name, made in engines.items()}
     for made in engines.values():
-        made.learn(data.batch(slice(0, 2)), Step(0, 1, 0))  # compile
+        made.learn(data.batch(slice(0, 2)), Step(0, 1, 0))  # compile the kernels
     contenders: dict[str, Callable[[], float]] = {}
     if (NEST / "nest").exists():
         contenders["NEST"] = lambda: nest(engines["exact"], batch) / SAMPLES

@@ -1,8 +1,8 @@
-"""Every path on CUDA, timed and tested: python tests/bench/bench_gpu.py [folder] [--profile] [--minutes 30]
+"""Tests and timings of every CUDA code path: python tests/bench/bench_gpu.py [folder] [--profile] [--minutes 30]
 
-Into the folder (outputs/gpu): a log of each part, `records.jsonl` with what was measured, `GPU.md` made of it. A part
-for which no time is left is stopped; what it had measured stays, and the page says what is missing. Exit code 1 where
-a test failed.
+Writes into the folder (outputs/gpu): a log of each part, `records.jsonl` with the measurements, and `GPU.md`, made from
+them. A part is stopped when the time is up; its measurements until then are kept, and the page lists what is missing.
+Exit code 1 if a test failed.
 """
 
 import argparse
@@ -28,7 +28,7 @@ LIBRARIES = ("torch", "triton", "numba", "spikingjelly", "snntorch")
 
 
 def words_of_tests() -> list[str]:
-    """One process a test where pytest-xdist is there: most of their time is compilation by numba."""
+    """Arguments for pytest: a process per file if pytest-xdist is installed, as numba's compilation takes most time."""
     files = sorted(str(path) for path in (ROOT / "tests").rglob("test_*.py") if "pytest.mark.gpu" in path.read_text())
     parallel = ["-n", str(len(files))] if find_spec("xdist") else []
     return ["-m", "pytest", "-q", "-m", "gpu", "--durations=10", *parallel, *files]
@@ -46,7 +46,7 @@ def machine(threads: int) -> None:
 
 
 def run(name: str, words: list[str], folder: Path, seconds: float) -> int | None:
-    """Exit code of a part, or None where its time ran out. Its output goes into the log and onto the screen."""
+    """Run a part, write its output to its log and the screen, return its exit code; None if its time ran out."""
     begin = time.perf_counter()
     print(f"== {name}: {' '.join(words)}", flush=True)
     path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"

@@ -1,9 +1,9 @@
-"""How fast the hxtorch perceptron trains, beside the tutorial's loop: python tests/bench/bench_hxtorch.py
+"""Training speed of the hxtorch perceptron compared with the tutorial's loop: python tests/bench/bench_hxtorch.py
 
-Wanted: the 201 steps, data included, at least 8 times the speed of the tutorial-style loop. That loop draws its
-samples one by one through a DataLoader, prepends the 256 points of the plot's grid to each batch, computes each
-operation as a torch.autograd.Function on the same linear model, and takes torch's Adam and StepLR; it does not draw
-the plot. Runs alternate, one thread, medians. With aihwkit installed, its analog layers are timed too.
+Target: the 201 steps, data included, at least 8 times as fast as the tutorial-style loop. That loop draws its samples
+one by one through a DataLoader, prepends the 256 points of the plot's grid to each batch, computes each operation as a
+torch.autograd.Function on the same linear model, and uses torch's Adam and StepLR; it does not draw the plot. Runs
+alternate, one thread, medians. If aihwkit is installed, its analog layers are timed too.
 """
 
 import importlib.util
@@ -41,7 +41,7 @@ MODEL = spec("model/hxtorch_mlp", phases={"host": values("model/hxtorch_mlp")["p
 
 
 def ours() -> None:
-    """Draw all samples, learn them."""
+    """Train this package's perceptron: draw all samples, then learn from them in batches."""
     samples, labels = (torch.from_numpy(part) for part in YinYangStream(42).draw(STEPS * BATCH))
     learner: Any = MODEL.build(Task("vector", (4,), 3), spawn(0), {"mac": MAC.open(0, CPU)}, CPU)
     for k in range(STEPS):
@@ -50,7 +50,7 @@ def ours() -> None:
 
 
 class Published(torch.utils.data.Dataset):
-    """Redraws a sample each time it is asked for."""
+    """Data set of the tutorial, which draws a new sample on every access."""
 
     def __init__(self) -> None:
         self.random = np.random.RandomState(42)
@@ -132,7 +132,7 @@ class Model(torch.nn.Module):
 
 
 def tutorial_style(model: torch.nn.Module, draw_grid: bool = True) -> None:
-    """As the tutorial's test_train_epoch and train, without the plot."""
+    """Train like the tutorial's test_train_epoch and train, without the plot."""
     loader = torch.utils.data.DataLoader(Published(), batch_size=BATCH)
     scheduler = torch.optim.lr_scheduler.StepLR(torch.optim.Adam(model.parameters(), lr=1), step_size=1, gamma=0.99)
     for _ in range(STEPS):
@@ -149,7 +149,7 @@ def tutorial_style(model: torch.nn.Module, draw_grid: bool = True) -> None:
 
 
 def aihwkit_model() -> torch.nn.Module:
-    """The same shape on aihwkit's inference tiles with 5-bit inputs and 8-bit outputs; its noise is its own."""
+    """Network of the same shape on aihwkit's inference tiles, with 5-bit inputs, 8-bit outputs and aihwkit's noise."""
     from aihwkit.nn import AnalogLinear
     from aihwkit.simulator.configs import TorchInferenceRPUConfig
 
@@ -175,7 +175,7 @@ if __name__ == "__main__":
     if importlib.util.find_spec("aihwkit"):
         contenders["aihwkit layers, no grid"] = lambda: tutorial_style(aihwkit_model(), draw_grid=False)
     for work in contenders.values():
-        work()  # imports and tables
+        work()  # warm-up: imports and tables
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(REPEATS):
         for name, work in contenders.items():

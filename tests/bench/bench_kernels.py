@@ -1,9 +1,9 @@
-"""Compiled kernels in registers of 256 and of 512 bits and with `kernels=fast`: bench_kernels.py [FOLDER]
+"""Speed of compiled kernels with registers of 256 and 512 bits and with `kernels=fast`: bench_kernels.py [FOLDER]
 
-CPU, width, the highest rate of multiply-adds that a loop in registers reaches on a core, how near to it the product of
-a matrix comes, beside torch's; then a training step of SLAYER and an epoch of the QRBM. 512 bits must give the bits of
-256. Each variant computes in processes of its own, in turns, so that one that fails is a line here. Medians of rounds.
-FOLDER: for kernels.json, which holds every figure. Four minutes, of which one compiles.
+Prints the CPU, the register width, the peak rate of multiply-adds in registers on one core, the share of it that a
+matrix product reaches, and torch's; then times a training step of SLAYER and an epoch of the QRBM. Results with 512
+bits must be bit-identical to those with 256. Variants run in separate processes, in turn, so that a failing one is only
+reported. Medians of rounds. FOLDER: for kernels.json, with all figures. Four minutes, one of them for compilation.
 """
 
 import json
@@ -18,7 +18,7 @@ from statistics import median
 from typing import Any
 
 VARIANTS = {"narrow": "256 bits", "wide": "512 bits where there are", "fast": "kernels=fast"}
-ROUNDS, SECONDS = 3, 150  # the first round compiles; none begins after this time
+ROUNDS, SECONDS = 3, 150  # rounds; time after which no variant is started
 
 FIGURES = Path(__file__).with_name("kernel_figures.py")
 
@@ -29,7 +29,7 @@ def main(folder: Path | None) -> None:
     results: list[Figures] = []
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as caches:
-        running = [start(variant, 1, caches) for variant in VARIANTS]  # compile, at the same time
+        running = [start(variant, 1, caches) for variant in VARIANTS]  # compile all variants at the same time
         failed = {variant: fault for variant, (_, fault) in zip(VARIANTS, map(finish, running), strict=True) if fault}
         for _ in range(ROUNDS):
             for threads in (1, 2):
@@ -62,7 +62,7 @@ def start(variant: str, threads: int, caches: str) -> subprocess.Popen[str]:
 
 
 def narrow_features() -> str:
-    """Of the processor at hand, without AVX-512 and AMX."""
+    """LLVM features of this machine's processor, with AVX-512 and AMX switched off."""
     import llvmlite.binding as llvm
 
     wide = ("avx512", "amx", "avx10", "evex512")
@@ -71,7 +71,7 @@ def narrow_features() -> str:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[Figures | None, str]:
-    """Its figures, or why there are none."""
+    """Wait for a variant; return its figures, or None and the reason why there are none."""
     try:
         out, errors = process.communicate(timeout=600)
     except subprocess.TimeoutExpired:
@@ -87,7 +87,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[Figures | None, str]:
 
 
 def same_bits(results: list[Figures]) -> bool:
-    """Of the narrow and the wide variant: SLAYER's for each number of threads, the QRBM's whatever their number."""
+    """Whether narrow and wide agree bit for bit: SLAYER for each number of threads, the QRBM for all numbers."""
     exact = [each for each in results if each["variant"] != "fast"]
     slayer = {(each["threads"], each["slayer"]["digest"]) for each in exact}
     return len(slayer) == len({each["threads"] for each in exact}) and len({r["qrbm"]["digest"] for r in exact}) <= 1

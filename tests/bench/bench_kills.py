@@ -1,9 +1,9 @@
 """Kill a run 50 times while its jobs are queued: python tests/bench/bench_kills.py [KILLS]
 
-A whole run of the hybrid network on a stand-in for a chip that answers later (`tests/devices/queue_server.py`, on the
-loopback address: it delays, fails, loses, repeats and mutes answers), started again with --resume after each SIGKILL,
-which falls at a random moment while a job is queued. Wanted: the figures of an undisturbed run, every circuit paid for
-once, no job lost.
+A full run of the hybrid network on a mock chip with a job queue (`tests/devices/queue_server.py`, on the loopback
+address: it delays, fails, loses, repeats and mutes answers), restarted with --resume after each SIGKILL, which is sent
+at a random moment while a job is queued. Required: the figures of an undisturbed run, every circuit paid for once, no
+job lost.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def started(faults: dict[str, Any]) -> tuple[subprocess.Popen, int]:
 
 
 def child(folder: Path, outputs: str) -> int:
-    """A process that computes the run, or goes on with it."""
+    """Fork a process that starts the run or resumes it; return its process id."""
     if pid := os.fork():
         return pid
     with Path(os.devnull).open("w") as nowhere:
@@ -51,14 +51,14 @@ def child(folder: Path, outputs: str) -> int:
 
 
 def queued(outputs: Path) -> int:
-    """Jobs that a run has sent, or is about to send, and has no answer to."""
+    """Number of jobs that a run has sent, or is about to send, and that are unanswered."""
     lines = (line for file in outputs.glob("*/*/jobs.jsonl") for line in file.read_text().splitlines())
     intents = [line for line in lines if '"intent"' in line and line.endswith("}")]
     return len({json.loads(line)["key"] for line in intents}) - len(list(outputs.glob("*/*/jobs/*.npy")))
 
 
 def computed(folder: Path, outputs: str, kills: int) -> tuple[dict[str, Any], int]:
-    """The result, and how many kills the run took before it ended."""
+    """Return the result of a run and the number of times it was killed before it ended."""
     draw, done = random.Random(3), 0
     while True:
         pid = child(folder, outputs)
@@ -77,7 +77,7 @@ def computed(folder: Path, outputs: str, kills: int) -> tuple[dict[str, Any], in
 
 
 def billed(port: int) -> tuple[int, int, int]:
-    """Jobs that were paid for, jobs among them that were paid for before, and jobs that the device took."""
+    """Number of jobs that were paid for, of those paid for more than once, and of those that the device accepted."""
     bill = LoopbackQueue(port).ask("bill")
     names = [tag.rpartition("-")[0] for tag, _ in bill["jobs"]]
     return len(names), len(names) - len(set(names)), bill["taken"]

@@ -1,10 +1,10 @@
-"""A trained hybrid network on IBM's Marrakesh, by Qiskit's snapshot and by ours.
+"""Comparison of a trained hybrid network on IBM's Marrakesh: Qiskit's snapshot and this package's.
 
     python tests/bench/bench_marrakesh.py [IMAGES] [RUN]
 
-The same parameters, the first test images and the same physical qubits on both sides; Qiskit transpiles, routes and
-lets Aer simulate, we do all of it ourselves. Without RUN, the path of a finished run of hybrid_qcnn, two are trained:
-two digits on one qubit, ten digits on four. Differences below the shots' own noise tell nothing: it is printed.
+Both sides use the same parameters, first test images and physical qubits. Qiskit transpiles, routes and simulates with
+Aer; this package does all of it itself. RUN is the path of a finished run of hybrid_qcnn; without it, two are
+trained: two digits on one qubit, ten digits on four. The shot noise is printed: smaller differences are meaningless.
 """
 
 from __future__ import annotations

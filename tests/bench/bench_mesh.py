@@ -1,7 +1,8 @@
-"""Our architecture model of Loihi beside SANA-FE's: `make bench-mesh`. Exit code 1 where a figure is off by over 5 %.
+"""This package's architecture model of Loihi against SANA-FE's: `make bench-mesh`. Exit code 1 if any figure differs
+by more than 5 %.
 
-SANA-FE runs three networks in a process of its own (it is under the GPL); ours is told the spikes and, of each step,
-how many neurons changed their state, and works out messages, hops, synaptic operations, joules and seconds.
+SANA-FE runs three networks in a separate process (it is under the GPL). From its spikes and the number of neurons that
+changed state in each step, the model here computes messages, hops, synaptic operations, joules and seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ PEER = HERE.parents[1] / ".venv/peers/sanafe"
 LIMIT = 0.05
 FIGURES = ("hops", "synaptic_operations", "joules", "seconds")
 STEPS, THRESHOLD, LEAK = 60, 64.0, 0.9
-# Name -> widths, share of weights that are not 0, share of inputs that spike in a step.
+# Name -> widths, share of nonzero weights, share of inputs that spike in a step.
 NETWORKS = {
     "dense 60-80-10": ((60, 80, 10), 1.0, 0.1),
     "layers over several cores 1500-1200-20": ((1500, 1200, 20), 0.02, 0.02),
@@ -51,8 +52,8 @@ def ask(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def activity(widths: tuple[int, ...], weights: list[torch.Tensor], told: dict[str, Any]) -> Activity:
-    """Spikes as SANA-FE says them; of the neurons that changed without firing it tells the number in each step alone,
-    so that some are taken for those: which of them makes no difference to a sum of joules."""
+    """Convert SANA-FE's answer: spikes as reported; of the neurons that changed without firing only the number in each
+    step is known, so arbitrary silent ones are marked: which ones does not affect a sum of joules."""
     spikes = [torch.zeros(1, STEPS, width, dtype=torch.bool) for width in widths]
     for step, fired in enumerate(told["fired"]):
         for name in fired:
@@ -60,7 +61,7 @@ def activity(widths: tuple[int, ...], weights: list[torch.Tensor], told: dict[st
             spikes[int(layer)][0, step, int(neuron)] = True
     updates = [each.clone() for each in spikes[1:]]
     for step, changed in enumerate(told["updated"]):
-        wanted = changed - sum(int(each[0, step].sum()) for each in spikes)  # what fired, inputs too, counts as changed
+        wanted = changed - sum(int(each[0, step].sum()) for each in spikes)  # firing, of inputs too, counts as a change
         for each in updates:
             still = (~each[0, step]).nonzero().flatten()[: max(0, wanted)]
             each[0, step, still] = True

@@ -1,7 +1,8 @@
-"""The e-prop tutorial's first samples in NEST itself and in `exact`: python tests/bench/bench_nest.py [SAMPLES]
+"""Comparison of NEST with the engine `exact` on the e-prop tutorial's first samples:
+python tests/bench/bench_nest.py [SAMPLES]
 
-Groups of 100 of the bundled recordings, the tutorial's network, seed 1. Wanted: readouts, spikes and weights equal to
-the bit, with backend=nest and with backend=sim.
+Groups of 100 of the bundled recordings, the tutorial's network, seed 1. Required: readouts, spikes and weights are
+bit-identical with backend=nest and with backend=sim.
 """
 
 from __future__ import annotations

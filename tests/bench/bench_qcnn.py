@@ -1,12 +1,12 @@
-"""How fast the quantum layer is beside others', in one run: python tests/bench/bench_qcnn.py
+"""Speed of the quantum layer compared with other libraries, in one run: python tests/bench/bench_qcnn.py
 
-Wanted: forward and backward of the layer at 4 to 8 qubits at least 10 times PennyLane's backprop and 5 times
-DeepQuantum, at 4 qubits at least 100 times PennyLane's lightning with adjoint gradients; the noisy layer at 4 qubits
-at least 10 times default.mixed. An epoch of digits 0 and 1 at least 40 times the
-tutorial's loop with QuTrunk, its circuits alone 1000 times.
+Targets: forward and backward of the layer at 4 to 8 qubits at least 10 times as fast as PennyLane's backprop and 5
+times as DeepQuantum, at 4 qubits at least 100 times as PennyLane's lightning with adjoint gradients; the noisy layer at
+4 qubits at least 10 times as default.mixed. An epoch of digits 0 and 1 at least 40 times as fast as the tutorial's loop
+with QuTrunk, its circuits alone 1000 times.
 
-64 images, two layers of CZ ring, RZ, RY, float32 where the peer has it, one thread, turn by turn, medians. Peers:
-make .venv/peers/qcnn .venv/peers/qutrunk; one that is not there is said.
+64 images, two layers of CZ ring, RZ, RY, float32 if the peer supports it, one thread, alternating, medians. Peers:
+make .venv/peers/qcnn .venv/peers/qutrunk; a missing one is reported.
 """
 
 import json
@@ -50,7 +50,7 @@ def pennylane(n: int, depth: int, device: str, method: str, noisy: Noise | None 
     strengths = noisy.strengths if noisy else (0.0, 0.0)
 
     def noise(wire: int, strength: float) -> None:
-        if noisy:  # depolarization alone: less than ours does
+        if noisy:  # depolarization alone: less than this package simulates
             qml.DepolarizingChannel(0.75 * strength, wires=wire)
 
     @qml.qnode(wires, interface="torch", diff_method=method)
@@ -107,7 +107,7 @@ def timed(layer: Layer, n: int, depth: int) -> tuple[float, Tensor]:
 
 
 def race(title: str, contenders: dict[str, tuple[Callable[[], Layer], int]], n: int, depth: int, same: bool) -> None:
-    """`contenders`: name -> what makes the layer, and how often it runs a turn. The first is ours."""
+    """Time layers in turn. `contenders`: name -> function that builds the layer, runs per turn; the first is "ours"."""
     layers: dict[str, Layer] = {}
     for name, (make, _) in contenders.items():
         try:
@@ -157,7 +157,7 @@ def noisy_race() -> None:
 
 
 def epoch_race() -> None:
-    """800 images of the tutorial's size: ours in batches of 64, and PennyLane's layer in the same network."""
+    """Time an epoch of 800 images of the tutorial's size: here in batches of 64, and with PennyLane's layer instead."""
     x, y = torch.rand(800, 1, 28, 28), torch.arange(800) % 2
 
     def epoch(circuit: Any, size: int, **fields: Any) -> float:
@@ -182,7 +182,7 @@ def epoch_race() -> None:
     contenders["ours, 100 shots, batches of 64"] = lambda: epoch(StatevectorDevice(CPU), 64, **shots)
     try:
         run = qutrunk()
-        contenders["QuTrunk loop, 100 shots"] = lambda: 8 * tutorial_loop(run, x[:100], y[:100])  # an eighth, timed
+        contenders["QuTrunk loop, 100 shots"] = lambda: 8 * tutorial_loop(run, x[:100], y[:100])  # an eighth is timed
     except ImportError as missing:
         print(f"epoch: QuTrunk is left out, {missing}")
     times: dict[str, list[float]] = {name: [] for name in contenders}
@@ -195,7 +195,8 @@ def epoch_race() -> None:
 
 
 def qutrunk() -> Callable[[float], float]:
-    """P(1) from 100 shots of the tutorial's circuit. QuTrunk asks for an older name of rustworkx."""
+    """Return a function angle -> P(1) from 100 shots of the tutorial's circuit. QuTrunk imports rustworkx by its old
+    name."""
     import rustworkx
 
     sys.modules.setdefault("retworkx", rustworkx)
@@ -216,7 +217,7 @@ def qutrunk() -> Callable[[float], float]:
 
 
 def tutorial_loop(run: Callable[[float], float], x: Tensor, y: Tensor) -> float:
-    """Seconds of its training loop: one image at a time, three runs of the circuit each."""
+    """Seconds of the tutorial's training loop: one image at a time, with three runs of the circuit each."""
 
     class Hybrid(torch.autograd.Function):
         @staticmethod
@@ -245,7 +246,7 @@ def tutorial_loop(run: Callable[[float], float], x: Tensor, y: Tensor) -> float:
 
 
 def circuits_race() -> None:
-    """The circuits of that epoch alone: 2400 of 100 shots."""
+    """Time only the circuits of the tutorial's epoch: 2400 of 100 shots."""
     try:
         run = qutrunk()
     except ImportError:
@@ -264,7 +265,7 @@ def circuits_race() -> None:
 
 
 class _Foreign:
-    """Another's layer in our network."""
+    """Circuit device that computes expectations with another library's layer."""
 
     def __init__(self, layer: Layer):
         self.layer = layer

@@ -1,14 +1,14 @@
-"""An epoch of the QRBM beside scikit-learn's BernoulliRBM, in one run, turn by turn: medians, ratios, accuracies.
+"""Time of an epoch of the QRBM and of scikit-learn's BernoulliRBM, alternating in one run: medians, ratios, accuracies.
 
     python tests/bench/bench_qrbm.py [--threads 1] [--rounds 3]
 
-60,000 binary MNIST images, 300 hidden units. Each machine's hidden probabilities then go through the same logistic
-regression, scored on the full official test set. The yardstick is the dense arithmetic of an epoch: the five matrix
-products of a batch of 100, 600 times; an epoch should take at most 1.05 of that. Compiling the kernels is done, and
-timed, before.
+60,000 binary MNIST images, 300 hidden units. Each machine's hidden probabilities are then classified by the same
+logistic regression, scored on the full official test set. The reference is the dense arithmetic of an epoch: the five
+matrix products of a batch of 100, 600 times; an epoch should take at most 1.05 times as long. The kernels are compiled,
+and that is timed, before.
 
-Two threads need two cores that nothing else uses. Where others use them too, ours soon goes on with one thread
-(`neurobench.kernels.pace`), which two are no faster than there.
+Two threads need two idle cores. If other processes use them too, the QRBM soon switches to one thread
+(`neurobench.kernels.adaptive_threads`), because two are then no faster.
 """
 
 import statistics
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.bench import pinned
 
-options = pinned.options(__doc__)  # before the libraries are loaded, which read their number of threads once
+options = pinned.options(__doc__)  # before the import of libraries that read their number of threads only once
 
 import torch  # noqa: E402
 from sklearn.neural_network import BernoulliRBM  # noqa: E402
@@ -56,7 +56,7 @@ def main() -> None:
             learner.learn(train.batch(order[k * BATCH : (k + 1) * BATCH]), Step(k, updates, 0))
 
     def products() -> None:
-        """v W, h W', u W, v'p, u'q, sixty times."""
+        """Compute the five dense products v W, h W', u W, v'p, u'q sixty times."""
         W, v, h = torch.rand(784, HIDDEN), torch.rand(BATCH, 784), torch.rand(BATCH, HIDDEN)
         up, down, step = torch.empty(BATCH, HIDDEN), torch.empty(BATCH, 784), torch.empty(784, HIDDEN)
         for _ in range(60):

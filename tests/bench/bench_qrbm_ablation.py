@@ -1,16 +1,15 @@
-"""What the annealer is worth to the QRBM, and what its errors cost: tables, and a figure of each.
+"""Ablation of the annealer and its errors in the QRBM: tables, and a figure for each.
 
     python tests/bench/bench_qrbm_ablation.py [--seeds 3] [--to outputs/bench]
 
-The machine is one that an annealing chip without a fault takes: 13x13 pixels, 128 hidden units, one epoch of all
-60,000 images, batch 20, lr 0.1 without momentum, 20 chains; the same for all. Accuracy of the logistic regression on
-its hidden probabilities, on the full official test set; log-likelihood of the test images by annealed importance
-sampling.
+All variants train the same RBM, which fits on a fault-free annealing chip: 13x13 pixels, 128 hidden units, one epoch of
+all 60,000 images, batch 20, lr 0.1 without momentum, 20 chains. Accuracy of the logistic regression on its hidden
+probabilities, on the full official test set; log-likelihood of the test images by annealed importance sampling.
 
-starts: where the chains of the negative phase come from, at 1, 4 and 16 Gibbs steps an update. cd: from the data; pcd:
-where they stopped; every 10 updates by coins or by a device, going on in between.
-noise: the emulated quantum annealer makes every Gibbs step itself, at the machine's own temperature and free of all
-errors but the one that is swept.
+starts: initial states of the chains of the negative phase, at 1, 4 and 16 Gibbs steps per update. cd: the data; pcd:
+the last states; otherwise redrawn every 10 updates by coin tosses or by a device, and continued in between.
+noise: the emulated quantum annealer makes every Gibbs step, at the RBM's temperature and without any errors except the
+one that is varied.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from tests.specs import spec
 
 CPU = torch.device("cpu")
 BATCH, STEPS = 20, (1, 4, 16)
-UNIT = 1 / 6.35  # prefactor at which the emulated chip draws at the machine's own temperature
+UNIT = 1 / 6.35  # prefactor at which the emulated chip samples at the RBM's temperature
 
 SIM = spec("backend/sim", "sampler")
 
@@ -72,11 +71,11 @@ SWEEPS: Mapping[str, tuple[float, ...]] = {
 
 
 class Outcome(NamedTuple):
-    """Of one training."""
+    """Figures of one trained QRBM."""
 
     accuracy: float  # per cent
     mse: float
-    likelihood: float  # nats an image
+    likelihood: float  # nats per image
 
 
 def main() -> None:
@@ -151,7 +150,7 @@ def starts(splits: Splits, seeds: range, folder: Path) -> None:
 def noise(splits: Splits, seeds: range, folder: Path) -> None:
     print(f"{'mock QPU':33} {'value':>11}  {'accuracy, %':14} {'test MSE':16} {'log-likelihood':15} {'s':>5}")
     figure = Figure(figsize=(12, 3.6), layout="constrained")
-    panels = figure.subplots(1, len(SWEEPS))  # each on its own scale: one error costs a point, another all
+    panels = figure.subplots(1, len(SWEEPS))  # separate scales: one error costs a point, another everything
     for panel, (name, values) in zip(panels, SWEEPS.items(), strict=True):
         rows = []
         for value in values:

@@ -1,10 +1,11 @@
-"""The QRBM's readout beside scikit-learn's logistic regression, to the same minimum, in one run, turn by turn.
+"""Speed of the QRBM's readout and of scikit-learn's logistic regression, to the same minimum, alternating in one run.
 
     python tests/bench/bench_readout.py [--threads 1] [--rounds 3]
 
-55,000 binary MNIST images, 300 hidden units of random weights, their probabilities and fields: 600 features. Both go
-from zeros to where no derivative exceeds 1e-4, 200 iterations at most. The yardstick is a pass over the samples: its
-two products (features times weights, residuals times features) at the rate of a large product of the same library.
+55,000 binary MNIST images, 300 hidden units with random weights, their probabilities and fields: 600 features. Both
+start at zeros and stop when no derivative exceeds 1e-4, after 200 iterations at most. The reference is a pass over the
+samples: its two products (features times weights, residuals times features) at the rate of a large product of the same
+library.
 """
 
 import statistics
@@ -18,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.bench import pinned
 
-options = pinned.options(__doc__)  # before the libraries are loaded, which read their number of threads once
+options = pinned.options(__doc__)  # before the import of libraries that read their number of threads only once
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
@@ -46,7 +47,7 @@ def main() -> None:
     padded, weight = np.zeros((len(x), 608), np.float32), np.zeros((10, 608), np.float32)
     padded[:, :600] = x
     one_pass, square = (padded, y.numpy(), weight, np.zeros(CLASSES, np.float32)), torch.rand(1000, 1000)
-    cross_entropy(*one_pass)  # compiled or loaded
+    cross_entropy(*one_pass)  # compile or load the kernel
 
     works: dict[str, Callable[[], object]] = {
         "ours": lambda: fitted.append(readout.fit(f, y, CLASSES, L2, ITERATIONS)),

@@ -1,7 +1,7 @@
-"""What ten thousand finished runs cost: `python tests/bench/bench_report.py [N]`.
+"""Time of listing and reporting ten thousand finished runs: `python tests/bench/bench_report.py [N]`.
 
-The runs are generated: as many as asked, over names and settings of shipped experiments, each with the files that a
-run leaves (checkpoint and log aside). Whole processes are timed, medians of three.
+The N runs are generated, over names and settings of packaged experiments, each with the files that a run writes (except
+checkpoint and log). Whole processes are timed, medians of three.
 """
 
 import json
@@ -65,7 +65,7 @@ def generate(outputs: Path, n: int) -> None:
 def seconds(command: list[str]) -> float:
     begun = time.perf_counter()
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode not in (0, 3):  # generated figures may fall out of their bands
+    if done.returncode not in (0, 3):  # generated figures may lie outside their bands
         raise SystemExit(done.stderr)
     return time.perf_counter() - begun
 

@@ -1,9 +1,9 @@
-"""Energies that samplers find in equal time: `python tests/bench/bench_samplers.py [--checkpoint RUN/checkpoint.pt]`.
+"""Energies that samplers reach in equal time: `python tests/bench/bench_samplers.py [--checkpoint RUN/checkpoint.pt]`.
 
-The problem is the QRBM's own: 784x300, trained for one epoch on MNIST (here, where no checkpoint is given). In each
-round every sampler is called once, with as many reads as fit into the same wall time, one thread each. What a call
-costs includes all that the sampler does itself, but not building the binary quadratic model. Tables of mean and
-lowest energy; a verdict against dwave-samplers' simulated annealing at its best setting for either.
+The problem is the QRBM's: 784x300, trained for one epoch on MNIST (here, if no checkpoint is given). In each round
+every sampler is called once, with as many reads as fit into the same wall time, one thread each. The time of a call
+includes all work of the sampler itself, but not building the binary quadratic model. Tables of mean and lowest energy;
+a verdict against dwave-samplers' simulated annealing, with the best setting for either energy.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def loaded(path: Path) -> RBM:
 
 
 def trained() -> RBM:
-    """One epoch at the defaults."""
+    """Train a QRBM for one epoch with default settings."""
     train = spec("dataset/mnist", validation=5000).load(0).train
     devices = {"sampler": spec("backend/sim", "sampler").open(0, CPU)}
     task, seeds = Task("image", (1, 28, 28), 10), Seeds(data=0, init=1, training=2, device=3)
@@ -122,7 +122,7 @@ def entries(rbm: RBM) -> list[Entry]:
 
 
 def compare(all_: list[Entry], seconds: float, rounds: int) -> dict[Entry, list[Round]]:
-    """Samplers take turns, so that whatever else the machine does falls on all of them."""
+    """Call the samplers in turn, so that other load on the machine affects all of them."""
     reads = {entry: affordable(entry.call, seconds) for entry in all_}
     found: dict[Entry, list[Round]] = {entry: [] for entry in all_}
     for seed in range(1, rounds + 1):
@@ -135,7 +135,7 @@ def compare(all_: list[Entry], seconds: float, rounds: int) -> dict[Entry, list[
 
 
 def affordable(call: Call, seconds: float) -> int:
-    """Reads that fit. A call has a cost of its own, so their number is found by trying."""
+    """Number of reads that fit into the time, found by trial because a call has a fixed cost."""
     call(1, 0)
     reads = 1
     for _ in range(8):

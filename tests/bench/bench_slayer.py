@@ -1,15 +1,15 @@
-"""How fast the SLAYER network trains and predicts: python tests/bench/bench_slayer.py [threads, 2]
+"""Speed of training and prediction of the SLAYER network: python tests/bench/bench_slayer.py [threads, 2]
 
-Wanted: at least 4 times the training throughput of SpikingJelly (multi-step LIF, its fastest form on a CPU) and 25
-times that of snnTorch (Synaptic, two states as here); stretch 8 and 60. snnTorch is run as its tutorials write it and,
-beside that, with the products of a layer done for all steps at once. Net 2312-512-512-10,
-T = 300, batches of 32 bundled recordings, weight norm, dropout, Adam, loss on rates for all; delays and the fixed-point
-grid are ours alone, and so is binning: the others are handed dense tensors. All take turns in one process, with the
-same threads; medians. Where other processes take turns on the cores as well, CPU time tells more than the wall's.
-With a CUDA device everything is repeated there; `--device` keeps to one of both.
+Targets: at least 4 times the training throughput of SpikingJelly (multi-step LIF, its fastest form on a CPU) and 25
+times that of snnTorch (Synaptic, two states as here); stretch targets 8 and 60. snnTorch is run as in its tutorials
+and also with the products of a layer computed for all steps at once. Net 2312-512-512-10, T = 300, batches of 32
+bundled recordings, weight norm, dropout, Adam, loss on rates for all; only this package has delays and the fixed-point
+grid, and only its time includes binning: the others receive dense tensors. All alternate in one process, with the same
+threads; medians. If other processes use the cores as well, CPU time is more informative than wall time. With a CUDA
+device everything is repeated there; `--device` selects one of the two.
 
-The limit: of the products of a training step only dL/dx of layers 2 and 3 are dense, whatever the order of work. How
-long torch's own matrix product takes for these alone is measured beside the step.
+The limit: of the products of a training step only dL/dx of layers 2 and 3 are dense, whatever the order of work. The
+time of torch's matrix product for these alone is measured next to the step.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # before torch, as a run has it: snnTorch gains a third by it
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # before torch, as in a run; makes snnTorch a third faster
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[2] / ".venv/peers/slayer"))
 
@@ -48,7 +48,7 @@ TASK = Task("events", (2, 34, 34), 10)
 
 
 class Drop(nn.Module):
-    """Of neurons, for all time: x (T, N, C)."""
+    """Dropout of neurons, the same at all steps: x (T, N, C)."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -61,7 +61,7 @@ def linear(k: int) -> nn.Module:
 
 
 class Layered(nn.Module):
-    """The product of a layer for all steps at once, then its neurons: x (T, N, C) -> spikes (T, N, C)."""
+    """Network that computes a layer's product for all steps, then its neurons: x (T, N, C) -> spikes (T, N, C)."""
 
     def __init__(self, neurons: Callable[[], nn.Module]) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Layered(nn.Module):
 
 
 def spikingjelly() -> nn.Module:
-    """On CUDA version 2 takes its kernels by itself: its own in CUDA where they were built, else those in Triton."""
+    """SpikingJelly's network. On CUDA, version 2 itself selects its CUDA kernels if built, else those in Triton."""
     from spikingjelly.activation_based import neuron, surrogate
 
     class Multistep(nn.Module):
@@ -116,7 +116,7 @@ def snntorch() -> nn.Module:
 
 
 def snntorch_by_steps() -> nn.Module:
-    """As snnTorch's tutorials write it: the loop over time goes through all layers, a small product at each step."""
+    """snnTorch's network as in its tutorials: the loop over time computes all layers, a small product at each step."""
 
     class Net(nn.Module):
         def __init__(self) -> None:
@@ -128,7 +128,7 @@ def snntorch_by_steps() -> nn.Module:
             states, out = [lif.init_synaptic() for lif in self.lif], []
             draws = [torch.rand(x.shape[1], size, device=x.device) for size in SIZES[1:3]]
             shares = [(draw >= DROPOUT) / (1 - DROPOUT) for draw in draws]
-            with nn.utils.parametrize.cached():  # weight norm once a pass, not once a step
+            with nn.utils.parametrize.cached():  # weight norm once per pass, not per step
                 for s in x:
                     for k in range(3):
                         s, *states[k] = self.lif[k](self.linear[k](s), *states[k])
@@ -147,7 +147,7 @@ PEERS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
 
 
 class Peer:
-    """A network of another library under the same loss and optimiser."""
+    """A network of another library with the same loss and optimiser."""
 
     def __init__(self, make: Callable[[], nn.Module], device: torch.device):
         torch.manual_seed(0)
@@ -169,11 +169,11 @@ class Peer:
 
 class Spent(NamedTuple):
     wall: float  # s
-    cpu: float  # s, of all threads: what other processes on the machine lengthen less
+    cpu: float  # s, of all threads; less affected by other processes
 
 
 class Clock:
-    """What was spent on each kind of work, time and again."""
+    """Stopwatch that collects the times of each kind of work."""
 
     def __init__(self, device: torch.device):
         self._device = device
@@ -188,19 +188,19 @@ class Clock:
         self._spent.setdefault((name, what), []).append(spent)
 
     def __getitem__(self, key: tuple[str, str]) -> Spent:
-        """Medians."""
+        """Median times of a contender's work."""
         return Spent(*(statistics.median(each) for each in zip(*self._spent[key], strict=True)))
 
 
 def compare(device: torch.device, split: Split, size: int) -> None:
-    """Everyone's turns on one device, with batches of `split`."""
+    """Time all networks in turn on one device, with batches of `split`."""
     rounds = 1 + (OURS_A_ROUND + WARM) * size // len(split)
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0)).repeat(rounds).split(size)
     batches = [split.batch(rows) for rows in order[: OURS_A_ROUND + WARM]]
     clock = Clock(device)
     devices = {"core": spec("backend/sim", "core").open(0, device)}
     ours: Any = spec("model/slayer_snn").build(TASK, spawn(0), devices, device)
-    for k in range(WARM):  # compilation, or its cache, and fresh memory
+    for k in range(WARM):  # compiles or loads kernels, and allocates memory
         clock.take("ours", f"step {k + 1}", lambda k=k: ours.learn(batches[k], Step(k, 100, 0)))
         print(f"step {k + 1}, ours: {clock['ours', f'step {k + 1}'].wall:.2f} s")
     ours.predict(batches[0].x)
@@ -208,7 +208,7 @@ def compare(device: torch.device, split: Split, size: int) -> None:
     peers = {name: Peer(make, device) for name, (package, make) in PEERS.items() if importlib.util.find_spec(package)}
     for name in PEERS.keys() - peers.keys():
         print(f"{name} is not there: make .venv/peers/slayer")
-    if device.type == "cuda":  # kernels are compiled when they are first met
+    if device.type == "cuda":  # kernels are compiled at their first call
         for peer in peers.values():
             peer.train(dense, y)
         tell_kernels(device, list(peers))
@@ -228,7 +228,7 @@ def compare(device: torch.device, split: Split, size: int) -> None:
 
 
 def tell_kernels(device: torch.device, peers: list[str]) -> None:
-    """Which of its kernels SpikingJelly took."""
+    """Print and record which kernels SpikingJelly selected."""
     if "SpikingJelly" in peers:
         from spikingjelly._ops.lif import _selection
 

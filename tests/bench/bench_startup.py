@@ -1,7 +1,7 @@
-"""How long a person waits for a run: `python tests/bench/bench_startup.py [ANOTHER_NEUROBENCH]`.
+"""Total time of a run by phase: `python tests/bench/bench_startup.py [ANOTHER_NEUROBENCH]`.
 
-Each command is a whole process, from Enter to the prompt, its phases as the program itself names them; compiled kernels
-are in the cache (one warm-up). With the command of another checkout, both run in turn. Medians.
+Each command is timed as a whole process, from Enter to the prompt, with the phases that the program names; compiled
+kernels are in the cache (one warm-up). If the command of another checkout is given, both alternate. Medians.
 """
 
 import os
@@ -18,7 +18,7 @@ NEUROBENCH = str(Path(sys.executable).parent / "neurobench")
 MODELS = ("qrbm", "slayer_snn", "hybrid_qcnn", "hxtorch_mlp", "eprop_rsnn", "mlp")
 RUNS = {**{f"{model}, smoke": [f"model={model}", "scale=smoke"] for model in MODELS}, "qrbm": ["model=qrbm"]}
 REPEATS = 3
-# Prints on stderr when each phase ends and how long it took, whatever the checkout; to be run by its Python.
+# Prints to stderr at the end of each phase how long it took; works in any checkout if run by that checkout's Python.
 TRACED = """
 import contextlib, sys, time
 import neurobench.phases as phases
@@ -38,7 +38,7 @@ SHOWN = ("importing torch", "reading data", "building the model", "training", "f
 
 
 def run(command: Sequence[str], words: list[str], folder: str) -> dict[str, float]:
-    """Seconds by phase, of all, and of the processor."""
+    """Run a command; return its seconds in total, of CPU time, and by phase."""
     before, begun = os.times(), time.perf_counter()
     done = subprocess.run([*command, "run", *words, f"outputs={folder}"], capture_output=True, text=True, check=False)
     after, seconds = os.times(), time.perf_counter() - begun

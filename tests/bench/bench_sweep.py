@@ -1,10 +1,10 @@
-"""What a sweep costs beside its runs, and what kills cost it: `python tests/bench/bench_sweep.py`.
+"""Overhead of a sweep over its runs, and the effect of kills: `python tests/bench/bench_sweep.py`.
 
-1. Jobs of about one second each, one after the other in one warm worker, beside the same runs called directly in one
-   process that has everything imported: turn by turn in one run, the overhead is the rest of the worker's time.
-2. Twelve jobs whose sweep is killed (SIGKILL, all of its processes) three times at random moments, beside an
-   undisturbed sweep: the same twelve results.
-3. Fifty kills at random moments of a process that writes a run's files without pause: none is broken.
+1. Jobs of about one second each, run sequentially in one warm worker, compared with direct calls of the same runs in
+   one process that has everything imported: alternating in one run, the overhead is the worker's excess time.
+2. Twelve jobs whose sweep is killed (SIGKILL, all of its processes) three times at random moments, compared with an
+   undisturbed sweep: both must give the same twelve results.
+3. Fifty kills at random moments of a process that continuously writes a run's files: none may be broken.
 """
 
 import json
@@ -52,15 +52,15 @@ def overhead(jobs: int = 6, turns: int = 3) -> None:
     from rich.console import Console
 
     from neurobench.experiment.execute import execute
+    from neurobench.sweeps.job import warm
     from neurobench.sweeps.launch import Settings, run_jobs
     from neurobench.sweeps.plan import jobs_of
-    from neurobench.sweeps.work import warm
 
     warm(os.getppid(), [], None)
     quiet = Console(file=open(os.devnull, "w"), width=100)  # noqa: SIM115, PTH123
     folder = Path(tempfile.mkdtemp())
     ratios, direct_s = [], []
-    for turn in range(-1, turns):  # the first warms both sides
+    for turn in range(-1, turns):  # the first turn is a warm-up for both
         words = [*JOB, f"seed=range({jobs})"]
         planned = jobs_of([*words, f"outputs={folder}/direct{turn}"])
         begun = time.perf_counter()
@@ -127,7 +127,7 @@ def broken_files(kills: int = 50) -> None:
             data = (path / "checkpoint.pt").read_bytes()
             assert zlib.crc32(data[4:]) == int.from_bytes(data[:4], "big")
         except FileNotFoundError:
-            pass  # killed before it was first written
+            pass  # killed before the first write
         except Exception as error:
             broken += 1
             print(f"broken: {error}")

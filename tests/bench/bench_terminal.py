@@ -1,10 +1,9 @@
-"""What a person sees, and when: `python tests/bench/bench_terminal.py [README.md]`.
+"""Terminal output of every command, and its delays: `python tests/bench/bench_terminal.py [README.md]`.
 
-Each command runs in a terminal of 80 x 24 (a pty). Told are the seconds from Enter to the first thing on the screen,
-the longest time in which nothing changed on it, how much of that time the command itself computed (the rest it waited
-for a core that others use), and how long the whole took: of every verb, then of the document's commands, at
-scale=smoke; those that need somebody's own files, a cluster or a network are left out by name. SILENT names what stood
-on the screen.
+Each command runs in a terminal of 80 x 24 (a pty). Prints the seconds from Enter to the first output, the longest time
+without output, the CPU time of the command during it (for the rest it waited for a core that others use), and the
+total: for every verb, then for the document's commands, at scale=smoke; commands that need user files, a cluster or a
+network are listed as left out. SILENT is followed by the text that was on the screen.
 """
 
 import fcntl
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 NEUROBENCH = Path(sys.executable).parent / "neurobench"
-FIRST, SILENCE = 0.5, 2.0  # s, at most
+FIRST, SILENCE = 0.5, 2.0  # limits in s
 VERBS = (
     "--help", "--version", "run model=qrbm scale=smoke", "run model=hxtorch_mlp scale=smoke",
     "run model=slayer_snn scale=smoke", "run model=eprop_rsnn scale=smoke", "run model=hybrid_qcnn scale=smoke",
@@ -41,15 +40,15 @@ LEFT_OUT = re.compile(
 
 class Seen(NamedTuple):
     first: float  # s to the first byte
-    silence: float  # s, the longest between two
-    computed: float  # s of it on a core
-    shown: str  # on the screen meanwhile
+    silence: float  # s, longest pause between outputs
+    computed: float  # s, CPU time during that pause
+    shown: str  # text on the screen during that pause
     total: float
     code: int
 
 
 def watched(command: list[str], folder: str) -> Seen:
-    """Run it in a terminal and say when something was written to it."""
+    """Run a command in a terminal and measure when it writes to it."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color", "NEUROBENCH_OUTPUTS": f"{folder}/outputs"}
@@ -73,13 +72,13 @@ def watched(command: list[str], folder: str) -> Seen:
 
 
 def _words(chunk: bytes) -> str:
-    """The last words that a chunk puts on the screen."""
+    """Last line with text in a chunk of terminal output, without escape sequences."""
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", chunk.decode(errors="replace")).replace("\r", "\n").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def computed(pid: int) -> float:
-    """Seconds that a process has had a core; 0 where the system does not tell, or it has ended."""
+    """CPU seconds of a process; 0 if the system does not report them or the process has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -88,7 +87,7 @@ def computed(pid: int) -> float:
 
 
 def commands_of(document: Path) -> list[str]:
-    """The `neurobench ...` lines of its code blocks, as they can be typed."""
+    """Distinct `neurobench ...` lines of a document's code blocks, without prompts and comments."""
     lines = (line.strip().partition("  #")[0].strip() for line in document.read_text().splitlines())
     return list(dict.fromkeys(line.removeprefix("$ ") for line in lines if line.startswith(("neurobench ", "$ neuro"))))
 

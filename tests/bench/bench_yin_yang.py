@@ -1,7 +1,7 @@
-"""How fast Yin-Yang samples are drawn, beside the published loop: python tests/bench/bench_yin_yang.py
+"""Speed of drawing Yin-Yang samples compared with the published loop: python tests/bench/bench_yin_yang.py
 
-Wanted: "compat" at least 40 times the loop in bulk, "fast" at least 100 times. The loop here is the published
-algorithm with numpy's square roots and its class tests, as written; runs alternate, one thread, medians.
+Targets: in bulk, "compat" is at least 40 times and "fast" at least 100 times as fast as the loop. The loop here is the
+published algorithm with numpy's square roots and its class tests, unchanged; runs alternate, one thread, medians.
 """
 
 import os
@@ -20,7 +20,7 @@ r, R = 0.1, 0.5
 
 
 def published_loop(n: int, random: np.random.RandomState) -> None:
-    """Numpy scalars throughout, as the published generator has them."""
+    """Draw n samples with numpy scalars throughout, like the published generator."""
     for _ in range(n):
         goal = random.randint(3)
         while True:
@@ -42,10 +42,10 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def compare(what: str, n: int, batches: int) -> None:
-    """Microseconds per sample of the three, for `batches` draws of n."""
+    """Print the microseconds per sample of all three generators, for `batches` draws of n."""
     random = np.random.RandomState(42)
     compat, fast = YinYangStream(42), YinYangStream(42, stream="fast")
-    loop_n = min(n, 350)  # the loop has no overhead per draw to spread, so it need not draw as many
+    loop_n = min(n, 350)  # fewer samples suffice for the loop, which has no overhead per draw
     times: dict[str, list[float]] = {"loop": [], "compat": [], "fast": []}
     for _ in range(REPEATS):
         times["loop"].append(seconds(lambda: published_loop(loop_n, random)) / loop_n)

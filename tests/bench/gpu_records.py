@@ -1,11 +1,11 @@
-"""What benchmarks measured, a line of JSON each, and the table made of them."""
+"""Measurements of benchmarks, one line of JSON each, and the table made from them."""
 
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-FILE = "NEUROBENCH_BENCH_RECORDS"  # names the file; nothing is written where it is not set
+FILE = "NEUROBENCH_BENCH_RECORDS"  # path of the file; nothing is written if it is not set
 _WORK = {"train": "training", "predict": "prediction"}
 
 
@@ -20,7 +20,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def table(records: list[dict[str, Any]]) -> str:
-    """GPU.md: what was measured, and what was not with its reason."""
+    """Text of GPU.md: measurements, and missing ones with their reasons."""
     (machine,) = (one for one in records if one["kind"] == "machine")
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     lines = [
@@ -36,7 +36,7 @@ def table(records: list[dict[str, Any]]) -> str:
 
 
 def _rates(records: list[dict[str, Any]], kind: str, device: str) -> dict[tuple[str, str, int], float]:
-    """(name, work, batch) -> samples/s."""
+    """Rates: (name, work, batch) -> samples/s."""
     chosen = (one for one in records if one["kind"] == kind and one["device"] == device)
     return {(one["name"], one["work"], one["batch"]): one["rate"] for one in chosen}
 

@@ -1,4 +1,4 @@
-"""What bench_kernels.py compares, of one variant, as a line of JSON: kernel_figures.py narrow|wide|fast THREADS"""
+"""Measurements of one variant for bench_kernels.py, as a line of JSON: kernel_figures.py narrow|wide|fast THREADS"""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 SIZES = {"dL/dx of layer 2": (300, 512, 512), "dL/dx of layer 3": (300, 10, 512)}  # (T, K, J) of (T, K) (K, J)
 SLAYER_STEPS, UPDATES, BATCH = 24, 600, {"slayer": 32, "qrbm": 100}
-WARM = 4  # steps before those that are timed
+WARM = 4  # steps before the timed ones
 
 Figures = dict[str, Any]
 
@@ -38,7 +38,7 @@ def measure(variant: str, threads: int) -> Figures:
 
 
 def rate(work: Callable[[], object], operations: float) -> float:
-    """GFLOP/s, the median of 7 times of at least 10 ms."""
+    """Rate of a calculation in GFLOP/s, from the median of 7 times of at least 10 ms."""
     repeats, times = max(1, int(1e9 / operations)), []
     for _ in range(8):
         begun = time.perf_counter()
@@ -49,7 +49,7 @@ def rate(work: Callable[[], object], operations: float) -> float:
 
 
 def peak_rate() -> float:
-    """Of fused multiply-adds on as many sums as hide their latency."""
+    """Peak rate of fused multiply-adds, GFLOP/s, on enough independent sums to hide their latency."""
     from llvmlite import ir
     from numba import njit, types
     from numba.extending import intrinsic
@@ -94,7 +94,7 @@ def peak_rate() -> float:
 
 
 def product_rates(steps: int, inner: int, width: int) -> Figures:
-    """Ours as in a step of SLAYER, with weights on its grid, and torch's."""
+    """Rates of a matrix product: as in a step of SLAYER, with weights on its grid, and by torch; and its error."""
     import numpy as np
     import torch
 
@@ -165,7 +165,7 @@ def qrbm_figures() -> Figures:
 
 
 def dense_products() -> float:
-    """Seconds of v W, h W', u W, v'p and u'q for an epoch, by torch."""
+    """Seconds that torch takes for the products v W, h W', u W, v'p and u'q of an epoch."""
     import torch
 
     size = BATCH["qrbm"]
@@ -182,7 +182,7 @@ def dense_products() -> float:
 
 
 def digest(state: Any) -> str:
-    """12 hex digits of every tensor."""
+    """Hash of all tensors of a state, 12 hex digits."""
     import torch
 
     hashed = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""What benchmarks of one thread or two share: their options, threads pinned in every pool, and the clock."""
+"""Shared parts of the benchmarks on one or two threads: options, threads pinned in every pool, and the clock."""
 
 import argparse
 import time
@@ -8,7 +8,7 @@ from neurobench.experiment.threads import Threads, pin_threads
 
 
 def options(description: str | None) -> argparse.Namespace:
-    """Of the command line: threads, which are pinned at once, and rounds."""
+    """Parse the command line's options, threads and rounds, and pin the threads at once."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
@@ -18,7 +18,7 @@ def options(description: str | None) -> argparse.Namespace:
 
 
 def seconds(work: Callable[[], object], threads: int) -> float:
-    """Of the processor with one thread, which what else runs on the machine disturbs less."""
+    """Time a call: in CPU time if it uses one thread, since other processes disturb that less, else in wall time."""
     clock = time.process_time if threads == 1 else time.perf_counter
     begun = clock()
     work()

@@ -1,7 +1,7 @@
-"""Where a SLAYER step on a GPU goes: python tests/bench/profile_slayer.py [batch, 32]
+"""Profile of a SLAYER step on a GPU: python tests/bench/profile_slayer.py [batch, 32]
 
-Its parts, each waited for; then torch's profiler: kernels by their time on the GPU, operators by theirs on the CPU, and
-how many launches a step makes.
+First the time of each part, synchronised after each; then torch's profiler: kernels by GPU time, operators by CPU time,
+and the number of launches per step.
 """
 
 import statistics
@@ -34,7 +34,7 @@ def milliseconds(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def parts(one: Any, batch: Any, k: int) -> dict[str, float]:
-    """Milliseconds of each part of `SlayerLearner.learn`."""
+    """Time of each part of `SlayerLearner.learn` in milliseconds."""
     spent = {}
     motion = spikes.motion(len(batch.x), k, one.spec.shift, one.spec.angle)
     spent["events to the GPU, binned"], x = milliseconds(lambda: one.arriving(batch.x, motion))

@@ -1,10 +1,11 @@
-"""EventProp on Yin-Yang: settings by validation on seeds 100, 101, ..., then ten runs with seeds 0 to 9 on test.
+"""Search of EventProp's settings on Yin-Yang by validation, seeds 100, 101, ..., then test runs with seeds 0 to 9.
 
     python tests/bench/search_eventprop.py FOLDER [seconds] [processes]
 
-One process a core, one thread each. FOLDER gets search.jsonl (a line a training: settings, seed, held-out figures),
-chosen.json and final.json (ten seeds with test figures, of the chosen settings alone, last epoch; and the same settings
-on 50,000 training samples of the same stream, as many updates). Test samples are not encoded before the choice.
+One process per core, one thread each. Writes into FOLDER: search.jsonl (one line per training: settings, seed,
+held-out figures), chosen.json and final.json (test figures of ten seeds after the last epoch, for the chosen settings
+only, and for the same settings with 50,000 training samples of the same stream and as many updates). Test samples are
+not encoded before the choice.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from neurobench.models.learner import Seeds, Step, Task  # noqa: E402
 from tests.specs import spec  # noqa: E402
 
 LARGER = 50_000
-NOT_MODEL = ("window", "batch", "train")  # keys of data and training
-FIRST = [  # what differs from the preset, in the first round
+NOT_MODEL = ("window", "batch", "train")  # settings of data and training, not of the model
+FIRST = [  # changes to the preset in the first round
     {},
     {"delay": True},
     {"delay": True, "delay_lr": 0.006},
@@ -69,7 +70,7 @@ FIRST = [  # what differs from the preset, in the first round
 
 
 def split_of(part: str, settings: dict[str, Any]) -> Split:
-    """Of the house's data set, in the latency code of experiment=eventprop_yin_yang."""
+    """Split of the packaged data set in the latency code of experiment=eventprop_yin_yang."""
     dataset = spec("dataset/yin_yang", train=settings.get("train", 5000))
     code = spec("encoder/latency", cells=1, dimmest=0.0, window=settings.get("window", 30.0), repeats=1)
     split = getattr(dataset.load(0), part)
@@ -77,7 +78,7 @@ def split_of(part: str, settings: dict[str, Any]) -> Split:
 
 
 def train(job: tuple[dict[str, Any], int, int, str]) -> dict[str, Any]:
-    """Settings, seed, updates and the split on which to measure -> what resulted after the last update."""
+    """Train one network (settings, seed, updates, split to measure on); return its figures after the last update."""
     settings, seed, updates, part = job
     torch.set_num_threads(1)
     began, batch = time.perf_counter(), settings.get("batch", 32)
@@ -117,10 +118,10 @@ def ranked(results: list[dict[str, Any]]) -> list[tuple[float, dict[str, Any]]]:
 
 def main(folder: Path, seconds: float, processes: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    train(({}, 99, 2, "validation"))  # compiles before the pool is forked
-    rate = 150 * 32 / train(({}, 99, 150, "validation"))["seconds"] * 0.6  # samples / s of one process beside others
+    train(({}, 99, 2, "validation"))  # compile the kernels before the pool is forked
+    rate = 150 * 32 / train(({}, 99, 150, "validation"))["seconds"] * 0.6  # samples / s of one process while others run
     share = seconds * rate
-    # A third of the time for each: all settings on one seed; the best four and their pairs on three; the final seeds.
+    # One third of the time each: all settings on one seed; the best four and their pairs on three; the final seeds.
     samples = int(share * processes / 3 / len(FIRST))
     log = (folder / "search.jsonl").open("a")
 

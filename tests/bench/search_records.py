@@ -1,15 +1,15 @@
-"""Search of settings for the records on held-out samples, and the final seeds of what was chosen.
+"""Search of settings for the best results, on held-out samples, and final runs of the chosen presets over their seeds.
 
     python tests/bench/search_records.py FOLDER search [--cores 16] [--seconds 460] [--only eprop] [--smoke]
     python tests/bench/search_records.py FOLDER choose
     python tests/bench/search_records.py FOLDER final  [--cores 16] [--seconds 540] [--only eprop] [--smoke]
 
-search: one process a core, threads pinned to 1; trains and validates, never reads a test sample into a figure. Every
-epoch leaves a JSON line in FOLDER/search.jsonl (setting, seed, epochs, figures of held-out samples, seconds), so that
-a search that was cut short still says how far it came. A job of e-prop has as many epochs as fit into its share of the
-time on this machine. choose: the log as a table, the best of each model first. final: `neurobench run` of the presets
-over their seeds, run folders in FOLDER/runs. The emulated recordings are made once, on all cores, before anything that
-reads them starts.
+search: one process per core, threads pinned to 1; trains and validates, never uses a test sample for a figure. Every
+epoch appends a JSON line to FOLDER/search.jsonl (setting, seed, epochs, figures of held-out samples, seconds), so that
+an interrupted search shows its progress. A job of e-prop runs as many epochs as fit into its share of the time on this
+machine. choose: prints the log as a table, the best of each model first. final: `neurobench run` of the presets over
+their seeds, run folders in FOLDER/runs. The emulated recordings are generated once, on all cores, before any process
+that reads them starts.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ EMULATED = "experiment=nest_eprop_nmnist_emulated"
 
 class Job(NamedTuple):
     name: str
-    words: tuple[str, ...]  # a command line's
+    words: tuple[str, ...]  # overrides on the command line
     seed: int = 0
-    timed: bool = False  # as many epochs as fit
+    timed: bool = False  # run as many epochs as fit into the time
     threads: int = 1
 
 
@@ -68,7 +68,7 @@ def qrbm() -> Iterator[Job]:
 
 
 def hxtorch() -> Iterator[Job]:
-    """On chips that no table has."""
+    """Jobs on emulated chips, drawn by seeds that no table uses."""
 
     def words(host: int, tuned: int, *more: str) -> tuple[str, ...]:
         steps = (f"model.phases.host.steps={host}", f"model.phases.tuned.steps={tuned}")
@@ -106,7 +106,7 @@ def qcnn() -> Iterator[Job]:
 
 
 def convolutions() -> Iterator[Job]:
-    """SLAYER on 1000 emulated recordings, 5000 held out: none of the real ones, so that folds of these stay clean."""
+    """Jobs of SLAYER on 1000 emulated recordings, 5000 held out; no real ones, so that folds of these stay unused."""
     data = ("dataset=nmnist_emulated", "dataset.train=6000", "dataset.validation=5000", "dataset.recorded=false")
     shared = ("experiment=lava_nmnist_conv", *data, "dataset.test=10")
     before = ("model.convolutions=[16c7s3p3]", "model.threshold=1.25", "model.weight_scale=1.0")
@@ -134,7 +134,7 @@ def convolutions() -> Iterator[Job]:
 
 
 def finals() -> Iterator[Job]:
-    """The presets as chosen."""
+    """Jobs of the chosen presets, one per seed."""
     for name, seeds, threads in FINAL:
         for seed in seeds:
             yield Job(name, (f"experiment={name}",), seed, threads=threads)
@@ -154,7 +154,7 @@ TWINS = ("validation_tanh_accuracy", "validation_mlp_accuracy")  # classical hea
 
 
 def work(job: Job, seconds: float, out: Path) -> None:
-    """One job of the search, in a process of its own."""
+    """Run one job of the search; each has a separate process."""
     import torch
 
     from neurobench.config.compose import composer
@@ -192,7 +192,7 @@ def held_out(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Notes:
-    """A meter that writes down each epoch."""
+    """Progress meter that passes the figures of each epoch to a function."""
 
     def __init__(self, note: Any):
         self.note = note
@@ -208,7 +208,7 @@ class Notes:
 
 
 def fitting_epochs(plan: Any, splits: Any, seconds: float, batches: int = 150) -> int:
-    """How many epochs of training and validation fit: by the time of some updates of a learner that is thrown away."""
+    """Number of epochs, validation included, that fit into the time, estimated from updates of a discarded learner."""
     import torch
 
     from neurobench.experiment.build import build_learner
@@ -220,7 +220,7 @@ def fitting_epochs(plan: Any, splits: Any, seconds: float, batches: int = 150) -
     learner.start(splits.train, None)
     begun = wall = time.perf_counter()
     for k in range(min(batches + 5, whole)):
-        if k == 5:  # compiled
+        if k == 5:  # kernels are compiled by then
             begun = time.perf_counter()
         learner.learn(splits.train.batch(slice(k * size, (k + 1) * size)), Step(k, 10**6, 0, whole))
     done = max(1, min(batches, whole - 5))
@@ -229,7 +229,7 @@ def fitting_epochs(plan: Any, splits: Any, seconds: float, batches: int = 150) -
 
 
 def chosen(log: Path) -> Iterator[str]:
-    """A table in Markdown: each setting's last figure of held-out samples, the mean over its seeds."""
+    """Lines of a Markdown table: for each setting the last held-out figure, averaged over its seeds."""
     last: dict[tuple[str, int], dict[str, Any]] = {}
     for line in map(json.loads, log.read_text().splitlines()):
         last[line["name"], line["seed"]] = {**last.get((line["name"], line["seed"]), {}), **line}
@@ -259,7 +259,7 @@ def command(job: Job, args: argparse.Namespace, seconds: float) -> list[str]:
 
 
 def queue(jobs: list[Job], args: argparse.Namespace, end: float) -> None:
-    """Jobs in their order on free cores; what is not done at `end` is stopped."""
+    """Run jobs in order as cores become free; stop those that are still running at `end`."""
     running: dict[subprocess.Popen[bytes], tuple[Job, float]] = {}
     waiting = list(jobs)
     while (waiting or running) and time.monotonic() < end:
@@ -292,7 +292,7 @@ def environment(threads: int) -> dict[str, str]:
 
 
 def emulate(cores: int) -> None:
-    """The emulated recordings, into the cache that all processes share."""
+    """Generate the emulated recordings into the cache that all processes share."""
     begun = time.monotonic()
     script = f"""
 from neurobench.config.compose import composer

@@ -1,4 +1,4 @@
-"""Which run of an experiment the benchmarks of chips evaluate."""
+"""Selection of the run of an experiment that the benchmarks of chips evaluate."""
 
 from neurobench.config.errors import UserError
 from neurobench.report.published import published_tables
@@ -8,9 +8,9 @@ from neurobench.storage.store import default_outputs, read_index
 
 
 def trained_run(experiment: str, seed: int = 0) -> RunFolder:
-    """Its newest run of that seed with exactly the published setting, at the largest scale that was run.
+    """Newest run of an experiment with this seed and exactly the published setting, at the largest scale that was run.
 
-    Raises UserError where the experiment has no published setting, or no such run has finished.
+    Raises UserError if the experiment has no published setting or no such run has finished.
     """
     outputs = default_outputs()
     settings = [each for table in published_tables().values() for each in table if each.experiment == experiment]

@@ -1,4 +1,4 @@
-"""Commands as a user types them, in a folder of their own, with the toy plugin installed."""
+"""Fixtures for commands as a user types them, in a separate folder, with the toy plugin installed."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ Neurobench = Callable[..., subprocess.CompletedProcess]
 
 
 def environment() -> dict[str, str]:
-    """Of a process that runs the code of this checkout, wherever it is started."""
+    """Environment of a process that runs the code of this checkout, wherever it is started."""
     plain = {key: value for key, value in os.environ.items() if key != "NEUROBENCH_OUTPUTS"}
     paths = [str(ROOT), str(PLUGIN), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**plain, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "200"}
@@ -28,9 +28,9 @@ def command(*words: str) -> list[str]:
 
 @pytest.fixture
 def neurobench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Neurobench:
-    """Call it with words; the verb works in this process, which has imported torch already, as if typed in `tmp_path`.
+    """Function that runs a verb in this process, which has imported torch already, as if typed in `tmp_path`.
 
-    What has to be a process (signals, terminals, a fresh interpreter) is started with `command`.
+    Tests that need a process (signals, terminals, a fresh interpreter) start it with `command`.
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")

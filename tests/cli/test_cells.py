@@ -1,4 +1,4 @@
-"""Every model learns every kind of data on the mock hardware, from the command to the page that shows the run."""
+"""Tests of every model on every kind of data on the mock hardware, from the command to the output of `show`."""
 
 import json
 from itertools import product
@@ -16,10 +16,10 @@ CELLS = [*product(MODELS, ("mnist", "nmnist", "yin_yang"), ["mock"]), ("qrbm", "
 
 
 @pytest.mark.parametrize(("model", "dataset", "backend"), CELLS)
-def test_a_cell_runs_to_its_end_and_is_shown(
+def test_every_model_runs_on_every_data_set_on_mock_hardware_and_is_shown(
     model: str, dataset: str, backend: str, neurobench: Neurobench, tmp_path: Path
 ) -> None:
-    small = ["model.downsample=4", "model.n_hidden=8"] if backend == "mock_qpu" else []  # what its chip has room for
+    small = ["model.downsample=4", "model.n_hidden=8"] if backend == "mock_qpu" else []  # its chip has no room for more
     done = neurobench("run", f"model={model}", f"dataset={dataset}", f"backend={backend}", *FEW, *small)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "outputs").glob("*/*")

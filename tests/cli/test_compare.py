@@ -1,4 +1,4 @@
-"""Promises of `compare` and `rerun`: what differs is told, what is the same is said to be."""
+"""Tests of `compare` and `rerun`: differences are shown, equal figures are reported as equal."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,9 @@ from pathlib import Path
 from tests.cli.conftest import Neurobench
 
 
-def test_two_seeds_differ_in_the_seed_and_in_what_came_out(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_compare_shows_differing_keys_and_figures_and_rerun_whether_figures_are_the_same(
+    neurobench: Neurobench, tmp_path: Path
+) -> None:
     assert neurobench("run", "model=toy", "name=a").returncode == 0
     assert neurobench("run", "model=toy", "name=b", "seed=1", "model.lr=0.300001").returncode == 0
     told = json.loads(neurobench("compare", "a", "b", "--json").stdout)
@@ -37,7 +39,7 @@ def test_two_seeds_differ_in_the_seed_and_in_what_came_out(neurobench: Neurobenc
     assert f"test_accuracy: {changed['metrics']['test_accuracy']} before" in differing.stdout
 
 
-def test_a_run_that_did_not_finish_cannot_be_run_again(neurobench: Neurobench) -> None:
+def test_rerun_refuses_a_run_that_did_not_finish(neurobench: Neurobench) -> None:
     assert neurobench("run", "model=toy", "model.explode_at=3").returncode == 1
     done = neurobench("rerun", "latest")
     assert done.returncode == 2

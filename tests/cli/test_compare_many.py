@@ -1,4 +1,4 @@
-"""Promises of `compare` on several runs: paired tests on the same samples, of what was predicted, and their meaning."""
+"""Tests of `compare` on several runs: paired tests of the predictions for the same samples, and their conclusions."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ RUNS = {"a": "0.5", "b": "0.001", "c": "0.5"}
 
 @pytest.fixture
 def three(neurobench: Neurobench) -> Neurobench:
-    """A and C are the same; B hardly learned."""
+    """Make three runs: A and C are the same; B hardly learned."""
     for name, lr in RUNS.items():
         done = neurobench(
             "run", "model=toy", "dataset.validation=100", "dataset.train=2000", f"name={name}", f"model.lr={lr}"
@@ -30,7 +30,7 @@ def right(where: Path, name: str) -> np.ndarray:
         return arrays["predicted"] == arrays["target"]
 
 
-def test_each_two_runs_are_tested_on_what_they_predicted(three: Neurobench, tmp_path: Path) -> None:
+def test_every_pair_of_runs_is_tested_on_its_predictions(three: Neurobench, tmp_path: Path) -> None:
     a, b = right(tmp_path, "a"), right(tmp_path, "b")
     (result,) = tmp_path.glob("outputs/a/*/result.json")
     assert json.loads(result.read_text())["metrics"]["test_accuracy"] == a.mean()
@@ -57,7 +57,7 @@ def test_each_two_runs_are_tested_on_what_they_predicted(three: Neurobench, tmp_
     assert three("compare", "a", "b", "--json").stdout == before, "computed once more, they are the same"
 
 
-def test_what_cannot_be_paired_says_why(three: Neurobench, tmp_path: Path) -> None:
+def test_runs_that_cannot_be_paired_are_reported_with_the_reason(three: Neurobench, tmp_path: Path) -> None:
     next(tmp_path.glob("outputs/b/*/predictions.npz")).write_bytes(b"PK")
     assert "predictions.npz cannot be read" in three("compare", "a", "b").stdout
     (other,) = tmp_path.glob("outputs/c/*")

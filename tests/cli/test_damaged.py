@@ -1,4 +1,4 @@
-"""One damaged run stops nothing: five files, each damaged in eight ways, under every verb that meets runs."""
+"""Tests that a damaged run stops no verb: five files, each damaged in eight ways, under every verb that reads runs."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def other_type(path: Path) -> None:
 
 
 def other_content(path: Path) -> None:
-    """Sound in form, but not what a run writes."""
+    """Write a file that is valid in form, but whose content no run writes."""
     if path.suffix == ".pt":
         torch.save({"format": 2, "position": {}, "record": {}, "costs": {}, "learner": {"W": 1}, "best": None}, path)
     else:
@@ -42,7 +42,7 @@ def other_content(path: Path) -> None:
 
 
 def hostile(path: Path) -> None:
-    """An alias bomb, deep nesting, a pickle that runs a command."""
+    """Write an alias bomb, deep nesting, or a pickle that runs a command."""
     if path.suffix == ".pt":
         path.write_bytes(pickle.dumps(Malicious()))
     else:
@@ -71,7 +71,7 @@ FILES = ("result.json", "run.json", "metrics.jsonl", "config.yaml", "checkpoint.
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two finished runs, the second of which is to be damaged."""
+    """Folder with two finished runs, the second of which is to be damaged."""
     folder = tmp_path_factory.mktemp("sound")
     for seed in (1, 0):
         assert main([*RUN, f"seed={seed}", f"outputs={folder}/outputs"]) == 0
@@ -80,7 +80,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_every_verb_goes_on_or_says_its_sentence(
+def test_every_verb_continues_or_reports_a_damaged_run_in_a_short_message(
     sound: Path, neurobench: Neurobench, tmp_path: Path, file: str, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(sound, tmp_path / "outputs")

@@ -1,4 +1,4 @@
-"""`export` lists what a run can be exported to, and refuses other formats before it is loaded."""
+"""Tests of `export`: it lists the formats of a run, and refuses other formats before the run is loaded."""
 
 from pathlib import Path
 
@@ -20,13 +20,15 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_without_a_format_it_says_what_there_is(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_without_a_format_lists_the_formats_of_the_run(
+    outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["export", "machine", "--outputs", str(outputs)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["bqm", "coo", "json", "pt2", "onnx", "safetensors"]
 
 
-def test_a_format_that_there_is_not_is_refused_before_anything_is_loaded(
+def test_an_unknown_export_format_is_refused_before_the_checkpoint_is_loaded(
     outputs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reload, "load_learner", None)
@@ -48,7 +50,7 @@ def test_a_format_that_there_is_not_is_refused_before_anything_is_loaded(
         (["--format", "json", "--to", "gone/x.json"], "--to: gone/x.json: there is no folder gone"),
     ],
 )
-def test_a_file_that_would_not_be_written_is_refused(
+def test_export_refuses_a_target_without_a_format_or_without_a_writable_file_name(
     outputs: Path, tmp_path: Path, neurobench: Neurobench, words: list[str], sentence: str
 ) -> None:
     done = neurobench("export", "machine", *words, "--outputs", str(outputs))
@@ -57,7 +59,7 @@ def test_a_file_that_would_not_be_written_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_format_that_is_listed_is_written(outputs: Path, tmp_path: Path) -> None:
+def test_the_formats_bqm_coo_and_json_are_written_and_can_be_read_back(outputs: Path, tmp_path: Path) -> None:
     for name in ("bqm", "coo", "json"):
         target = tmp_path / f"model.{name}"
         assert main(["export", "machine", "--format", name, "--to", str(target), "--outputs", str(outputs)]) == 0

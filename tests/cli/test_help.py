@@ -1,4 +1,4 @@
-"""Promises of `help GROUP=NAME`: each key with the value, bound and comment that its YAML file and spec declare."""
+"""Tests of `help GROUP=NAME`: each key with the value, bound and comment that its YAML file and spec declare."""
 
 import pytest
 import yaml
@@ -35,8 +35,8 @@ def test_a_key_has_its_default_unit_bound_and_meaning(choice: str, expected: Key
 @pytest.mark.parametrize(
     ("group", "name"), [("model", "slayer_snn"), ("dataset", "events_folder"), ("encoder", "rate")]
 )
-def test_no_key_of_a_file_is_left_out(group: str, name: str) -> None:
-    """Against the YAML file as PyYAML reads it."""
+def test_help_on_a_choice_shows_every_key_of_its_yaml_file(group: str, name: str) -> None:
+    """The keys are compared with the YAML file as PyYAML reads it."""
     values = yaml.safe_load(config_places()[0].joinpath(group, f"{name}.yaml").read_text())
     section = values["model"] if group == "model" else values
     wanted = {f"{group}.{one}" for one in section if one not in ("name", "_target_")}
@@ -52,22 +52,22 @@ def test_a_choice_is_explained_with_or_without_its_group(word: str, neurobench: 
     assert "model.n_hidden=300" in done.stdout
 
 
-def test_an_experiment_says_what_it_is_made_of(neurobench: Neurobench) -> None:
+def test_help_on_an_experiment_names_its_model_and_data_set(neurobench: Neurobench) -> None:
     for name in ("dynex_qrbm_qpu", "matrix_qrbm_mnist"):
         assert "model=qrbm dataset=mnist" in neurobench("help", f"experiment={name}").stdout
 
 
-def test_lines_fit_the_terminal(neurobench: Neurobench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_of_help_fit_the_terminal(neurobench: Neurobench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     lines = neurobench("help", "model=slayer_snn").stdout.splitlines()
     assert max(map(len, lines)) <= 80
 
 
-def test_help_on_a_verb_is_the_verbs_own(neurobench: Neurobench) -> None:
+def test_help_on_a_verb_equals_the_output_of_its_help_option(neurobench: Neurobench) -> None:
     assert neurobench("help", "sweep").stdout == neurobench("sweep", "--help").stdout
 
 
-def test_help_on_run_is_ours(neurobench: Neurobench) -> None:
+def test_help_on_run_is_neurobenchs_not_hydras(neurobench: Neurobench) -> None:
     answer = neurobench("run", "--help").stdout
     assert answer.startswith("usage: neurobench run [KEY=VALUE ...]")
     assert all(flag in answer for flag in ("--resume", "--cfg", "--plugin", "examples:"))

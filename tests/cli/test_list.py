@@ -1,4 +1,4 @@
-"""Promises of `list`, `doctor` and `validate`: what can be typed, on one screen; a line where all is well."""
+"""Tests of `list`, `doctor` and `validate`: what can be typed, on one screen; one line if all is in order."""
 
 import json
 import re
@@ -36,14 +36,14 @@ def test_everything_that_can_be_chosen_fits_on_sixty_lines_of_eighty_columns(
         assert set(choices(group)) <= first
 
 
-def test_each_line_has_a_description(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_line_of_a_list_has_a_description(capsys: pytest.CaptureFixture[str]) -> None:
     for group in ("models", "datasets", "encoders", "backends", "scales", "loggers"):
         lines = [line for line in listed(capsys, group) if line.startswith("  ")]
         assert {line.split()[0] for line in lines} == set(choices(group.removesuffix("s")))
         assert all(len(line.split()) > 2 and len(line) <= 80 for line in lines), lines
 
 
-def test_experiments_of_a_name_with_their_times(capsys: pytest.CaptureFixture[str]) -> None:
+def test_experiments_are_listed_by_part_of_their_name_with_their_times(capsys: pytest.CaptureFixture[str]) -> None:
     lines = listed(capsys, "experiments", "dynex")
     assert {line.split()[0] for line in lines if line.startswith("  ")} == {
         name for name in choices("experiment") if "dynex" in name
@@ -55,13 +55,13 @@ def test_experiments_of_a_name_with_their_times(capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize(("group", "name"), [("models", "mlp"), ("backends", "qiskit"), ("encoders", "square")])
 def test_the_command_below_a_list_runs(capsys: pytest.CaptureFixture[str], group: str, name: str) -> None:
-    """`neurobench run backend=qiskit` would be refused: the default model asks for another device."""
+    """`neurobench run backend=qiskit` would be refused: the default model needs another device."""
     command, *rest = listed(capsys, group, name)[-1].partition("  ")[0].split()
     assert command == "neurobench"
     assert main([*rest, *(["--dry-run", "scale=smoke"] if rest[0] == "run" else [])]) == 0
 
 
-def test_a_list_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_list_is_refused_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["list", "modles"])
     assert "Did you mean models?" in capsys.readouterr().err
@@ -77,11 +77,15 @@ def test_a_list_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
         ("60,000 images; 13 x 13", "60,000 images", None),
     ],
 )
-def test_what_a_comment_says(comment: str, clause: str, seconds: float | None) -> None:
+def test_the_first_clause_and_the_stated_seconds_are_read_from_a_comment(
+    comment: str, clause: str, seconds: float | None
+) -> None:
     assert (first_clause(comment), stated_seconds(comment)) == (clause, seconds)
 
 
-def test_the_grid_says_what_runs_and_of_one_model_why_not(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_grid_shows_which_pairs_run_and_that_of_one_model_why_others_do_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     lines = listed(capsys, "grid")
     body = next(number for number, line in enumerate(lines) if line.startswith("cnn"))
     rows = {line.split()[0]: line.split()[1:] for line in lines[body:] if line}
@@ -98,12 +102,12 @@ def test_the_grid_says_what_runs_and_of_one_model_why_not(capsys: pytest.Capture
     assert mark("slayer_snn", "mock") == "yes"
     assert max(map(len, lines)) <= 80
     told = "\n".join(listed(capsys, "grid", "slayer_snn"))
-    assert "latency" in told  # an encoder as it is typed
+    assert "latency" in told  # an encoder, named as on the command line
     assert "Latency" not in told
     assert "needs a 'core'" in told
 
 
-def test_all_well_is_one_line_about_all_that_ships(neurobench: Neurobench) -> None:
+def test_doctor_and_validate_print_one_line_if_all_that_ships_is_in_order(neurobench: Neurobench) -> None:
     for verb in ("doctor", "validate"):
         done = neurobench(verb)
         assert done.returncode == 0, done.stdout
@@ -116,7 +120,7 @@ def test_all_well_is_one_line_about_all_that_ships(neurobench: Neurobench) -> No
 
 @pytest.mark.parametrize("variable", ["NEUROBENCH_DATA", "NEUROBENCH_OUTPUTS"])
 @pytest.mark.parametrize("place", ["file", "file/below"])
-def test_a_folder_that_cannot_be_written_is_found_before_a_run_finds_it(
+def test_doctor_reports_a_folder_that_cannot_be_written(
     variable: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
@@ -127,7 +131,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_a_run_finds_it(
     assert f"cannot be written to {folder}: Not a directory. Set {variable}." in fault
 
 
-def test_folders_that_are_to_be_made_are_in_order_and_are_not_made(
+def test_doctor_accepts_a_folder_that_does_not_exist_yet_and_does_not_make_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEUROBENCH_DATA", str(tmp_path / "new/data"))
@@ -137,7 +141,7 @@ def test_folders_that_are_to_be_made_are_in_order_and_are_not_made(
 
 @pytest.fixture
 def past(tmp_path: Path) -> Path:
-    """A run that failed with a long error before it had a seed, and one that finished."""
+    """Folder of a run that failed with a long error before it had a seed, and one that finished."""
     error = "one thing, " * 30 + "and the last"
     for name in ("20260101-000000-aaaaaa", "20260101-000001-bbbbbb"):
         (tmp_path / "mlp-yin_yang-sim" / name).mkdir(parents=True)
@@ -149,7 +153,9 @@ def past(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_past_runs_fit_on_the_screen_and_what_is_cut_says_so(past: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_past_runs_fit_on_the_screen_and_a_shortened_error_ends_in_an_ellipsis(
+    past: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     lines = listed(capsys, "runs", "--outputs", str(past))
     assert max(map(len, lines)) <= 80
     _, failed, second, third, finished, *notes = lines
@@ -175,7 +181,7 @@ def long(past: Path) -> Path:
 def test_long_names_of_past_runs_are_folded_on_the_screen(
     width: int, long: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing of them is cut, and the id, by which a run is named, is whole."""
+    """No part of a name is lost, and the id, by which a run is selected, is not broken."""
     monkeypatch.setenv("COLUMNS", str(width))
     lines = listed(capsys, "runs", LONG, "--outputs", str(long))
     assert max(map(len, lines)) <= width

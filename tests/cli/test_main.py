@@ -1,4 +1,4 @@
-"""Promises of the dispatcher: help at once, typing mistakes answered, completion that knows verbs."""
+"""Tests of the dispatcher: help without heavy imports, answers to typing mistakes, completion of verbs."""
 
 import os
 import subprocess
@@ -32,7 +32,9 @@ def test_help_imports_nothing_but_the_standard_library() -> None:
         ("zzz", "There is run, sweep"),
     ],
 )
-def test_a_verb_that_is_not_there(word: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_verb_is_refused_with_a_suggestion_or_the_list_of_verbs(
+    word: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([word]) == BAD_USAGE
     assert sentence in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""Promises to somebody who types what another tool would take: the sentence that helps, before anything is run."""
+"""Tests of commands that another tool would accept: the message helps, before anything is run."""
 
 import pytest
 
@@ -49,7 +49,7 @@ def test_a_mistake_is_answered_with_what_to_write(case: str, neurobench: Neurobe
     assert done.stdout == ""
 
 
-def test_of_a_long_list_only_names_that_contain_the_word_are_shown(neurobench: Neurobench) -> None:
+def test_only_choices_that_contain_the_mistyped_name_are_suggested(neurobench: Neurobench) -> None:
     answer = neurobench("run", "experiment=dynex").stderr
     assert "dynex_sklearn_rbm" in answer
     assert "lava" not in answer
@@ -64,18 +64,20 @@ def test_of_a_long_list_only_names_that_contain_the_word_are_shown(neurobench: N
         ("troubleshooting", "Did you mean neurobench help troubleshooting?"),
     ],
 )
-def test_a_verb_of_another_tool(word: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_verb_of_another_tool_is_answered_with_the_command_to_write(
+    word: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([word]) == BAD_USAGE
     assert sentence in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_can_be_told_to_say_more_or_less(verb: str, neurobench: Neurobench) -> None:
+def test_every_verb_takes_verbose_or_quiet_but_not_both(verb: str, neurobench: Neurobench) -> None:
     described = neurobench(verb, "--help").stdout
     assert "--verbose" in described
     assert "--quiet" in described
     assert neurobench(verb, "-q", "-v").returncode == BAD_USAGE
 
 
-def test_a_text_may_look_like_a_range(neurobench: Neurobench) -> None:
+def test_the_name_of_a_run_may_look_like_a_range(neurobench: Neurobench) -> None:
     assert neurobench("validate", "name=0-5").returncode == 0

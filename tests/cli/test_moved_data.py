@@ -1,4 +1,4 @@
-"""A run means the same tomorrow and elsewhere: its data are those that were read, wherever it is asked for."""
+"""Tests that a run means the same later and elsewhere: its data are those that it read, from any working folder."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ RUN = ("run", "model=mlp", "dataset=nmnist", "scale=smoke", "threads=1", "name=n
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """200 training and 60 test recordings below the folder where commands are typed."""
+    """Folder of 200 training and 60 test recordings, below the current folder of the commands."""
     for split, n in (("Train", 200), ("Test", 60)):
         with zipfile.ZipFile(files.BUNDLED / f"nmnist_1k/{split}.zip") as archive:
             archive.extractall(tmp_path / "mine/NMNIST", sorted(archive.namelist(), key=lambda name: name[-9:])[:n])
@@ -26,7 +26,7 @@ def runs(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "outputs/n").glob("2*"))
 
 
-def test_data_that_changed_are_never_mixed_with_a_run_of_the_old_ones(
+def test_changed_data_are_never_mixed_with_a_run_on_the_original_data(
     neurobench: Neurobench, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = (*RUN, "dataset.root=mine", "resume=true")
@@ -69,7 +69,7 @@ def test_data_that_changed_are_never_mixed_with_a_run_of_the_old_ones(
     assert "of 3 right" in found.stdout
 
 
-def test_a_run_does_not_go_on_with_other_data(neurobench: Neurobench, tmp_path: Path, root: Path) -> None:
+def test_a_run_is_not_resumed_on_other_data(neurobench: Neurobench, tmp_path: Path, root: Path) -> None:
     words = (*RUN, f"dataset.root={root}")
     assert neurobench(*words).returncode == 0
     (first,) = runs(tmp_path)

@@ -1,4 +1,5 @@
-"""`new` writes files that run and pass their own test as they stand; `cp` copies a recipe; no file is overwritten."""
+"""Tests of `new`, whose files run and pass their own test unchanged, and of `cp`, which copies a recipe; no file is
+overwritten."""
 
 import os
 import subprocess
@@ -15,8 +16,8 @@ from neurobench.experiment.plan import parse
 from tests.cli.conftest import Neurobench
 
 
-def test_what_is_written_runs_and_passes_its_own_tests(neurobench: Neurobench, tmp_path: Path) -> None:
-    """Each of the tests that are written runs what it is for once, at scale=smoke."""
+def test_the_files_that_new_writes_run_and_pass_their_own_tests(neurobench: Neurobench, tmp_path: Path) -> None:
+    """Each of the written tests runs its subject once, at scale=smoke."""
     for kind, group in GROUPS.items():
         done = neurobench("new", kind, f"own_{kind}")
         assert done.returncode == FINE, done.stderr
@@ -30,7 +31,7 @@ def test_what_is_written_runs_and_passes_its_own_tests(neurobench: Neurobench, t
     assert all(len(line) <= 120 for path in tmp_path.rglob("*.py") for line in path.read_text().splitlines())
 
 
-def test_no_file_is_overwritten(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_new_and_cp_overwrite_no_file(neurobench: Neurobench, tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text("precious")
     done = neurobench("new", "model", "mine")
     assert done.returncode == BAD_USAGE
@@ -53,7 +54,7 @@ def test_no_file_is_overwritten(neurobench: Neurobench, tmp_path: Path) -> None:
         ("device", "class", "take letters, digits and underscores"),
     ],
 )
-def test_a_name_that_would_not_be_found(
+def test_a_name_that_is_taken_or_not_importable_is_refused(
     kind: str, name: str, sentence: str, neurobench: Neurobench, tmp_path: Path
 ) -> None:
     done = neurobench("new", kind, name)
@@ -62,7 +63,7 @@ def test_a_name_that_would_not_be_found(
 
 
 @pytest.mark.parametrize("recipe", ["dynex_qrbm", "nest_eprop_nmnist_online", "hxtorch_yin_yang_float"])
-def test_a_copied_recipe_is_the_same_setting_under_its_own_name(
+def test_a_copied_recipe_is_the_same_setting_under_a_new_name(
     recipe: str, neurobench: Neurobench, tmp_path: Path
 ) -> None:
     assert neurobench("cp", "experiment", recipe, "experiment/mine.yaml").returncode == FINE
@@ -73,7 +74,9 @@ def test_a_copied_recipe_is_the_same_setting_under_its_own_name(
     assert copied.table.rows == original.table.rows
 
 
-def test_where_a_recipe_may_lie(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_cp_copies_recipes_into_the_experiment_folder_and_refuses_other_places(
+    neurobench: Neurobench, tmp_path: Path
+) -> None:
     assert neurobench("cp", "experiment", "dynex_qrbm", "mine.yaml").returncode == FINE
     assert yaml.safe_load((tmp_path / "experiment/mine.yaml").read_text())["name"] == "mine"
     for file, sentence in (

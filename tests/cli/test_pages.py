@@ -1,4 +1,4 @@
-"""Promises of the documentation: every command and every line of Python in its pages works as it stands."""
+"""Tests of the documentation: every command and every line of Python in its pages works unchanged."""
 
 import os
 import re
@@ -31,8 +31,8 @@ AS_TYPED = (
     "schema",
     "export",
 )
-OWN_MODULES = ("mine", "mynet")  # that the pages make
-REFUSED_NOTHING = {0, 3}  # 3: of a table, a row lies outside its band
+OWN_MODULES = ("mine", "mynet")  # modules that the pages make
+REFUSED_NOTHING = {0, 3}  # exit codes; 3: a row of a table is outside its band
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -46,7 +46,7 @@ def commands(topic: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where a reader of the pages types: files of one's own as the pages call them, and a run that has finished."""
+    """Folder in which a reader of the pages types: user files, named as in the pages, and a finished run."""
     place = tmp_path_factory.mktemp("reader")
     rng = np.random.default_rng(0)
     rows = [f"{x:.3f},{y:.3f},{'ab'[k % 2]}" for k, (x, y) in enumerate(rng.random((40, 2)))]
@@ -66,9 +66,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.delenv("NEUROBENCH_OUTPUTS", raising=False)
-        others = str(tmp_path_factory.getbasetemp())  # folders of other tests, which hold modules of the same names
+        others = str(tmp_path_factory.getbasetemp())  # folders of other tests, with modules of the same names
         patch.setattr(sys, "path", [entry for entry in sys.path if not entry.startswith(others)])
-        patch.setattr(targets, "PLUGIN_FILES", {})  # what a page allows is allowed to no other test
+        patch.setattr(targets, "PLUGIN_FILES", {})  # code that a page allows is allowed in no other test
         patch.setattr(targets, "ALLOWED", targets.ALLOWED)
         patch.setenv("NEUROBENCH_ALLOW", os.environ.get("NEUROBENCH_ALLOW", ""))
         for name in OWN_MODULES:  # other tests have modules of these names
@@ -81,7 +81,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def call(words: list[str]) -> int:
-    """As if in a process of its own: what a command allows, the next one does not."""
+    """Run a command as if in a separate process: code that one command allows, the next one does not."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(targets, "PLUGIN_FILES", dict(targets.PLUGIN_FILES))
         patch.setattr(targets, "ALLOWED", targets.ALLOWED)
@@ -92,19 +92,19 @@ def call(words: list[str]) -> int:
             return int(ended.code or 0)
 
 
-CHECKED: set[str] = set()  # lines that several pages have
+CHECKED: set[str] = set()  # lines that have been checked: pages share some
 
 
 def check(line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Short ones are typed as they stand; runs are validated, sweeps planned; of others the options are looked up."""
+    """Check a command: short ones are run unchanged, runs validated, sweeps planned; others' options are looked up."""
     typed = [word for word in shlex.split(line, comments=True) if word not in (">", "schema.json")]
-    verb, *words = typed[typed.index("neurobench") + 1 :]  # behind variables of the environment
+    verb, *words = typed[typed.index("neurobench") + 1 :]  # after environment variables
     if verb == "run":
         questions = ("--resume", "--cfg", "job", "--dry-run", "--no-wait")
         several = "-m" in words
         kept = [word for word in words if word not in (*questions, "-m")]
         verb, words = ("sweep", [*kept, "--dry-run"]) if several else ("validate", kept)
-    on_cluster = "--launcher" in words  # which this machine need not have
+    on_cluster = "--launcher" in words  # a cluster, which this machine need not have
     if verb in AS_TYPED or (verb == "sweep" and "--dry-run" in words and not on_cluster):
         assert call([verb, *words]) in REFUSED_NOTHING, f"{line}\n{capsys.readouterr().err}"
         return
@@ -123,14 +123,14 @@ def test_every_command_of_a_page_works(topic: str, folder: Path, capsys: pytest.
             CHECKED.add(line)
 
 
-def test_the_examples_of_own_code_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_user_defined_network_of_the_page_on_plugins_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     network = next(line for line in commands("plugins") if "mynet" in line)
     assert call([*shlex.split(network)[1:], "dataset=mnist_01_400"]) == 0
 
 
 @pytest.mark.parametrize("topic", ["python", "sweeps"])
-def test_every_line_of_python_runs(topic: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_line_of_python_in_a_page_runs(topic: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     names: dict[str, object] = {}
     for code in blocks(topic, "python"):
@@ -138,10 +138,10 @@ def test_every_line_of_python_runs(topic: str, folder: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("topic", TOPICS)
-def test_the_answers_that_a_page_quotes_are_those_given(
+def test_messages_that_a_page_quotes_are_those_that_its_command_prints(
     topic: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the page leaves something out it says `...`."""
+    """A page writes `...` for a part that it leaves out."""
     for quoted in re.findall(r"^    \$ neurobench run (.*)\n((?:    .*\n)+)", page(topic), re.MULTILINE):
         capsys.readouterr()
         call(["validate", *shlex.split(quoted[0])])
@@ -151,7 +151,7 @@ def test_the_answers_that_a_page_quotes_are_those_given(
 
 
 @pytest.mark.parametrize("topic", TOPICS)
-def test_a_page_is_short_and_refers_to_what_there_is(topic: str) -> None:
+def test_a_page_is_short_and_refers_only_to_existing_pages_and_verbs(topic: str) -> None:
     lines = page(topic).splitlines()
     assert lines[0] == f"# {topic.capitalize()}"
     assert len(lines[2]) <= 60
@@ -160,7 +160,7 @@ def test_a_page_is_short_and_refers_to_what_there_is(topic: str) -> None:
     assert set(re.findall(r"`neurobench (\w+)", page(topic))) <= set(VERBS)
 
 
-def test_the_pages_stand_in_the_folder_that_is_shipped() -> None:
+def test_the_pages_are_in_the_folder_that_ships() -> None:
     import neurobench
 
     shipped = {file.stem for file in (Path(neurobench.__file__).parent / "docs").glob("*.md")}

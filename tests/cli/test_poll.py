@@ -1,4 +1,4 @@
-"""A run on a device that answers later: it ends once its jobs are queued, and goes on as if undisturbed."""
+"""Tests of runs on a device that answers later: they end once their jobs are queued, and resume as if undisturbed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def result(tmp_path: Path, outputs: str) -> dict[str, Any]:
     return json.loads(file.read_text())
 
 
-def test_a_run_ends_once_its_jobs_are_queued_and_poll_goes_on(
+def test_a_run_ends_once_its_jobs_are_queued_and_poll_resumes_it(
     device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     poll = ["poll", "--outputs", str(tmp_path / "later"), "-cd", str(tmp_path)]
@@ -79,7 +79,7 @@ def test_a_run_ends_once_its_jobs_are_queued_and_poll_goes_on(
     device.faults["delay"] = 0.0
     taken = len(device.jobs)
     assert run(tmp_path, "at_once") == 0
-    assert len(device.jobs) == 2 * taken  # another run's jobs are its own
+    assert len(device.jobs) == 2 * taken  # another run submits its own jobs
     later, at_once = result(tmp_path, "later"), result(tmp_path, "at_once")
     assert later["metrics"] == at_once["metrics"]
     assert "not reproducible: loopback takes no seed" in json.dumps(later)
@@ -87,10 +87,10 @@ def test_a_run_ends_once_its_jobs_are_queued_and_poll_goes_on(
     assert len(device.bill()["jobs"]) == 2 * taken
 
 
-def test_poll_after_ctrl_c_goes_on_with_that_very_run(
+def test_poll_after_ctrl_c_resumes_the_interrupted_run_and_no_other_of_its_configuration(
     device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two runs of one configuration the older is stopped while it asks, and polled again."""
+    """The older of two runs of one configuration is stopped while it fetches answers, and polled again."""
     outputs, poll = tmp_path / "two", ["poll", "--outputs", str(tmp_path / "two"), "-cd", str(tmp_path)]
     assert [run(tmp_path, "two", "--no-wait") for _ in range(2)] == [4, 4]
     older, newer = queued_runs(outputs)
@@ -109,7 +109,7 @@ def test_poll_after_ctrl_c_goes_on_with_that_very_run(
     assert (newer.path / "run.json").read_bytes() == record
 
 
-def test_a_limit_ends_a_run_before_anything_is_sent(
+def test_a_run_that_would_exceed_its_limit_ends_before_anything_is_sent(
     device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tmp_path, "short", "backend.circuit.max_shots=100") == 1
@@ -117,13 +117,13 @@ def test_a_limit_ends_a_run_before_anything_is_sent(
     assert device.jobs == {}
     device.faults["delay"] = 0.0
     assert run(tmp_path, "short", "backend.circuit.max_shots=10000", "--resume") == 0
-    assert len(list((tmp_path / "short").glob("*/*/config.yaml"))) == 1  # a limit is not what is computed
+    assert len(list((tmp_path / "short").glob("*/*/config.yaml"))) == 1  # a limit makes no other configuration
 
 
 def test_no_credential_reaches_a_file_or_the_screen(
     device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A vendor's software that puts its token into an error."""
+    """Simulated vendor software puts its token into an error."""
     secrets = {
         "QISKIT_IBM_TOKEN": "tok-0123456789abcdef",
         "AWS_SECRET_ACCESS_KEY": "aws-fedcba9876543210",
@@ -157,7 +157,7 @@ def test_a_dry_run_sends_nothing_and_says_what_would_be_sent(
     told = capsys.readouterr().out.splitlines()
     assert device.jobs == {}
     assert not (tmp_path / "dry").exists()
-    # 2 updates of 6 images: each a circuit, and two shifted ones, 20 shots each; 4 circuits of a job.
+    # 2 updates of 6 images, each with a circuit and two shifted ones, 20 shots each; 4 circuits per job.
     assert "training   circuit: 4 calls, 36 circuits, 720 shots, 10 jobs, 0.1 s of the device, modelled" in told
     assert "price      circuit: nothing, it is computed on this machine" in told
     assert "limit      circuit: max_shots=100 would be exceeded" in told

@@ -1,4 +1,4 @@
-"""Promises of the README: short, its commands and Python work as they stand, its sample is what the tool prints."""
+"""Tests of the README: short, its commands and Python work unchanged, its sample output is what the tool prints."""
 
 import re
 from collections.abc import Iterator
@@ -23,19 +23,19 @@ def commands() -> list[str]:
 
 
 def sample() -> Iterator[str]:
-    """The lines that end `make run`."""
+    """Lines in the README that end the output of `make run`."""
     (block,) = re.findall(r"It ends like this:\n\n((?:    .*\n)+)", README)
     return (line[4:] for line in block.splitlines())
 
 
-def test_it_is_short_and_what_it_links_to_is_there() -> None:
+def test_the_readme_is_short_and_the_files_that_it_links_to_exist() -> None:
     assert len(README.splitlines()) <= 160
     for target in re.findall(r"\]\(([^)]+)\)", README):
         assert target.startswith("https://") or (ROOT / target).exists(), target
 
 
 @pytest.mark.parametrize("line", commands())
-def test_every_command_works(
+def test_every_command_in_the_readme_works(
     line: str,
     reader: Path,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
@@ -47,22 +47,24 @@ def test_every_command_works(
     check(line, capsys)
 
 
-def test_its_python_runs(reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_the_python_code_in_the_readme_runs(reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     monkeypatch.chdir(reader)
     (code,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     exec(code, {})
 
 
-def test_the_sample_is_what_the_tool_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """At smoke scale: numbers and samples differ, and a note says what smoke is."""
+def test_lines_of_the_sample_output_begin_like_those_that_a_run_prints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Run at smoke scale: numbers and samples differ, and a note explains smoke."""
     assert call(["run", "model=qrbm", "backend=sim", "scale=smoke", f"outputs={tmp_path}"]) == 0
     printed = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("note ")]
     shapes = [[re.sub(r"[\d.,]+", "#", line)[:11] for line in lines] for lines in (printed, sample())]
     assert shapes[0] == shapes[1]
 
 
-def test_the_refusal_is_what_the_tool_prints(capsys: pytest.CaptureFixture[str]) -> None:
-    """Line by line; `...` stands for the rest of a list."""
+def test_the_refusal_in_the_readme_is_what_its_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    """Compared line by line; `...` stands for the rest of a list."""
     (command, refusal) = re.findall(r"^    \$ neurobench (.*)\n((?:    .*\n)+)", README, re.MULTILINE)[0]
     assert call(command.split()) == BAD_USAGE
     printed = capsys.readouterr().err.splitlines()
@@ -70,8 +72,8 @@ def test_the_refusal_is_what_the_tool_prints(capsys: pytest.CaptureFixture[str])
         assert re.fullmatch(re.escape(shown[4:]).replace(r"\.\.\.", ".*"), line), line
 
 
-def test_its_figures_are_those_of_the_recorded_runs() -> None:
-    """As many as ever, each with its band and verdict where one was declared, and none typed by hand."""
+def test_figures_in_the_readme_are_those_of_the_recorded_runs() -> None:
+    """Not fewer than ever, each with its band and verdict if one was declared, and none typed by hand."""
     table = README[README.index("| tutorial | published") : README.index("Mean ± standard deviation")]
     assert table.count("<!-- figure ") >= 8
     by_hand = re.sub(r"<!-- figure .*?<!-- end -->", "", table)

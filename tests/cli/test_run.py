@@ -1,4 +1,4 @@
-"""Promises of `neurobench run`, kept by real processes: what is killed goes on, what is repeated repeats."""
+"""Tests of `neurobench run`, with real processes: killed runs can be resumed, repeated runs are identical."""
 
 import json
 import signal
@@ -32,11 +32,11 @@ def status(folder: Path) -> str:
 
 
 def start_slow(tmp_path: Path) -> tuple[subprocess.Popen, Path]:
-    """A run that has learned for a while: past its first epoch, within a later one."""
+    """Start a run; return it and its folder once it is past its first epoch, within a later one."""
     child = subprocess.Popen(
         command(*SLOW), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    deadline = time.monotonic() + 240  # of a machine that others load
+    deadline = time.monotonic() + 240  # generous, for a machine under load
     while time.monotonic() < deadline:
         lines = [path for path in (tmp_path / "outputs").glob("*/*/metrics.jsonl") if path.read_text()]
         if lines:
@@ -75,7 +75,9 @@ def test_a_finished_run_leaves_every_file_and_nothing_else(neurobench: Neurobenc
     assert printed("test_accuracy", told["metrics"]["test_accuracy"]) in done.stdout
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_the_same_seed_gives_identical_metrics_and_another_seed_different_ones(
+    neurobench: Neurobench, tmp_path: Path
+) -> None:
     for seed in (3, 3, 4):
         assert neurobench("run", "model=toy", f"seed={seed}", "name=x").returncode == 0
     first, second, other = (json.dumps(result(folder)["metrics"]) for folder in runs(tmp_path, "x"))
@@ -97,7 +99,7 @@ def test_kill_9_and_resume_gives_the_metrics_of_an_undisturbed_run(neurobench: N
     assert json.dumps(result(folder)["metrics"]) == json.dumps(result(undisturbed)["metrics"])
 
 
-def test_ctrl_c_leaves_a_run_that_goes_on(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_a_run_that_ctrl_c_stopped_can_be_resumed(neurobench: Neurobench, tmp_path: Path) -> None:
     child, folder = start_slow(tmp_path)
     child.send_signal(signal.SIGINT)
     told = child.communicate(timeout=240)[0].decode()
@@ -112,7 +114,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(neurobench: Neurobench, tmp_path: Path
     assert runs(tmp_path) == [folder]
 
 
-def test_resume_does_not_take_up_a_run_of_another_setting(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_resume_does_not_continue_a_run_of_another_setting(neurobench: Neurobench, tmp_path: Path) -> None:
     child, folder = start_slow(tmp_path)
     child.kill()
     child.wait()
@@ -131,7 +133,7 @@ def test_resume_does_not_take_up_a_run_of_another_setting(neurobench: Neurobench
     ],
     ids=["run", "multirun", "sweep"],
 )
-def test_resume_with_nothing_to_resume_says_so_and_begins(
+def test_resume_with_nothing_to_resume_says_so_and_starts_new_runs(
     neurobench: Neurobench, verb: list[str], seeds: str, sentence: str, resume: str
 ) -> None:
     words = (*verb, "model=toy", "scale=smoke", seeds, "threads=1")
@@ -147,7 +149,7 @@ def test_resume_with_nothing_to_resume_says_so_and_begins(
         assert "nothing to resume" not in done.stderr
 
 
-def test_a_sweep_with_one_bad_cell_runs_the_good_ones_and_reports_the_bad(
+def test_a_sweep_with_failing_runs_finishes_the_others_and_reports_the_failures(
     neurobench: Neurobench, tmp_path: Path
 ) -> None:
     done = neurobench("run", "-m", "model=toy", "seed=0,1", "model.explode_at=null,3")
@@ -161,7 +163,7 @@ def test_a_sweep_with_one_bad_cell_runs_the_good_ones_and_reports_the_bad(
     assert sorted(status(folder) for folder in runs(tmp_path)) == ["failed", "failed", "finished", "finished"]
 
 
-def test_a_sweep_refuses_impossible_cells_and_runs_the_rest(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_a_sweep_refuses_impossible_configurations_and_runs_the_rest(neurobench: Neurobench, tmp_path: Path) -> None:
     done = neurobench("run", "-m", "model=toy", "model.lr=0.1,-1")
     assert done.returncode == 1
     assert "refused: model=toy model.lr=-1" in done.stdout
@@ -169,13 +171,13 @@ def test_a_sweep_refuses_impossible_cells_and_runs_the_rest(neurobench: Neuroben
     assert neurobench("run", "-m", "model=toy", "model.lr=0,-1").returncode == 2
 
 
-def test_a_sweep_without_faults_ends_well(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_a_sweep_without_failures_exits_with_0(neurobench: Neurobench, tmp_path: Path) -> None:
     done = neurobench("run", "-m", "model=toy", "seed=range(3)")
     assert done.returncode == 0, done.stderr
     assert "3 of 3 runs finished" in done.stdout
 
 
-def test_divergence_is_a_failed_run_with_its_story(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_a_diverged_run_is_recorded_as_failed_with_its_reason(neurobench: Neurobench, tmp_path: Path) -> None:
     done = neurobench("run", "model=toy", "model.explode_at=7")
     assert done.returncode == 1
     assert "diverged at update 7" in done.stderr
@@ -186,7 +188,7 @@ def test_divergence_is_a_failed_run_with_its_story(neurobench: Neurobench, tmp_p
     assert "Divergence" in (folder / "run.log").read_text()
 
 
-def test_a_smaller_scale_is_said_to_be_no_result(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_a_run_at_a_smaller_scale_is_marked_as_never_a_result(neurobench: Neurobench, tmp_path: Path) -> None:
     done = neurobench("run", "model=toy", "scale=smoke")
     assert "never a result" in done.stdout
     (folder,) = runs(tmp_path)
@@ -194,7 +196,7 @@ def test_a_smaller_scale_is_said_to_be_no_result(neurobench: Neurobench, tmp_pat
     assert result(folder)["data"]["evaluated_on"].startswith("the first 200 samples of")
 
 
-def test_a_batch_larger_than_the_data_is_all_of_them(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_a_batch_larger_than_the_training_set_is_the_whole_training_set(neurobench: Neurobench, tmp_path: Path) -> None:
     done = neurobench("run", "model=toy", "training.batch_size=5001", "name=larger")
     assert done.returncode == 0
     words = " ".join((done.stdout + done.stderr).split())
@@ -204,7 +206,7 @@ def test_a_batch_larger_than_the_data_is_all_of_them(neurobench: Neurobench, tmp
     assert larger == whole
 
 
-def test_cuda_that_is_not_there_is_said_before_a_folder_is_made(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_missing_cuda_is_refused_before_a_run_folder_is_made(neurobench: Neurobench, tmp_path: Path) -> None:
     done = neurobench("run", "model=toy", "device=cuda")
     if done.returncode == 0:
         return  # there is a GPU: nothing to refuse
@@ -213,7 +215,7 @@ def test_cuda_that_is_not_there_is_said_before_a_folder_is_made(neurobench: Neur
     assert not runs(tmp_path)
 
 
-def test_outputs_that_cannot_be_written_are_named(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_an_outputs_folder_that_cannot_be_made_is_refused(neurobench: Neurobench, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = neurobench("run", "model=toy", "outputs=file")
     assert done.returncode == 2
@@ -226,14 +228,14 @@ def test_on_a_terminal_a_live_bar_shows_loss_accuracy_speed_and_time_left(tmp_pa
         assert word in seen
 
 
-def test_the_composed_configuration_can_be_looked_at(neurobench: Neurobench) -> None:
+def test_the_option_cfg_prints_the_composed_configuration(neurobench: Neurobench) -> None:
     done = neurobench("run", "model=toy", "--cfg", "job", "training.epochs=9")
     assert done.returncode == 0
     assert "epochs: 9" in done.stdout
     assert "_target_: neurobench_toy.toy.Toy" in done.stdout
 
 
-def test_a_plugin_is_listed_with_what_it_runs_with(neurobench: Neurobench) -> None:
+def test_a_plugin_is_listed_with_the_data_sets_and_backends_that_it_runs_with(neurobench: Neurobench) -> None:
     told = json.loads(neurobench("list", "--json").stdout)
     assert "toy" in told["models"]
     cells = {(cell["model"], cell["dataset"], cell["backend"]): cell for cell in told["matrix"]}
@@ -246,17 +248,17 @@ def test_a_plugin_is_listed_with_what_it_runs_with(neurobench: Neurobench) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_closed_terminal_and_a_kill_end_in_words(tmp_path: Path, number: int) -> None:
+def test_sigterm_and_sighup_interrupt_a_run_with_a_message_on_how_to_resume(tmp_path: Path, number: int) -> None:
     child, folder = start_slow(tmp_path)
     child.send_signal(number)
     told, _ = child.communicate(timeout=240)
     assert child.returncode == 130
-    assert b"goes on with the same command and --resume" in told
+    assert b"with the same command and --resume" in told
     assert b"Traceback" not in told
     assert status(folder) == "interrupted"
 
 
-def test_an_empty_variable_of_the_folder_of_runs_is_an_unset_one(
+def test_an_empty_neurobench_outputs_variable_counts_as_unset(
     neurobench: Neurobench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEUROBENCH_OUTPUTS", "")
@@ -266,7 +268,7 @@ def test_an_empty_variable_of_the_folder_of_runs_is_an_unset_one(
     assert default_outputs() == Path("outputs")
 
 
-def test_folders_and_words_may_have_any_characters(
+def test_folder_names_may_have_any_characters_and_messages_escape_control_characters(
     neurobench: Neurobench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEUROBENCH_OUTPUTS", "runs, new (2)")

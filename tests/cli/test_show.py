@@ -1,4 +1,4 @@
-"""Promises of `show` and `list runs`: a run is told as its files have it, and its checkpoint predicts again."""
+"""Tests of `show` and `list runs`: a run is shown as its files record it, and its checkpoint predicts again."""
 
 import json
 import os
@@ -14,14 +14,16 @@ from tests.cli.conftest import Neurobench, command, environment
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in whose outputs there is a run."""
+    """Folder whose outputs contain a finished run."""
     folder = tmp_path_factory.mktemp("finished")
     words = ["run", "model=toy", "scale=smoke", "--quiet"]
     subprocess.run(command(*words), cwd=folder, env=environment(), check=True, capture_output=True)
     return folder
 
 
-def test_a_run_is_shown_for_people_and_programs_and_predicts_again(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_a_run_is_shown_as_text_and_json_and_its_checkpoint_reproduces_its_accuracy(
+    neurobench: Neurobench, tmp_path: Path
+) -> None:
     assert neurobench("run", "model=toy").returncode == 0
     (folder,) = (tmp_path / "outputs").glob("*/*")
     result = json.loads((folder / "result.json").read_text())
@@ -45,8 +47,8 @@ def test_a_run_is_shown_for_people_and_programs_and_predicts_again(neurobench: N
 
 
 @pytest.mark.parametrize("words", ["show latest", "results", "compare latest latest", "table dynex", "list"])
-def test_a_reader_that_has_gone_is_no_failure(words: str, finished: Path) -> None:
-    """`neurobench show latest | head -1` ends with 0, and says nothing on stderr."""
+def test_a_reader_that_closes_the_pipe_is_no_failure(words: str, finished: Path) -> None:
+    """`neurobench show latest | head -1` exits with 0, and prints no error on stderr."""
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
@@ -57,7 +59,7 @@ def test_a_reader_that_has_gone_is_no_failure(words: str, finished: Path) -> Non
     assert "ipe" not in done.stderr
 
 
-def test_a_run_goes_on_where_nobody_reads_what_it_says(tmp_path: Path) -> None:
+def test_a_run_continues_if_nobody_reads_its_output(tmp_path: Path) -> None:
     """`neurobench run ... | head -1`, or a viewer that dies during a long training."""
     reading, writing = os.pipe()
     os.close(reading)
@@ -68,20 +70,22 @@ def test_a_run_goes_on_where_nobody_reads_what_it_says(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("outputs/*/*/result.json"))) == 1
 
 
-def test_a_width_of_nothing_hides_nothing(finished: Path) -> None:
+def test_a_columns_variable_of_0_does_not_hide_a_run(finished: Path) -> None:
     done = subprocess.run(
         command("show", "latest"), cwd=finished, env={**environment(), "COLUMNS": "0"}, capture_output=True, text=True
     )
     assert "finished" in done.stdout
 
 
-def test_a_run_that_is_not_there_is_said_not_to_be(neurobench: Neurobench) -> None:
+def test_showing_a_run_if_there_are_none_is_refused_with_the_command_that_starts_one(neurobench: Neurobench) -> None:
     done = neurobench("show", "nothing")
     assert done.returncode == 2
     assert "there are no runs below outputs. Start one with: neurobench run" in done.stderr
 
 
-def test_a_folder_from_elsewhere_cannot_name_foreign_code(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_the_configuration_in_a_run_folder_cannot_name_code_that_is_not_allowed(
+    neurobench: Neurobench, tmp_path: Path
+) -> None:
     assert neurobench("run", "model=toy").returncode == 0
     (config,) = (tmp_path / "outputs").glob("*/*/config.yaml")
     config.write_text(config.read_text().replace("neurobench_toy.toy.Toy", "subprocess.Popen"))
@@ -90,13 +94,15 @@ def test_a_folder_from_elsewhere_cannot_name_foreign_code(neurobench: Neurobench
     assert "_target_=subprocess.Popen is not allowed" in done.stderr
 
 
-def test_a_folder_of_runs_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_outputs_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["list", "runs", "--outputs", str(tmp_path / "typo")])
     assert "there is no folder" in capsys.readouterr().err
 
 
-def test_lists_records_and_results_hold_what_runs_are_joined_by(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_list_show_and_result_json_agree_on_the_keys_by_which_runs_are_joined(
+    neurobench: Neurobench, tmp_path: Path
+) -> None:
     assert neurobench("run", "model=toy", "scale=smoke", "seed=3").returncode == 0
     assert neurobench("sweep", "model=toy", "model.explode_at=3", "seed=5,6").returncode == 1
     rows = {row["seed"]: row for row in json.loads(neurobench("list", "runs", "--json").stdout)}
@@ -115,7 +121,7 @@ def test_lists_records_and_results_hold_what_runs_are_joined_by(neurobench: Neur
     }  # fmt: skip
 
 
-def test_latest_means_the_newest_finished_run_where_figures_are_compared(neurobench: Neurobench) -> None:
+def test_latest_is_the_newest_finished_run_in_compare_but_the_newest_of_all_in_show(neurobench: Neurobench) -> None:
     assert neurobench("run", "model=toy", "name=whole").returncode == 0
     assert neurobench("run", "model=toy", "name=broken", "model.explode_at=3").returncode == 1
     compared = json.loads(neurobench("compare", "latest", "whole", "--json").stdout)

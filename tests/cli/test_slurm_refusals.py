@@ -1,4 +1,4 @@
-"""What SLURM would not take is said in one sentence with its own words, before anything is planned."""
+"""Tests of options that SLURM would refuse: one sentence in its own words, before anything is planned."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +37,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         ("additional_parameters.nonsense=1", "unrecognized option"),
     ],
 )
-def test_what_slurm_refuses_is_said_in_its_words_whatever_the_verb_does(
+def test_options_that_slurm_would_refuse_are_refused_in_one_line_even_by_a_dry_run(
     option: str, sentence: str, cluster: dict[str, str], neurobench: Neurobench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for key, value in cluster.items():
@@ -50,7 +50,7 @@ def test_what_slurm_refuses_is_said_in_its_words_whatever_the_verb_does(
     assert not Path("outputs").exists()
 
 
-def test_without_slurm_the_launchers_that_there_are_are_named(
+def test_without_slurm_the_available_launchers_are_named(
     neurobench: Neurobench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -60,20 +60,20 @@ def test_without_slurm_the_launchers_that_there_are_are_named(
     assert "local" in told.stderr
 
 
-def test_every_fault_of_the_options_is_told_at_once() -> None:
+def test_all_faults_of_slurm_options_are_reported_at_once() -> None:
     with pytest.raises(UserError, match=r"(?s)timeout_min=0.*mem_gb=much.*nodes=2"):
         read_request({"timeout_min": 0, "mem_gb": "much", "nodes": 2})
 
 
-def test_options_become_those_of_sbatch() -> None:
-    """Of `man sbatch`: --mem takes megabytes as M, --time minutes."""
+def test_slurm_options_are_translated_into_those_of_sbatch() -> None:
+    """See `man sbatch`: --mem takes megabytes as M, --time minutes."""
     options = {"timeout_min": 120, "mem_gb": 1.5, "slurm_qos": "long", "gpus_per_node": 2, "exclusive": True}
     words = read_request({**options, "additional_parameters": {"mail_type": "END"}}).words(threads=3)
     expected = ["--time=120", "--cpus-per-task=3", "--signal=B:USR2@90", "--qos=long", "--gpus-per-node=2"]
     assert words == [*expected, "--mem=1536M", "--exclusive", "--mail-type=END"]
 
 
-def test_a_file_says_what_a_site_always_needs_and_the_command_line_wins(
+def test_options_come_from_a_launcher_config_file_unless_the_command_line_overrides_them(
     neurobench: Neurobench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     site = tmp_path / "site.yaml"

@@ -1,4 +1,4 @@
-"""Promises of a run whose operating system fails it: one sentence, and nothing that was there is lost."""
+"""Tests of failures of the operating system during a run: one sentence, and nothing that existed is lost."""
 
 import json
 import resource
@@ -21,7 +21,7 @@ WORDS = ("run", "model=toy", "scale=smoke", "training.checkpoint_every=0", "name
 
 @contextmanager
 def files_end_at(n_bytes: int) -> Iterator[None]:
-    """No file of this process grows beyond it, as on a disk that is full: writing more is an OSError."""
+    """Context manager: no file of this process grows beyond n_bytes; writing more is an OSError, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
@@ -32,8 +32,10 @@ def files_end_at(n_bytes: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_full_disk_is_one_sentence_and_costs_no_result(neurobench: Neurobench, tmp_path: Path) -> None:
-    """Room for none of a run's files, for some of them, for all but its figures."""
+def test_a_full_disk_is_reported_without_a_traceback_and_no_result_is_lost(
+    neurobench: Neurobench, tmp_path: Path
+) -> None:
+    """There is room for none of a run's files, for some of them, for all but its figures."""
     assert neurobench(*WORDS).returncode == FINE
     (whole,) = runs(tmp_path, "full")
     metrics = json.dumps(result(whole)["metrics"])
@@ -49,9 +51,9 @@ def test_a_full_disk_is_one_sentence_and_costs_no_result(neurobench: Neurobench,
     assert sorted(row["seed"] for row in rows if row["status"] == "finished") == [0, 1, 2, 3, 4]
 
 
-def test_outputs_that_are_deleted_under_a_run_are_one_sentence(tmp_path: Path) -> None:
+def test_outputs_deleted_during_a_run_are_reported_without_a_traceback(tmp_path: Path) -> None:
     child, folder = start_slow(tmp_path)
-    (tmp_path / "outputs").rename(tmp_path / "gone")  # at once: it writes meanwhile
+    (tmp_path / "outputs").rename(tmp_path / "gone")  # in one step, since the run keeps writing
     shutil.rmtree(tmp_path / "gone", ignore_errors=True)
     told = child.communicate(timeout=240)[0].decode()
     assert child.returncode == FAILED, told
@@ -59,10 +61,10 @@ def test_outputs_that_are_deleted_under_a_run_are_one_sentence(tmp_path: Path) -
     assert "Traceback" not in told
 
 
-def test_two_studies_that_begin_on_a_new_database_end_in_one_that_is_whole(
+def test_two_studies_that_start_at_once_on_a_new_database_leave_it_intact(
     neurobench: Neurobench, tmp_path: Path
 ) -> None:
-    """Both propose the same first trial; the one that finds it under way says so."""
+    """Both studies propose the same first trial; the one that finds it in progress says so."""
     pytest.importorskip("optuna")
     space = "overrides: [model=toy, scale=smoke, threads=1]\nfigure: validation_accuracy\n"
     (tmp_path / "s.yaml").write_text(space + "space: {model.lr: {low: 0.1, high: 1.0}}\n")
@@ -85,8 +87,8 @@ def test_two_studies_that_begin_on_a_new_database_end_in_one_that_is_whole(
 
 
 @pytest.mark.parametrize("module", ["neurobench.data.dataset", "neurobench.cli."])
-def test_ctrl_c_while_modules_are_imported_is_no_traceback(module: str, tmp_path: Path) -> None:
-    """The first of ours that a verb needs, and the verb's own."""
+def test_ctrl_c_while_modules_are_imported_prints_no_traceback(module: str, tmp_path: Path) -> None:
+    """Modules tried: the first of this package that a verb needs, and the verb's own."""
     script = (
         "import os, signal, sys\n"
         "from neurobench.cli.main import main\n"

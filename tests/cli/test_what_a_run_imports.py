@@ -1,4 +1,4 @@
-"""A person waits for what a run imports: when training ends and when it answers, nothing large but torch is there."""
+"""Tests of what a run imports, since users wait for it: nothing large but torch until it has trained and answered."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ execute(plan_of(words, None)[0], Console(quiet=True), [Epoch()], answer)
 """
 
 
-def test_a_run_trains_fits_its_readout_and_answers_before_it_imports_what_draws(tmp_path: Path) -> None:
+def test_a_run_trains_fits_its_readout_and_answers_before_it_imports_large_packages(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     trained, answered = (json.loads(line) for line in done.stdout.splitlines())

@@ -30,7 +30,7 @@ class Gibbs(Record):
         (Bound(hi=2, below=True), (1,), (2,), "below 2"),
     ],
 )
-def test_ends_belong_to_the_interval_unless_left_out(
+def test_ends_belong_to_the_interval_unless_they_are_excluded(
     bound: Bound, inside: tuple[float, ...], outside: tuple[float, ...], words: str
 ) -> None:
     assert all(bound.holds(value) for value in inside)
@@ -51,7 +51,7 @@ def test_all_fields_out_of_bounds_are_named_at_once() -> None:
     }
 
 
-def test_a_boolean_is_no_number_and_an_integer_is_one() -> None:
+def test_integers_count_as_floats_but_booleans_are_not_numbers() -> None:
     assert fault_of(True, int) is not None
     assert fault_of(True, float) is not None
     assert fault_of(1, float) is None
@@ -59,5 +59,5 @@ def test_a_boolean_is_no_number_and_an_integer_is_one() -> None:
     assert fault_of(math.nan, Annotated[float, Bound(0)]) is not None
 
 
-def test_what_is_no_plain_data_is_left_alone() -> None:
+def test_fields_of_a_type_other_than_plain_data_are_not_checked() -> None:
     assert fault_of(object(), object) is None

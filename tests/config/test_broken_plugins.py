@@ -1,4 +1,4 @@
-"""A plugin whose package is gone, or whose class does not import, is named and stops nothing else."""
+"""A plugin whose package is missing, or whose class cannot be imported, is named and does not stop other commands."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def run(site: Path, *words: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_everything_else_works(site: Path) -> None:
+def test_broken_plugins_are_named_and_a_model_of_neurobench_still_validates(site: Path) -> None:
     done = run(site, "validate", "model=qrbm")
     assert (done.returncode, "fine" in done.stdout) == (0, True), done.stderr
     assert done.stderr.count("plugin package_gone.conf is left out: ModuleNotFoundError") == 1
@@ -45,7 +45,7 @@ def test_everything_else_works(site: Path) -> None:
     assert "Traceback" not in refused.stderr
 
 
-def test_doctor_finds_both(site: Path) -> None:
+def test_doctor_names_a_missing_plugin_package_and_a_class_that_cannot_be_imported(site: Path) -> None:
     done = run(site, "doctor")
     assert done.returncode == 1
     assert "fix   plugin package_gone.conf: ModuleNotFoundError" in done.stdout

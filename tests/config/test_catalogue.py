@@ -1,4 +1,4 @@
-"""Promises of the overview: it says of each combination what `run` would say."""
+"""Promises of the catalogue: it names the same faults of each combination as `run`."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -22,18 +22,18 @@ def cells(compose: Composer) -> list[Cell]:
     return matrix(compose, catalogue())
 
 
-def test_every_combination_is_there_once(cells: list[Cell]) -> None:
+def test_the_matrix_contains_every_combination_once(cells: list[Cell]) -> None:
     there = catalogue()
     assert [(cell.model, cell.dataset, cell.backend) for cell in cells] == list(
         product(there["model"], there["dataset"], there["backend"])
     )
 
 
-def test_a_cell_is_judged_as_hydra_would_compose_it(compose: Composer, cells: list[Cell]) -> None:
+def test_a_cell_has_the_faults_of_the_configuration_that_hydra_composes(compose: Composer, cells: list[Cell]) -> None:
     faults = {(cell.model, cell.dataset, cell.backend): cell.faults for cell in cells}
     alone_of = {model: OmegaConf.to_container(compose([f"model={model}"])) for model in catalogue()["model"]}
     there = catalogue()
-    # Each file takes part at least once: what it may write outside its own section is seen by then.
+    # Each file takes part at least once, so that keys that it sets outside its own section are noticed.
     picked = [(model, "yin_yang", "sim") for model in there["model"]]
     picked += [("qrbm", dataset, "sim") for dataset in there["dataset"]]
     picked += [("qrbm", "mnist", backend) for backend in there["backend"]]
@@ -48,7 +48,7 @@ def test_a_cell_is_judged_as_hydra_would_compose_it(compose: Composer, cells: li
         }
 
 
-def test_a_model_alone_brings_its_own_data_set_and_the_command_line_wins(compose: Composer) -> None:
+def test_a_model_chooses_its_default_data_set_unless_the_command_line_does(compose: Composer) -> None:
     assert compose(["model=qrbm"]).dataset.name == "mnist"
     assert compose(["model=toy"]).dataset.name == "yin_yang"
     assert compose(["model=toy", "dataset=mnist"]).dataset.name == "mnist"
@@ -56,12 +56,12 @@ def test_a_model_alone_brings_its_own_data_set_and_the_command_line_wins(compose
 
 
 @pytest.mark.parametrize("model", catalogue()["model"])
-def test_a_model_runs_alone(model: str, compose: Composer) -> None:
+def test_every_model_is_valid_without_further_overrides(model: str, compose: Composer) -> None:
     assert faults_of(compose([f"model={model}"])) == []
 
 
-def test_a_section_with_a_fault_is_told_in_each_of_its_cells(compose: Composer) -> None:
-    """A data set, a device and a model whose files came with a value out of range; the others are not held up."""
+def test_a_fault_in_a_file_is_named_in_each_of_its_cells(compose: Composer) -> None:
+    """A data set and a device with an unknown key, a model with a value out of range; other cells are not affected."""
     bad = {"dataset=mnist": "dataset.no_key", "backend=sim_tabu": "backend.sampler.no_key", "model=qrbm": "model.lr"}
 
     def spoiled(overrides: Sequence[str]) -> DictConfig:

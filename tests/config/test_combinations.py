@@ -20,7 +20,9 @@ def compose() -> Iterator[Composer]:
 
 
 @pytest.mark.parametrize(("model", "dataset"), list(product(MODELS, ("mnist", "nmnist", "yin_yang"))))
-def test_each_model_takes_each_data_set_on_both_backends(model: str, dataset: str, compose: Composer) -> None:
+def test_each_of_six_models_accepts_each_data_set_on_backends_sim_and_mock(
+    model: str, dataset: str, compose: Composer
+) -> None:
     for backend in ("sim", "mock"):
         plan = parse(compose([f"model={model}", f"dataset={dataset}", f"backend={backend}"]))
         assert (plan.model_name, plan.dataset_name, plan.backend_name) == (model, dataset, backend)
@@ -37,7 +39,7 @@ def test_each_model_takes_each_data_set_on_both_backends(model: str, dataset: st
         (["model.head=sigmoid", "model.lr=0.1"], 2, ("sigmoid", (), 1, 0, 0.1, "constant", 0.001)),
     ],
 )
-def test_the_hybrid_network_s_head_follows_the_classes_and_what_is_set_wins(
+def test_the_head_of_the_hybrid_network_follows_the_number_of_classes_unless_it_is_set(
     words: list[str], classes: int, expected: tuple, compose: Composer
 ) -> None:
     plan = parse(compose(["model=hybrid_qcnn", *words]))

@@ -1,5 +1,5 @@
-"""Promises of composing without Hydra: it is what Hydra composes, of every file that ships and of whatever a plugin's
-files say; what it cannot do, and every fault, is Hydra's."""
+"""Promises of composing without Hydra: the result is what Hydra composes, for every shipped file and for any files of
+plugins; unsupported features and faulty files are left to Hydra."""
 
 import itertools
 from pathlib import Path
@@ -9,14 +9,14 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from neurobench.config import compose, frames, sources
+from neurobench.config import compose, composed_cache, sources
 from neurobench.config.compose import composer
 from neurobench.config.defaults import LeftToHydra, merged
 from neurobench.config.overrides import parse_word
 
 GROUPS = ("model", "dataset", "encoder", "backend", "scale", "logger")
 CHOICES = compose.all_choices()
-# Of each group but the experiments one file after the other, so that each is read once at least.
+# One file of each group but experiments at a time, so that each file is read at least once.
 TOGETHER = [
     [f"{group}={name}" for group, name in zip(GROUPS, names, strict=True) if name]
     for names in itertools.zip_longest(*(CHOICES[group] for group in GROUPS))
@@ -35,33 +35,33 @@ def without_hydra(words: list[str]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("words", [[f"experiment={name}"] for name in CHOICES["experiment"]] + WORDS, ids=" ".join)
-def test_every_choice_that_ships_is_what_hydra_composes(words: list[str]) -> None:
+def test_every_shipped_choice_is_composed_as_by_hydra(words: list[str]) -> None:
     with composer():
-        ours, (theirs, _) = without_hydra(words), frames.composed([*compose._plugins(), *words], reusable=False)
+        ours, (theirs, _) = without_hydra(words), composed_cache.composed([*compose._plugins(), *words], reusable=False)
     assert OmegaConf.to_yaml(OmegaConf.create(ours)) == OmegaConf.to_yaml(theirs)
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A plugin's package of YAML files, with a data set to build upon."""
-    folder = tmp_path / f"yaml_of_{tmp_path.name}"  # another name in each test: importers keep what they have found
+    """A plugin's package of YAML files, with a data set to build on."""
+    folder = tmp_path / f"yaml_of_{tmp_path.name}"  # another name in each test: importers cache what they find
     for group in ("dataset", "experiment", "table"):
         (folder / group).mkdir(parents=True)
     (folder / "__init__.py").touch()
     (folder / "dataset" / "first.yaml").write_text("name: first\na: {b: 1, c: [1, 2]}\nd: ${.a}\ne: null\nf: 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    for module in (frames, compose, sources):
+    for module in (composed_cache, compose, sources):
         monkeypatch.setattr(module, "config_packages", lambda: ("neurobench.conf", folder.name))
     return folder
 
 
 def both(words: list[str]) -> list[str]:
-    """By way of this module and by Hydra alone: a configuration as YAML, or what is said instead."""
+    """Configurations composed by this package and by Hydra alone, as YAML, or the error messages."""
     results = []
     with composer():
         for reusable in (True, False):
             try:
-                config, _ = frames.composed([*compose._plugins(), *words], reusable)
+                config, _ = composed_cache.composed([*compose._plugins(), *words], reusable)
             except Exception as error:
                 results.append(f"{type(error).__name__}: {error}")
             else:
@@ -82,7 +82,7 @@ DEFAULTS = [
 
 
 @pytest.mark.parametrize("text", [FIRST + text for text in UPON_FIRST])
-def test_a_file_upon_another_one_is_merged_as_hydra_merges(package: Path, text: str) -> None:
+def test_a_file_that_builds_on_another_is_merged_as_by_hydra(package: Path, text: str) -> None:
     (package / "dataset" / "second.yaml").write_text(text)
     assert "a" in without_hydra(["dataset=second"])["dataset"]
     ours, hydras = both(["dataset=second"])
@@ -92,12 +92,12 @@ def test_a_file_upon_another_one_is_merged_as_hydra_merges(package: Path, text: 
 
 @pytest.mark.parametrize("defaults", DEFAULTS)
 @pytest.mark.parametrize("header", ["", "# @package _global_\n"])
-def test_a_list_of_defaults_is_followed_as_hydra_does(package: Path, defaults: str, header: str) -> None:
+def test_a_defaults_list_is_followed_as_by_hydra(package: Path, defaults: str, header: str) -> None:
     (package / "experiment" / "first.yaml").write_text(f"{header}seed: 1\nname: first\n")
     (package / "experiment" / "second.yaml").write_text(f"{header}defaults: {defaults}\nseed: 2\n")
     ours, hydras = both(["experiment=second"])
     assert ours == hydras
-    if header and "/encoder: counts" not in defaults:  # which the configuration has already
+    if header and "/encoder: counts" not in defaults:  # refused: the configuration has an encoder already
         assert without_hydra(["experiment=second"])["scale"] == yaml.safe_load(hydras)["scale"]
 
 
@@ -119,7 +119,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("text", [f"# @package _global_\ndefaults: {defaults}\nseed: 2" for defaults in LEFT])
-def test_what_hydra_alone_can_do_and_what_it_refuses_is_left_to_it(package: Path, text: str) -> None:
+def test_unsupported_and_faulty_defaults_lists_are_left_to_hydra(package: Path, text: str) -> None:
     (package / "experiment" / "first.yaml").write_text("# @package _global_\nseed: 1\n")
     (package / "experiment" / "second.yaml").write_text(text)
     (package / "hydra").mkdir()
@@ -131,13 +131,13 @@ def test_what_hydra_alone_can_do_and_what_it_refuses_is_left_to_it(package: Path
 
 
 @pytest.mark.parametrize("words", OVERRIDES, ids=" ".join)
-def test_what_is_more_than_a_choice_of_files_is_left_to_hydra(words: list[str]) -> None:
+def test_overrides_other_than_a_choice_of_files_are_left_to_hydra(words: list[str]) -> None:
     ours, hydras = both(words)
     assert ours == hydras
     assert ("Exception" in hydras) != (words == SECTION_FIRST)
 
 
-def test_a_file_without_a_package_has_that_of_the_one_built_upon_it(package: Path) -> None:
+def test_a_file_without_a_package_header_has_the_package_of_the_file_built_on_it(package: Path) -> None:
     (package / "experiment" / "first.yaml").write_text("seed: 1\nfigures: pdf\n")
     (package / "experiment" / "second.yaml").write_text("# @package _global_\ndefaults: [first]\nseed: 2\n")
     ours, hydras = both(["experiment=second"])
@@ -145,7 +145,7 @@ def test_a_file_without_a_package_has_that_of_the_one_built_upon_it(package: Pat
     assert without_hydra(["experiment=second"])["figures"] == "pdf"
 
 
-def test_an_override_of_a_group_that_was_chosen_before_is_refused(package: Path) -> None:
+def test_a_defaults_override_of_a_group_chosen_earlier_is_refused_as_by_hydra(package: Path) -> None:
     (package / "model").mkdir()
     text = "# @package _global_\ndefaults: [{override /logger: [wandb]}]\nmodel: {name: mine}\n"
     (package / "model" / "mine.yaml").write_text(text)
@@ -155,7 +155,7 @@ def test_an_override_of_a_group_that_was_chosen_before_is_refused(package: Path)
 
 
 @pytest.mark.parametrize("text", OTHERS)
-def test_a_faulty_file_and_one_of_another_package_are_left_to_hydra(package: Path, text: str) -> None:
+def test_faulty_files_and_files_of_another_package_are_left_to_hydra(package: Path, text: str) -> None:
     (package / "dataset" / "second.yaml").write_text(text)
     with pytest.raises((LeftToHydra, yaml.YAMLError)):
         without_hydra(["dataset=second"])

@@ -1,4 +1,4 @@
-"""What an optional extra brings is missing, or is there and broken: a sentence each, never a traceback."""
+"""A package of an optional extra that is missing or broken is reported with a message, never a traceback."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from neurobench.config.errors import UserError
 from neurobench.config.targets import import_extra
 
 
-def test_a_package_that_is_not_there_is_named_with_its_extra() -> None:
+def test_a_missing_package_is_named_with_its_extra() -> None:
     with pytest.raises(UserError, match=r"ours needs no_such_package, which is not installed: .*\[such\]"):
         import_extra("no_such_package", "such", "ours")
 
 
 @pytest.mark.parametrize("fault", ["KeyError('libsuch.so')", "OSError('libsuch.so')", "ImportError('libsuch.so')"])
-def test_one_that_cannot_be_imported_is_not_called_missing(
+def test_an_installed_package_that_cannot_be_imported_is_not_called_missing(
     fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "outer_of_two.py").write_text("import inner_of_two\n")

@@ -1,6 +1,6 @@
-"""Whatever is typed after `run` is a plan or a refusal in sentences, never a traceback.
+"""Any words after `run` give a plan or a refusal with a message, never a traceback.
 
-The suite tries a few thousand words; `make fuzz` goes on for half an hour.
+The suite tries a few thousand words; `make fuzz` runs for half an hour.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from neurobench.config.overrides import override_of, parse_word, read_words
 from neurobench.config.resolve import leaves
 from neurobench.experiment.plan import parse
 
-# `make fuzz` draws anew each time; the suite tries the same words on every machine.
+# `make fuzz` draws new words each time; the suite tries the same words on every machine.
 HOW: dict[str, Any] = {
     "deadline": None,
     "derandomize": "NEUROBENCH_FUZZ" not in os.environ,
@@ -38,7 +38,7 @@ NASTY = (
     "range(10)", "1,2", ",", "=", "'", '"', "\\", "a b", "x" * 300, "../..", "/dev/null", "1_000",
     "0x10", "1:2", "!!python/object:os.system", "{_target_:os.system}", "\udc80", "😀", "0.1.2", "--", "-m", "@", "a@b",
 )  # fmt: skip
-TEXT = st.text(st.characters(exclude_characters="\0"), max_size=12)  # no shell can hand over a null byte
+TEXT = st.text(st.characters(exclude_characters="\0"), max_size=12)  # no shell can pass a null byte
 VALUE = st.one_of(
     st.sampled_from(NASTY), TEXT, st.integers().map(str), st.floats().map(repr),
     st.lists(st.sampled_from(NASTY), max_size=3).map(lambda items: f"[{','.join(items)}]"),
@@ -53,7 +53,7 @@ def base(model: str) -> DictConfig:
 
 @cache
 def keys() -> list[str]:
-    """Every key of every model's configuration, the groups, and some that there are not."""
+    """Every key of every model's configuration, the groups, and some keys that do not exist."""
     known = dict.fromkeys(key for model in MODELS for key, _ in leaves(base(model)))
     odd = [
         "",
@@ -102,8 +102,8 @@ def test_a_written_value_is_read_back(text: str) -> None:
 
 @settings(max_examples=100 * TIMES, **HOW)
 @given(st.data())
-def test_values_are_a_plan_or_sentences(data: st.DataObject) -> None:
-    """Set as a sweep sets them on a composed configuration, which composes nothing anew."""
+def test_overridden_values_give_a_plan_or_a_config_error(data: st.DataObject) -> None:
+    """Set values on a composed configuration, as a sweep does, which composes nothing anew."""
     config = copy.deepcopy(base(data.draw(st.sampled_from(MODELS))))
     for typed in data.draw(st.lists(word(), min_size=1, max_size=3)):
         with contextlib.suppress(ConfigError):
@@ -111,7 +111,7 @@ def test_values_are_a_plan_or_sentences(data: st.DataObject) -> None:
             override = parse_word(read)
             if override is None or override.is_delete() or override.is_sweep_override() or "hydra" in read:
                 continue
-            with contextlib.suppress(Exception):  # a key that is not there, which Hydra and `explain` refuse
+            with contextlib.suppress(Exception):  # an unknown key, which Hydra and `explain` refuse
                 set_value(config, read)
     with contextlib.suppress(ConfigError):
         parse(config)
@@ -127,7 +127,7 @@ def quiet() -> Iterator[tuple[io.StringIO, io.StringIO]]:
 
 @settings(max_examples=8 * TIMES, **HOW)
 @given(st.data())
-def test_a_command_line_is_answered(data: st.DataObject) -> None:
+def test_validate_ends_without_a_traceback_and_explains_a_refusal(data: st.DataObject) -> None:
     words = data.draw(st.lists(word(), min_size=1, max_size=3))
     with quiet() as (out, err):
         try:

@@ -1,4 +1,4 @@
-"""Promises of the config hash: what is computed decides, and runs keep their identity when a class grows."""
+"""Promises of the config hash: it depends on what is computed alone, and does not change when a class gains a field."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ def plan(*words: str) -> Plan:
         return parse(compose(["model=qrbm", *words]))
 
 
-def test_where_and_how_a_run_is_computed_does_not_decide() -> None:
+def test_the_config_hash_ignores_where_and_how_a_run_is_computed() -> None:
     plain = plan().config_hash
     for word in (
         "outputs=elsewhere",
@@ -32,20 +32,20 @@ def test_where_and_how_a_run_is_computed_does_not_decide() -> None:
         assert plan(word).config_hash != plain, word
 
 
-def test_figures_are_png_where_a_configuration_of_before_says_nothing_and_no_other_format_is_taken() -> None:
+def test_figures_are_png_also_without_the_key_and_an_unknown_format_is_refused() -> None:
     assert plan().run.figures == plan("~figures").run.figures == "png"
     assert plan("figures=svg").run.figures == "svg"
     with pytest.raises(ConfigError, match="figures='jpg' is not one of png, pdf, svg"):
         plan("figures=jpg")
 
 
-def test_an_encoder_counts_by_what_it_does_not_by_how_it_was_chosen() -> None:
+def test_the_config_hash_is_the_same_for_an_encoder_chosen_by_default_or_by_name() -> None:
     by_default, by_name = plan("dataset=nmnist"), plan("dataset=nmnist", "encoder=counts")
     assert by_default.config_hash == by_name.config_hash
     assert plan("encoder=auto").config_hash == plan().config_hash
 
 
-def test_repetitions_share_a_setting_also_where_another_key_follows_the_seed() -> None:
+def test_repetitions_share_a_setting_hash_even_if_another_key_follows_the_seed() -> None:
     with composer() as compose:
         plans = [parse(compose(["experiment=hxtorch_yin_yang", f"seed={seed}"])) for seed in (3, 4)]
     assert plans[0].setting_hash == plans[1].setting_hash
@@ -53,7 +53,7 @@ def test_repetitions_share_a_setting_also_where_another_key_follows_the_seed() -
     assert [each.config["backend"]["mac"]["chip_seed"] for each in plans] == [3, 4]
 
 
-def test_a_stored_configuration_has_the_identity_of_the_run_that_stored_it() -> None:
+def test_a_stored_configuration_has_the_hashes_of_the_run_that_stored_it() -> None:
     from omegaconf import OmegaConf
 
     before = plan("seed=7", "scale=quick")
@@ -65,7 +65,7 @@ def test_a_stored_configuration_has_the_identity_of_the_run_that_stored_it() -> 
     )
 
 
-def test_a_field_with_a_default_counts_only_where_it_differs_from_it() -> None:
+def test_a_new_field_changes_the_config_hash_only_if_it_differs_from_its_default() -> None:
     @dataclass(frozen=True)
     class Before(Record):
         n: int
@@ -75,7 +75,7 @@ def test_a_field_with_a_default_counts_only_where_it_differs_from_it() -> None:
         n: int
         later: int = 5
 
-    After.__qualname__ = Before.__qualname__  # the class as it was, and as it grew
+    After.__qualname__ = Before.__qualname__  # the same class before and after it gained a field
     training, scale = plan().training, plan().scale
     hashes = [identity({"model": each}, training, scale, 0) for each in (Before(1), After(1), After(1, 5), After(1, 6))]
     assert hashes[0] == hashes[1] == hashes[2] != hashes[3]

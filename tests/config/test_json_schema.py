@@ -1,4 +1,4 @@
-"""The JSON schema takes all YAML that ships, refuses what the specs refuse, and explains keys as the files do."""
+"""The JSON schema accepts all shipped YAML, refuses what the specs refuse, and explains keys as the files do."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def faults(schema: dict[str, Any]) -> Any:
     return lambda text: [error.message for error in validator.iter_errors(yaml.load(text, _Loader))]
 
 
-def test_every_file_that_ships_is_valid(faults: Any) -> None:
+def test_every_shipped_yaml_file_is_valid_under_the_schema(faults: Any) -> None:
     assert {str(path): found for path in SHIPPED if (found := faults(path.read_text()))} == {}
 
 
@@ -50,7 +50,7 @@ def test_every_file_that_ships_is_valid(faults: Any) -> None:
         "table: {rows: [{what: no band}], named: x}",
     ],
 )
-def test_what_the_specs_refuse_is_invalid(text: str, faults: Any) -> None:
+def test_values_that_the_specs_refuse_are_invalid_under_the_schema(text: str, faults: Any) -> None:
     assert faults(text)
 
 
@@ -64,7 +64,7 @@ def test_what_the_specs_refuse_is_invalid(text: str, faults: Any) -> None:
         "sampler: {_target_: mine.Device, most: 3}",
     ],
 )
-def test_interpolations_parts_of_sections_and_classes_of_ones_own_are_valid(text: str, faults: Any) -> None:
+def test_interpolations_partial_sections_and_custom_classes_are_valid_under_the_schema(text: str, faults: Any) -> None:
     assert faults(text) == []
 
 
@@ -72,18 +72,18 @@ def test_keys_have_bounds_choices_defaults_and_the_explanation_of_their_file(sch
     qrbm = schema["definitions"]["neurobench.models.qrbm.spec.QRBM"]
     assert "96.3 % of the official MNIST test set" in qrbm["description"]
     chains = qrbm["properties"]["chains"]
-    assert (chains["default"], chains["description"]) == (100, "all but cd")
+    assert (chains["default"], chains["description"]) == (100, "number of Markov chains; all `negative` but cd")
     assert chains["anyOf"][0] == {"type": "integer", "minimum": 1}
     assert qrbm["properties"]["pixels"]["anyOf"][0] == {"enum": ["binary", "grey"]}
     above = qrbm["properties"]["negative"]["description"]
     assert above.startswith("Source of the negative-phase samples")
     host = schema["definitions"]["neurobench.models.hxtorch.spec.HXTorchMLP"]["properties"]["phases"]
-    assert host["properties"]["host"]["description"] == "on the host's linear model of the device"
+    assert host["properties"]["host"]["description"] == "phase on the host's linear model of the device"
     root = schema["properties"]["threads"] if "properties" in schema else schema["definitions"]["configuration"]
     assert "the same seed and threads give the same bits" in str(root)
 
 
-def test_comments_are_read_where_they_stand() -> None:
+def test_comments_above_and_beside_a_key_are_its_explanation() -> None:
     text = (
         "# @package _global_\n# A file\na: 1 # one\nb: # a section\n  # above\n  c: 'x # y'\n  d: [1,\n    2] # two\n"
     )
@@ -92,12 +92,14 @@ def test_comments_are_read_where_they_stand() -> None:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_every_file_names_the_schema(path: Path) -> None:
+def test_every_shipped_yaml_file_names_the_schema(path: Path) -> None:
     above = "" if path.parent == CONF else "../"
     assert f"# yaml-language-server: $schema={above}schema.json" in path.read_text().splitlines()[:2]
 
 
-def test_the_users_own_files_and_classes_are_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_schema_includes_a_users_files_and_faulty_ones_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model/own.yaml").write_text("model:\n  _target_: neurobench.models.mlp.spec.MLP\n  hidden: 3 # few\n")
     (tmp_path / "model/broken.yaml").write_text("a: [")

@@ -1,4 +1,4 @@
-"""Words of a command line, read once: what was typed is what is set."""
+"""Command-line words are parsed once, and values are set as they were typed."""
 
 import io
 import sys
@@ -16,18 +16,18 @@ BARE = ["~/data", "mäßig", "a(1)", "a#b", "a=b", "it's", "2024", "12e4567", "0
 
 
 @pytest.mark.parametrize("value", BARE)
-def test_a_text_is_taken_as_it_was_typed(value: str) -> None:
+def test_a_string_is_set_as_it_was_typed(value: str) -> None:
     with composer() as compose:
         assert compose(read([f"name={value}"])).name == value
 
 
-def test_swept_texts_are_taken_as_they_were_typed() -> None:
+def test_swept_strings_are_set_as_they_were_typed() -> None:
     override = parse_word("name=true,007,12e4567")
     assert override is not None
     assert list(values_of(override)) == ["name=true", "name=007", "name=12e4567"]
 
 
-def test_hydra_itself_is_handed_texts_in_quotes() -> None:
+def test_strings_are_quoted_before_they_are_passed_to_hydra() -> None:
     """`run -m` leaves the sweep to Hydra, which would make `name=1e3` the number 1000.0 in its jobs."""
     words = ["name=1e3,true", "seed=7,8", "model.lr=1e-3", "model=qrbm,mlp", "tags=[1]", "~logger"]
     with composer() as compose:
@@ -45,7 +45,7 @@ def test_numbers_stay_numbers() -> None:
     assert (config.seed, config.model.lr, config.training.shuffle) == (7, 1e-3, False)
 
 
-def test_a_comma_that_can_be_meant_two_ways_is_told_both() -> None:
+def test_an_ambiguous_comma_is_refused_with_both_ways_to_write_it() -> None:
     with pytest.raises(ConfigError, match="one text or several") as caught:
         read(["name=mäßig,grün"])
     for written in ("\"name='mäßig,grün'\"", "\"name='mäßig','grün'\""):
@@ -53,7 +53,7 @@ def test_a_comma_that_can_be_meant_two_ways_is_told_both() -> None:
 
 
 @pytest.mark.parametrize("value", ["o, ü (t)", "it's", "\\", "a\\'b", "", "[x]", None, True, 1.5, [1, "a,b"]])
-def test_what_is_written_as_an_override_is_read_as_that_value(value: object) -> None:
+def test_a_value_written_as_an_override_is_read_back_unchanged(value: object) -> None:
     override = parse_word(override_of("key", value))
     assert override is not None
     assert override.value() == value
@@ -69,24 +69,24 @@ def test_what_is_written_as_an_override_is_read_as_that_value(value: object) -> 
         ("encoder=null", "no run is without encoder"),
     ],
 )
-def test_each_fault_says_what_is_wrong(word: str, sentence: str) -> None:
+def test_a_faulty_override_is_refused_with_the_reason(word: str, sentence: str) -> None:
     assert sentence in " ".join(explain(read([word]))[0])
 
 
-def test_the_files_of_a_folder_are_validated(
+def test_validate_names_a_malformed_experiment_file_of_a_config_dir(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "tab.yaml").write_text("# @package _global_\ntraining:\n\tbatch_size: 3\n")
     found = choices("experiment", str(tmp_path))
     assert "tab" in found
-    few = {"model": ["mlp"], "experiment": ["tab"]}  # all that ship take 15 s
+    few = {"model": ["mlp"], "experiment": ["tab"]}  # all shipped files take 15 s
     monkeypatch.setattr(verbs, "catalogue", lambda config_dir: few)
     assert main(["validate", "--config-dir", str(tmp_path)]) == BAD_USAGE
     assert "experiment=tab: while scanning for the next token found character" in capsys.readouterr().err
 
 
-def test_a_folder_name_cannot_forge_a_line(
+def test_a_folder_name_cannot_forge_a_line_of_the_list_of_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "x\nlatest  finished\x1b[31m" / "20260101-000000-abcdef"
@@ -96,11 +96,11 @@ def test_a_folder_name_cannot_forge_a_line(
     printed = capsys.readouterr().out
     _, line, *folded = printed.splitlines()
     assert line.startswith("x\\nlatest")
-    assert all(each.startswith("   ") for each in folded)  # of the column of errors
+    assert all(each.startswith("   ") for each in folded)  # the wrapped column of errors
     assert "\x1b" not in printed
 
 
-def test_a_terminal_without_unicode_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_are_escaped_on_a_terminal_without_unicode(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stderr", out)
     assert main(["validate", "model.pixels=mäßig"]) == BAD_USAGE

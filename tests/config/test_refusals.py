@@ -1,4 +1,4 @@
-"""Every faulty configuration gets its sentence: exit code 2, no traceback, and all faults at once."""
+"""Every faulty configuration is refused with a message: exit code 2, no traceback, and all faults at once."""
 
 import subprocess
 import sys
@@ -66,7 +66,7 @@ FAULTY = {
 
 
 @pytest.mark.parametrize(("words", "sentences"), [(v[0], v[1:]) for v in FAULTY.values()], ids=list(FAULTY))
-def test_it_is_refused_with_its_sentence(
+def test_a_faulty_configuration_is_refused_with_the_reason_and_leaves_no_folder(
     words: list[str], sentences: tuple[str, ...], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -80,14 +80,14 @@ def test_it_is_refused_with_its_sentence(
 
 
 def exit_code(words: list[str]) -> int:
-    """As the shell sees it."""
+    """Exit code as the shell sees it."""
     try:
         return main(words)
     except SystemExit as leaving:
         return int(leaving.code or 0)
 
 
-def test_all_faults_are_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_faults_of_a_configuration_are_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["model.n_hiden=3", "dataset=mnst", "training.epochs=0", "seed=x", "scale.test=-1", "model.n_hidden=0"]
     assert exit_code(["run", *words]) == BAD_USAGE
     told = capsys.readouterr().err
@@ -96,7 +96,7 @@ def test_all_faults_are_told_at_once(capsys: pytest.CaptureFixture[str]) -> None
         assert word in told
 
 
-def test_a_refusal_costs_neither_torch_nor_data() -> None:
+def test_a_refusal_imports_neither_torch_nor_data_libraries() -> None:
     script = (
         "import sys\n"
         "from neurobench.cli.main import main\n"
@@ -110,7 +110,7 @@ def test_a_refusal_costs_neither_torch_nor_data() -> None:
 
 
 @pytest.mark.parametrize("verb", ["validate", "run"])
-def test_a_note_is_no_fault_and_hides_none(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_note_is_not_counted_as_a_fault_and_hides_no_fault(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code([verb, "experiment=dynex_qrbm_qpu_device", "backend=sim"]) == BAD_USAGE
     first, *faults, note = capsys.readouterr().err.splitlines()
     assert first == "cannot run this configuration (2 faults):"
@@ -118,7 +118,7 @@ def test_a_note_is_no_fault_and_hides_none(verb: str, capsys: pytest.CaptureFixt
     assert note.startswith("note: experiment=dynex_qrbm_qpu_device has backend=mock_qpu: with backend=sim")
 
 
-def test_validate_says_the_same_without_running(capsys: pytest.CaptureFixture[str]) -> None:
+def test_validate_names_the_same_faults_as_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(["validate", "training.epochs=0", "model.n_hiden=3"]) == BAD_USAGE
     told = capsys.readouterr().err
     assert "training.epochs=0 is not at least 1" in told

@@ -1,4 +1,4 @@
-"""The published way to draw Yin-Yang samples, one number at a time: what the fast generator is held against."""
+"""The published way to draw Yin-Yang samples, one number at a time: the reference for the fast generator."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def class_of(x: float, y: float, r: float, R: float) -> int | None:
-    """Its class, or None outside the disc."""
+    """Class of a point, or None outside the disc."""
     if math.dist((x, y), (R, R)) > R:
         return None
     right, left = math.dist((x, y), (1.5 * R, R)), math.dist((x, y), (0.5 * R, R))
@@ -18,7 +18,7 @@ def class_of(x: float, y: float, r: float, R: float) -> int | None:
 
 
 def plain_draw(random: np.random.RandomState, n: int, r: float, R: float) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 4) float32 samples and (n,) classes."""
+    """Draw (n, 4) float32 samples and their (n,) classes."""
     samples, labels = [], []
     for _ in range(n):
         goal = random.randint(3)

@@ -10,7 +10,7 @@ from neurobench.data.nmnist import decode
 
 
 def encode(t: int, x: int, y: int, p: int) -> bytes:
-    """One event, by the format's own description: column, row, then polarity above 23 bits of microseconds."""
+    """Encode one event by the format's description: column, row, then polarity above 23 bits of microseconds."""
     return bytes([x, y]) + struct.pack(">I", p << 23 | t)[1:]
 
 
@@ -19,7 +19,7 @@ EVENTS = st.lists(
 )
 
 
-def test_bytes_written_by_hand():
+def test_hand_written_bytes_are_decoded_to_times_places_and_polarities():
     events = decode(bytes([3, 33, 0x00, 0x01, 0x02, 33, 0, 0x85, 0x20, 0xA8]), "hand.bin")
     assert [field.tolist() for field in events] == [[258, 0x0520A8], [3, 33], [33, 0], [0, 1]]
     assert [field.dtype for field in events] == [np.int32, np.uint8, np.uint8, np.uint8]
@@ -27,7 +27,7 @@ def test_bytes_written_by_hand():
 
 
 @given(EVENTS)
-def test_what_was_encoded_is_decoded(events):
+def test_decoding_returns_the_encoded_events(events):
     events = sorted(events, key=lambda event: event[0])
     decoded = decode(b"".join(encode(*event) for event in events), "made.bin")
     assert list(zip(*(field.tolist() for field in decoded), strict=True)) == events

@@ -19,7 +19,7 @@ from neurobench.data.dataset import DataError
 from neurobench.kernels.camera import lateness
 from tests.specs import spec
 
-IDEAL = Camera(  # no noise, a pixel as fast as light, the view moves right by 6 pixels within 100 ms
+IDEAL = Camera(  # no noise, pixels that follow the light at once; the view moves right by 6 pixels in 100 ms
     gamma=1.0,
     black=0.1,
     blur=0.2,
@@ -58,17 +58,17 @@ def test_a_passing_edge_makes_as_many_events_as_thresholds_fit_into_its_contrast
     for column in range(15, 19):
         assert contrast / 0.3 - 1 <= n[column] <= contrast / 0.3 + 1
     assert n[:13].sum() == 0
-    # The right edge of the screen's white is a second edge, dark to the right; nothing else gets brighter but it.
+    # The right end of the white on the screen is a second edge, dark to its right; only there does anything brighten.
     assert (x[inside & (p == 0)] >= 27).all()
     assert counts.sum() == len(codes)
 
 
-def test_an_edge_reaches_a_column_when_the_path_says():
+def test_an_edge_reaches_each_column_at_the_time_given_by_the_path():
     t, x, y, p = fields(emulate(IDEAL, 0, EDGE, [0])[0])
     for column in (15, 17, 18):
         seen = np.median(t[(x == column) & (p == 1) & (y > 6) & (y < 28)])
         # The edge is at 13.5 in the image and at 13.5 + 6 t / 100 ms on the sensor; its middle in log luminance lies
-        # where luminance is the geometric mean, within a fifth of a pixel (the blur) and a fine point.
+        # where luminance is the geometric mean, within a fifth of a pixel (the blur) and a point of the fine grid.
         assert seen == pytest.approx((column - 13.5) / 6 * 100_000, abs=0.55 / 6 * 100_000)
 
 
@@ -86,7 +86,7 @@ def test_a_refractory_pixel_is_silent_and_catches_up():
     assert dark.sum() / 21 == pytest.approx(math.log(11) / 0.3, abs=1)
 
 
-def test_a_still_view_of_anything_makes_background_alone():
+def test_a_still_view_of_any_image_causes_only_background_events():
     still = replace(IDEAL, column=(3.0, 3.0, 3.0), background=0.001, hot=((3.0,) * 1156, (1.0,) * 1156))
     images = np.random.default_rng(0).integers(0, 256, (40, 28, 28), np.uint8)
     codes, counts = emulate(still, 0, images, range(40))
@@ -96,18 +96,18 @@ def test_a_still_view_of_anything_makes_background_alone():
     assert (x.max(), y.max(), t.max() < 120_000) == (33, 33, True)
 
 
-def test_what_a_blind_pixel_loses_it_does_not_catch_up_on():
-    """Everything lost: an event each refractory time at most, and none for what moved meanwhile."""
+def test_a_pixel_does_not_catch_up_on_changes_lost_while_it_is_blind():
+    """If all is lost, there is at most one event per refractory time, and none for motion during it."""
     slow = replace(IDEAL, refractory=8000.0, refractory_darker=8000.0)
     n = [len(emulate(replace(slow, lost=lost), 0, EDGE, [0])[0]) for lost in (0.0, 0.5, 1.0)]
     assert n[0] > n[1] > n[2] > 0
     _, x, y, p = fields(emulate(replace(slow, lost=1.0), 0, EDGE, [0])[0])
-    # An edge passes a column within 17 ms, most of them while the pixel is blind: of 8 thresholds at most 3 are seen.
+    # An edge passes a column within 17 ms, most of them while the pixel is blind: at most 3 of 8 thresholds are seen.
     assert ((p == 1) & (x == 15) & (y > 6) & (y < 28)).sum() <= 3 * 21
 
 
 def test_a_late_saccade_makes_the_same_events_later():
-    """Two saccades with a rest between; the second is late by 4 ms in one recording, and in the other on time."""
+    """Two saccades with a rest between; the second is 4 ms late in one recording and on time in the other."""
     camera = replace(
         IDEAL,
         knots=(0.0, 50_000.0, 100_000.0, 150_000.0, 170_000.0),
@@ -141,7 +141,7 @@ def test_a_pixels_own_thresholds_decide_how_many_events_it_sends():
         replace(IDEAL, pattern=((0.0,), (0.0,)))
 
 
-def test_same_seed_same_bytes_whatever_the_threads_and_the_company():
+def test_the_same_seed_gives_the_same_bytes_whatever_the_threads_and_the_other_images():
     images = np.random.default_rng(1).integers(0, 256, (9, 28, 28), np.uint8)
     camera = read(None)
     codes, counts = emulate(camera, 0, images, range(9))
@@ -167,7 +167,7 @@ def test_a_buffer_that_is_too_small_loses_nothing(monkeypatch):
     assert all(np.array_equal(one, other) for one, other in zip(wide, narrow, strict=True))
 
 
-def test_stored_recordings_are_those_that_were_emulated_and_are_made_once(cache, monkeypatch):
+def test_stored_recordings_equal_the_emulated_ones_and_are_made_only_once(cache, monkeypatch):
     images = np.random.default_rng(2).integers(0, 256, (7, 28, 28), np.uint8)
     camera = read(None)
     codes, counts = emulate(camera, 0, images, range(7))
@@ -189,8 +189,8 @@ def test_stored_recordings_are_those_that_were_emulated_and_are_made_once(cache,
         stored(camera, 0, images, range(7))
 
 
-def test_recordings_are_made_where_it_is_fastest_and_say_where(cache, monkeypatch):
-    """A GPU makes the same bytes (tests/kernels/test_interpreted.py), so the folder does not depend on it."""
+def test_recordings_are_made_on_the_fastest_device_and_record_its_name(cache, monkeypatch):
+    """A GPU makes the same bytes (tests/kernels/test_interpreted.py), so the folder does not depend on the device."""
     images = np.random.default_rng(3).integers(0, 256, (2, 28, 28), np.uint8)
     camera, launched = read(None), []
     monkeypatch.setattr(emulation, "fastest", lambda: "cuda")
@@ -210,7 +210,7 @@ def both():
     return pairs(train=True, n=120)
 
 
-def test_the_shipped_camera_is_as_like_the_real_recordings_as_the_readme_says(both):
+def test_the_shipped_cameras_similarity_to_the_real_recordings_is_as_the_readme_states(both):
     real, made = (summary(each) for each in both)
     assert made.events.mean() == pytest.approx(real.events.mean(), rel=0.03)
     assert np.abs(made.curve.sum(0) - real.curve.sum(0)).sum() < 0.06 * real.curve.sum()
@@ -220,8 +220,8 @@ def test_the_shipped_camera_is_as_like_the_real_recordings_as_the_readme_says(bo
     assert float(rows["maps of 10 ms"].split()[-1]) > 0.74
 
 
-def test_bit_one_is_darker_in_the_real_recordings(both):
-    """The other way round, the polarities of real and emulated events would not agree at all."""
+def test_polarity_bit_1_means_darker_in_the_real_recordings(both):
+    """If it were the other way round, the polarities of real and emulated events would not agree at all."""
     real, made = (summary(each).maps.reshape(120, 32, 2, -1) for each in both)
     signed = [(maps[:, :, 0] - maps[:, :, 1]).ravel() for maps in (real, made)]
     assert np.corrcoef(*signed)[0, 1] > 0.6
@@ -241,7 +241,7 @@ def test_files_are_read_back_as_emulated_recordings(tmp_path):
         write(str(tmp_path), 1, 1, 0)
 
 
-def test_training_leaves_out_what_the_real_recordings_show():
+def test_real_recordings_may_be_tested_only_if_their_images_are_left_out_of_training():
     with pytest.raises(BoundsError, match="leave out 1000"):
         spec("dataset/nmnist_emulated", leave_out=999)
     assert spec("dataset/nmnist_emulated", leave_out=0, recorded=False).leave_out == 0
@@ -255,8 +255,8 @@ def test_training_leaves_out_what_the_real_recordings_show():
     assert torch.equal(real.y, torch.cat([one.y, two.y]))
 
 
-def test_splits_are_labelled_and_free_of_leaks(monkeypatch):
-    """The set itself at a fiftieth of its size."""
+def test_emulated_splits_are_labelled_as_such_and_contain_no_recorded_image(monkeypatch):
+    """The data set itself, at a fiftieth of its size."""
     whole = recordings.read_mnist
 
     def few(root, train):
@@ -277,7 +277,7 @@ def test_splits_are_labelled_and_free_of_leaks(monkeypatch):
     assert len(batch.x) == 2
 
 
-def test_a_camera_survives_its_file_and_another_one_is_refused(tmp_path):
+def test_a_camera_is_read_back_from_its_file_and_an_incomplete_file_is_refused(tmp_path):
     file = tmp_path / "camera.json"
     file.write_text(as_json(read(None)))
     assert read(str(file)) == read(None)

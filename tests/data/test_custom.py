@@ -1,4 +1,4 @@
-"""Data of one's own: read from files as people have them, split by seed and content, refused with a sentence."""
+"""User-defined data: read from common file formats, split by seed and content, refused with a message that says why."""
 
 import csv
 import os
@@ -14,8 +14,8 @@ from sklearn.preprocessing import MinMaxScaler
 
 from neurobench.config.compose import composer, read
 from neurobench.config.errors import ConfigError
+from neurobench.data.checks import sound
 from neurobench.data.dataset import DataError, Splits
-from neurobench.data.sound import sound
 from neurobench.experiment.build import load_splits
 from neurobench.experiment.plan import Plan, parse
 
@@ -70,7 +70,7 @@ def pictures(root: Path, n: int = 8, side: int = 20) -> Path:
     return root
 
 
-def test_every_sample_of_a_table_is_in_one_split_and_its_columns_are_scaled_by_the_training_set(tmp_path: Path) -> None:
+def test_each_row_of_a_table_is_in_one_split_and_columns_are_scaled_by_the_training_set(tmp_path: Path) -> None:
     splits = loaded("dataset=csv", f"dataset.root={table(tmp_path / 't.csv')}", "dataset.label=kind")
     ids = [split.ids.numpy() for split in (splits.train, splits.validation, splits.test)]
     assert np.array_equal(np.sort(np.concatenate(ids)), np.arange(40))
@@ -78,12 +78,12 @@ def test_every_sample_of_a_table_is_in_one_split_and_its_columns_are_scaled_by_t
     for split, own in zip((splits.train, splits.validation, splits.test), ids, strict=True):
         np.testing.assert_allclose(split.x.numpy(), scaler.transform(X[own]), atol=1e-6)  # type: ignore[union-attr]
         assert split.y.tolist() == Y[own].tolist()
-    assert splits.test.y.bincount().tolist() == [2, 2, 2, 2]  # of each class alike
+    assert splits.test.y.bincount().tolist() == [2, 2, 2, 2]  # equally many of each class
     assert splits.classes == ("0", "1", "2", "3")
     assert splits.bytes_read == (tmp_path / "t.csv").stat().st_size
 
 
-def test_the_test_set_is_the_same_for_all_seeds_and_the_held_out_part_is_not(tmp_path: Path) -> None:
+def test_the_seed_changes_the_validation_set_but_only_split_seed_changes_the_test_set(tmp_path: Path) -> None:
     words = ("dataset=csv", f"dataset.root={table(tmp_path / 't.csv')}")
     one, other = (loaded(*words, f"seed={seed}") for seed in (0, 1))
     assert one.test.ids.tolist() == other.test.ids.tolist()
@@ -91,7 +91,7 @@ def test_the_test_set_is_the_same_for_all_seeds_and_the_held_out_part_is_not(tmp
     assert loaded(*words, "dataset.split_seed=1").test.ids.tolist() != one.test.ids.tolist()
 
 
-def test_arrays_and_a_table_of_the_same_numbers_are_the_same_data(tmp_path: Path) -> None:
+def test_an_npz_file_and_a_table_with_the_same_numbers_give_the_same_splits(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=X, y=Y)
     one = loaded("dataset=csv", f"dataset.root={table(tmp_path / 't.csv', names=False)}")
     other = loaded("dataset=npz", f"dataset.root={tmp_path / 'a.npz'}")
@@ -101,7 +101,7 @@ def test_arrays_and_a_table_of_the_same_numbers_are_the_same_data(tmp_path: Path
         assert a.y.tolist() == b.y.tolist()
 
 
-def test_a_test_set_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_separate_test_set_in_an_npz_file_is_used_whole_and_in_order(tmp_path: Path) -> None:
     texts = np.array(["ant", "bee"])[Y % 2]
     images = RANDOM.integers(0, 256, (40, 7, 6, 3), np.uint8)
     np.savez(tmp_path / "a.npz", x_train=images[:30], k_train=texts[:30], x_test=images[30:], k_test=texts[30:])
@@ -128,10 +128,10 @@ def test_a_folder_of_images_is_read_as_pillow_reads_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["npy", "npz", "h5", "bin"])
-def test_recordings_of_every_format_are_the_same_events(suffix: str, tmp_path: Path) -> None:
+def test_recordings_in_each_file_format_give_the_same_events(suffix: str, tmp_path: Path) -> None:
     for k in range(8):
         events = recording(seed=k)
-        events["t"] += 1000 if suffix == "bin" else 10**10  # a clock of its own
+        events["t"] += 1000 if suffix == "bin" else 10**10  # a clock that does not begin at 0
         folder = tmp_path / "data" / "ab"[k % 2]
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{k}.{suffix}"
@@ -159,7 +159,7 @@ def test_recordings_of_every_format_are_the_same_events(suffix: str, tmp_path: P
     assert splits.train.x.sensor == (2, 12, 12)  # type: ignore[union-attr]
 
 
-def test_events_hours_past_the_window_are_passed_over_without_a_word(tmp_path: Path) -> None:
+def test_events_long_after_the_window_are_ignored_without_a_warning(tmp_path: Path) -> None:
     words = ("dataset=events_folder", f"dataset.root={recordings(tmp_path)}", "dataset.sensor=[12,12]")
     before = loaded(*words)
     late = np.zeros(1, EVENT)
@@ -172,7 +172,7 @@ def test_events_hours_past_the_window_are_passed_over_without_a_word(tmp_path: P
     assert after.train.x.t.equal(before.train.x.t)
 
 
-def test_repeated_samples_are_taken_once(tmp_path: Path) -> None:
+def test_repeated_samples_are_used_once_with_a_warning(tmp_path: Path) -> None:
     root = table(tmp_path / "t.csv", np.concatenate([X, X[:3]]), np.concatenate([Y, [0, 1, 3]]))
     with pytest.warns(UserWarning, match="3 samples repeat others, 1 of them under another label"):
         splits = loaded("dataset=csv", f"dataset.root={root}")
@@ -180,7 +180,7 @@ def test_repeated_samples_are_taken_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["MNIST", "FashionMNIST", "KMNIST"])
-def test_a_set_of_torchvisions_is_read_from_its_own_files(name: str, tmp_path: Path) -> None:
+def test_a_torchvision_data_set_is_read_from_its_files(name: str, tmp_path: Path) -> None:
     raw = tmp_path / name / "raw"
     raw.mkdir(parents=True)
     images = RANDOM.integers(0, 256, (30, 28, 28), np.uint8)
@@ -200,7 +200,9 @@ ENCODED = [("slayer_snn", "events"), ("hybrid_qcnn", "image"), ("hxtorch_mlp", "
 
 
 @pytest.mark.parametrize(("model", "layout"), ENCODED)
-def test_a_table_of_any_width_reaches_every_model(model: str, layout: str, tmp_path: Path) -> None:
+def test_a_table_of_any_width_is_encoded_in_the_layout_that_a_model_reads(
+    model: str, layout: str, tmp_path: Path
+) -> None:
     for width in (5, 64, 300):
         x = np.random.default_rng(width).normal(size=(40, width)).round(2)
         made = plan(f"model={model}", "dataset=csv", f"dataset.root={table(tmp_path / f'{width}.csv', x)}")
@@ -345,7 +347,9 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("kind", "make", "sentence"), FAULTS, ids=[f"{k}-{s[:30]}" for k, _, s in FAULTS])
-def test_what_cannot_be_used_is_refused_before_training(kind: str, make: Make, sentence: str, tmp_path: Path) -> None:
+def test_unusable_data_files_are_refused_with_the_reason_when_they_are_loaded(
+    kind: str, make: Make, sentence: str, tmp_path: Path
+) -> None:
     root = make(tmp_path)
     if sentence.endswith("|fine") and os.access(root, os.R_OK):
         pytest.skip("this user may read everything")

@@ -1,4 +1,4 @@
-"""Data of one's own train models from end to end, and published files are read by the readers of others."""
+"""User-defined data train models from end to end, and files in published formats are read by third-party readers."""
 
 import json
 import struct
@@ -20,7 +20,7 @@ from tests.data.test_custom import X, loaded, pictures, plan, recording, recordi
 
 
 def fashion(root: Path, n: int = 40, labels: int | None = None) -> Path:
-    """Files as Fashion-MNIST has them, under MNIST's own names."""
+    """Write files in Fashion-MNIST's format, which have MNIST's names."""
     root.mkdir(parents=True)
     for part, seed in (("train", 0), ("t10k", 1)):
         images = np.random.default_rng(seed).integers(0, 256, (n, 28, 28), np.uint8)
@@ -59,7 +59,7 @@ RUNS = [
 
 
 @pytest.mark.parametrize(("kind", "model", "n_classes"), RUNS, ids=[f"{k}-{m[0]}" for k, m, _ in RUNS])
-def test_ones_own_files_train_and_test_a_model(
+def test_a_user_defined_data_set_trains_and_tests_a_model(
     kind: str, model: Sequence[str], n_classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -81,13 +81,13 @@ def test_ones_own_files_train_and_test_a_model(
     assert n_classes == plan(*words).task.n_classes
 
 
-def test_more_inputs_than_slayer_numbers_are_refused_with_the_numbers(tmp_path: Path) -> None:
+def test_slayer_refuses_more_than_65535_inputs_and_names_their_number(tmp_path: Path) -> None:
     root = recordings(tmp_path / "wide")
     with pytest.raises(ConfigError, match=r"at most 65535 inputs; recordings of \(2, 200, 200\) have 80000"):
         plan("model=slayer_snn", "dataset=events_folder", f"dataset.root={root}", "dataset.sensor=[200,200]")
 
 
-def test_images_of_torchvisions_without_labels_are_refused(tmp_path: Path) -> None:
+def test_a_torchvision_data_set_with_fewer_labels_than_images_is_refused(tmp_path: Path) -> None:
     fashion(tmp_path / "FashionMNIST" / "raw", 40, labels=30)
     with pytest.raises(DataError, match="FashionMNIST has 40 training images and 30 labels"):
         loaded("dataset=torchvision", f"dataset.root={tmp_path}")
@@ -100,7 +100,9 @@ def test_images_of_torchvisions_without_labels_are_refused(tmp_path: Path) -> No
         ("1,nan,3,4,5,0", "line 1, column 1 is missing"),
     ],
 )
-def test_a_first_sample_is_not_passed_over_as_names(first: str, sentence: str, tmp_path: Path) -> None:
+def test_a_first_sample_with_a_missing_number_is_not_taken_for_column_names(
+    first: str, sentence: str, tmp_path: Path
+) -> None:
     path = table(tmp_path / "t.csv", names=False)
     path.write_text(f"{first}\n{path.read_text()}")
     with pytest.raises(ConfigError, match=sentence):
@@ -108,7 +110,9 @@ def test_a_first_sample_is_not_passed_over_as_names(first: str, sentence: str, t
 
 
 @pytest.mark.parametrize("first", ["0,1,2,3,4,5", "0,1,2,3,4,kind", "2010,2011,2012,2013,mean,kind"])
-def test_a_first_line_with_numbers_is_said_to_be_taken_for_names(first: str, tmp_path: Path) -> None:
+def test_a_first_line_with_numbers_and_names_is_taken_for_column_names_with_a_warning(
+    first: str, tmp_path: Path
+) -> None:
     path = table(tmp_path / "t.csv", names=False)
     path.write_text(f"{first}\n{path.read_text()}")
     with pytest.warns(UserWarning, match="though column 0 reads"):
@@ -117,7 +121,7 @@ def test_a_first_line_with_numbers_is_said_to_be_taken_for_names(first: str, tmp
     assert splits.classes == ("0", "1", "2", "3")
 
 
-def test_a_number_as_python_writes_it_is_refused(tmp_path: Path) -> None:
+def test_a_number_in_pythons_underscore_notation_is_refused(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv")
     path.write_text(f"{path.read_text()}1_0,2,3,4,5,0\n")
     with pytest.raises(ConfigError, match="line 42, column c0 is '1_0', no number"):
@@ -125,7 +129,7 @@ def test_a_number_as_python_writes_it_is_refused(tmp_path: Path) -> None:
 
 
 def evt2(events: np.ndarray) -> bytes:
-    """By Prophesee's manual of EVT 2.0: the upper bits of the time in words of their own."""
+    """Events in EVT 2.0, by Prophesee's manual: the upper bits of the time are in separate words."""
     t, x, y, p = (events[name].astype(np.int64) for name in "txyp")
     words, high = [], -1
     for at, event in zip(t.tolist(), (p << 28 | (t & 63) << 22 | x << 11 | y).tolist(), strict=True):
@@ -137,7 +141,7 @@ def evt2(events: np.ndarray) -> bytes:
 
 
 def evt3(events: np.ndarray) -> bytes:
-    """By Prophesee's manual of EVT 3.0: words of 16 bits, each half of the time and the row only where it changes."""
+    """Events in EVT 3.0, by Prophesee's manual: words of 16 bits; each half of the time and the row only if changed."""
     words, last = [], {"high": -1, "low": -1, "row": -1}
     for t, x, y, p in zip(*(events[name].tolist() for name in "txyp"), strict=True):
         parts = {"high": 8 << 12 | t >> 12 & 4095, "low": 6 << 12 | t & 4095, "row": y}
@@ -148,7 +152,7 @@ def evt3(events: np.ndarray) -> bytes:
 
 
 def aedat4(events: np.ndarray) -> bytes:
-    """By faery's writer; `aedat`, another reader, has to find the same events in it."""
+    """Events written by faery; `aedat`, another reader, has to find the same events in the file."""
     faery = pytest.importorskip("faery")
     stored = np.zeros(len(events), faery.EVENTS_DTYPE)
     for name, field in zip(stored.dtype.names, "txyp", strict=True):
@@ -163,14 +167,14 @@ def aedat4(events: np.ndarray) -> bytes:
 
 
 def dat(events: np.ndarray) -> bytes:
-    """By Prophesee's manual of DAT, events of type 0 and 8 bytes."""
+    """Events in DAT, by Prophesee's manual, with type 0 and 8 bytes each."""
     t, x, y, p = (events[name].astype(np.int64) for name in "txyp")
     body = np.stack([t, p << 28 | y << 14 | x], 1).astype("<u4").tobytes()
     return b"% Version 2\n% Width 12\n% Height 12\n" + bytes([0, 8]) + body
 
 
 def aedat2(events: np.ndarray) -> bytes:
-    """Addresses of a DVS128 as jAER has them: x from the right, bit 0 set for OFF, bit 15 for what is no pixel."""
+    """Events with jAER's addresses of a DVS128: x from the right, bit 0 set for OFF, bit 15 for events of no pixel."""
     t, x, y, p = (events[name].astype(np.int64) for name in "txyp")
     body = np.stack([y << 8 | (127 - x) << 1 | (1 - p), t], 1).astype(">u4").tobytes()
     external = np.array([0x8000, t[-1]], ">u4").tobytes()
@@ -178,7 +182,7 @@ def aedat2(events: np.ndarray) -> bytes:
 
 
 def aedat3(events: np.ndarray) -> bytes:
-    """Two packets of polarity events, by the specification of AEDAT 3.1."""
+    """Two packets of polarity events, encoded by the specification of AEDAT 3.1."""
     packets = b""
     for part in np.array_split(events, 2):
         t, x, y, p = (part[name].astype(np.int64) for name in "txyp")
@@ -198,7 +202,7 @@ FORMATS = [
 
 
 @pytest.mark.parametrize(("name", "write"), FORMATS, ids=[write.__name__ for _, write in FORMATS])
-def test_recordings_of_cameras_are_the_events_written(
+def test_recordings_in_camera_formats_are_read_as_the_events_written(
     name: str, write: Callable[[np.ndarray], bytes], tmp_path: Path
 ) -> None:
     if name.startswith("0"):
@@ -219,7 +223,7 @@ def test_recordings_of_cameras_are_the_events_written(
 
 
 @pytest.mark.parametrize("head", [b"% evt 2.1\n% end\n", b"", b"garbage"])
-def test_raw_files_of_no_known_encoding_are_refused(head: bytes, tmp_path: Path) -> None:
+def test_raw_files_of_an_unknown_encoding_are_refused(head: bytes, tmp_path: Path) -> None:
     pytest.importorskip("faery")
     root = recordings(tmp_path / "e")
     (root / "left" / "9.raw").write_bytes(head + bytes(64))
@@ -227,7 +231,7 @@ def test_raw_files_of_no_known_encoding_are_refused(head: bytes, tmp_path: Path)
         loaded("dataset=events_folder", f"dataset.root={root}")
 
 
-def test_spoken_digits_are_read_by_tonic_from_their_own_files(tmp_path: Path) -> None:
+def test_spoken_digits_are_read_by_tonic_from_local_files(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     pytest.importorskip("tonic")
     (tmp_path / "SHD").mkdir()
@@ -249,7 +253,7 @@ def test_spoken_digits_are_read_by_tonic_from_their_own_files(tmp_path: Path) ->
     assert splits.test.x.x.tolist() == (units["test"] // 3).ravel().tolist()  # type: ignore[union-attr]
 
 
-def test_a_set_of_tonics_that_is_not_there_is_not_downloaded(tmp_path: Path) -> None:
+def test_a_missing_tonic_data_set_is_refused_rather_than_downloaded(tmp_path: Path) -> None:
     for name, pool in (("POKERDVS", 1), ("SSC", 3)):
         with pytest.raises(DataError, match="Nothing is downloaded unless dataset.download=true"):
             loaded("dataset=tonic", f"dataset.set={name}", f"dataset.root={tmp_path}", f"dataset.pool={pool}")

@@ -1,4 +1,4 @@
-"""Data of one's own that come split are taken split, and what is not read is refused or counted: never in silence."""
+"""User-defined splits are used as such; files and arrays that are not read are refused or counted, never silently."""
 
 import warnings
 from pathlib import Path
@@ -29,7 +29,7 @@ def tables(root: Path, held_out: str) -> str:
 
 
 def moved(root: Path, held_out: str) -> None:
-    """Files out of ROOT/train/CLASS into those of the other sets."""
+    """Move files from ROOT/train/CLASS to the folders of the other sets."""
     for file in sorted(root.glob("train/*/*")):
         k = int(file.stem)
         if k >= N["train"]:
@@ -57,16 +57,16 @@ def read(words: str, *more: str) -> Splits:
 
 
 @pytest.mark.parametrize("kind", MAKE)
-def test_a_validation_set_of_ones_own_is_the_one_that_is_held_out(kind: str, tmp_path: Path) -> None:
-    """Whole, whatever the seed, and whatever share would be drawn without it."""
+def test_a_user_defined_validation_set_is_the_one_held_out(kind: str, tmp_path: Path) -> None:
+    """It is used whole, whatever the seed, and whatever share would be drawn without it."""
     words = MAKE[kind](tmp_path, "val")
     one, other = read(words, "seed=0"), read(words, "seed=1", "dataset.validation=0.5")
     assert [len(split) for split in (one.train, one.test, one.validation)] == [*N.values()]
     assert [len(split) for split in (other.train, other.test, other.validation)] == [*N.values()]
 
 
-def test_the_samples_held_out_are_those_of_the_validation_set(tmp_path: Path) -> None:
-    """Scaled by the training samples, as the others are."""
+def test_held_out_samples_are_those_of_the_user_defined_validation_set(tmp_path: Path) -> None:
+    """They are scaled by the training samples, as those of the other sets are."""
     low, high = X[:24].min(0), X[:24].max(0)
     for words in (arrays(tmp_path, "val"), tables(tmp_path, "val")):
         validation = read(words).validation
@@ -77,18 +77,18 @@ def test_the_samples_held_out_are_those_of_the_validation_set(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["valid", "validation"])
 @pytest.mark.parametrize("kind", MAKE)
-def test_a_validation_set_may_have_any_of_its_names(kind: str, name: str, tmp_path: Path) -> None:
+def test_a_validation_set_may_be_named_valid_or_validation(kind: str, name: str, tmp_path: Path) -> None:
     assert len(read(MAKE[kind](tmp_path, name)).validation) == 8
 
 
-def test_a_class_that_only_the_validation_set_has_is_refused_in_folders(tmp_path: Path) -> None:
+def test_a_folder_of_a_class_that_only_the_validation_set_has_is_refused(tmp_path: Path) -> None:
     words = folders(tmp_path, "val")
     pictures(tmp_path / "val" / "mouse")
     with pytest.raises(ConfigError, match=r"val: class mouse is not in .*train, so it cannot be learned"):
         read(words)
 
 
-def test_training_samples_that_are_held_out_too_are_left_out_with_a_warning(tmp_path: Path) -> None:
+def test_training_samples_that_are_also_held_out_are_dropped_with_a_warning(tmp_path: Path) -> None:
     parts = {"train": slice(0, 32), "test": slice(32, 40), "val": slice(0, 4)}
     np.savez(tmp_path / "a.npz", **{f"{n}_{p}": v[at] for p, at in parts.items() for n, v in (("x", X), ("y", Y))})
     with pytest.warns(UserWarning, match="4 training samples are copies of held-out ones"):
@@ -130,7 +130,7 @@ def test_tables_that_are_not_read_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [folders, events])
-def test_folders_beside_the_sets_are_refused(make: Any, tmp_path: Path) -> None:
+def test_unknown_folders_beside_the_sets_are_refused_unless_hidden(make: Any, tmp_path: Path) -> None:
     words = make(tmp_path, "val")
     (tmp_path / "val").rename(tmp_path / "vaild")
     with pytest.raises(ConfigError, match=r"holds vaild too, but only train, test are read .*Did you mean valid\?"):
@@ -140,7 +140,7 @@ def test_folders_beside_the_sets_are_refused(make: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [("test", "val"), ("Training", "Testing")])
-def test_sets_are_not_taken_for_classes(names: tuple[str, str], tmp_path: Path) -> None:
+def test_folders_named_like_sets_are_not_taken_for_classes(names: tuple[str, str], tmp_path: Path) -> None:
     for name in names:
         pictures(tmp_path / name)
     with pytest.raises(ConfigError, match="has a folder .* and none called train"):
@@ -155,7 +155,7 @@ def test_a_class_may_be_called_valid(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["", "train"])
-def test_files_beside_the_folders_are_counted(place: str, tmp_path: Path) -> None:
+def test_files_beside_the_folders_are_counted_in_a_warning(place: str, tmp_path: Path) -> None:
     words = folders(tmp_path, "val")
     (tmp_path / place / "labels.txt").write_text("of nobody's")
     with pytest.warns(UserWarning, match=f"{tmp_path / place}: 1 other files are passed over"):

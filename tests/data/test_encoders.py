@@ -1,4 +1,4 @@
-"""Every pair of layouts has a way; what comes out is what the formulas say."""
+"""Every pair of layouts has a chain of encoders, whose output follows their formulas."""
 
 import math
 
@@ -15,7 +15,7 @@ LAYOUTS = {"vector": (4,), "image": (1, 28, 28), "events": (2, 34, 34)}
 
 
 def recording(*events):
-    """One recording of (t, x, y, p)."""
+    """One recording of events (t, x, y, p)."""
     t, x, y, p = (torch.tensor(part) for part in zip(*events, strict=True))
     fields = (part.to(torch.uint8) for part in (x, y, p))
     return Events(t.to(torch.int32), *fields, torch.tensor([0, len(events)]), (2, 34, 34))
@@ -23,7 +23,7 @@ def recording(*events):
 
 @pytest.mark.parametrize("reads", LAYOUTS)
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_auto_finds_a_way_from_each_layout_to_each(layout, reads):
+def test_auto_finds_a_chain_of_encoders_between_any_two_layouts(layout, reads):
     steps = chain(Auto(), layout, LAYOUTS[layout], (reads,))
     assert not isinstance(steps, str)
     shape = LAYOUTS[layout]
@@ -34,7 +34,7 @@ def test_auto_finds_a_way_from_each_layout_to_each(layout, reads):
     assert layout == reads
 
 
-def test_auto_looks_at_mnist_through_the_camera_and_at_other_images_by_latency():
+def test_auto_encodes_mnist_by_the_camera_and_other_images_by_latency():
     assert chain(Auto(), "image", (1, 28, 28), ("events",)) == (spec("encoder/camera"),)
     assert chain(Auto(), "image", (3, 32, 32), ("events",)) == (spec("encoder/latency"),)
     assert (
@@ -43,13 +43,13 @@ def test_auto_looks_at_mnist_through_the_camera_and_at_other_images_by_latency()
     )
 
 
-def test_auto_uses_the_values_that_the_encoders_files_state():
+def test_auto_uses_the_values_of_the_encoders_configuration_files():
     files = ("latency", "camera", "counts", "raster", "square", "flat")
     used = {step for chains in DEFAULTS.values() for steps in chains for step in steps}
     assert used == {spec(f"encoder/{file}") for file in files}
 
 
-def test_an_encoder_that_was_asked_for_is_used_or_refused():
+def test_a_requested_encoder_is_used_or_refused_with_a_reason():
     assert chain(spec("encoder/rate"), "vector", (4,), ("events", "image")) == (spec("encoder/rate"),)
     assert chain(spec("encoder/raster"), "vector", (4,), ("events",)) == "yields image; the model reads events"
     assert chain(spec("encoder/counts", pool=34), "vector", (4,), ("image",)) == "reads events, not vector"
@@ -65,7 +65,7 @@ def test_latency_of_a_single_cell_is_the_window_times_one_minus_the_value():
     assert events.sensor == (1, 4, 1)
 
 
-def test_latency_of_cells_falls_with_the_distance_to_their_middles():
+def test_latency_of_cells_grows_with_the_distance_from_their_centres():
     encoder = spec("encoder/latency", window=100, repeats=1, cells=5, dimmest=0.1)
     events = encoder.encode(torch.tensor([[0.5]]), torch.tensor([0]))
     late = {int(x): int(t) for x, t in zip(events.x, events.t, strict=True)}
@@ -73,7 +73,7 @@ def test_latency_of_cells_falls_with_the_distance_to_their_middles():
     assert late == {x: round(t * 100_000) for x, t in expected.items()}
 
 
-def test_an_images_channels_are_polarities_and_samples_stay_apart():
+def test_an_images_channels_become_polarities_and_samples_stay_separate():
     x = torch.zeros(3, 2, 3, 4)
     x[0, 1, 2, 3], x[2, 0, 0, 1] = 1.0, 0.5
     events = spec("encoder/latency", window=10, repeats=1).encode(x, torch.arange(3))
@@ -81,7 +81,7 @@ def test_an_images_channels_are_polarities_and_samples_stay_apart():
     assert [part.tolist() for part in (events.p, events.y, events.x, events.t)] == [[1, 0], [2, 0], [3, 1], [0, 5000]]
 
 
-def test_rate_is_a_poisson_process_of_the_declared_rate_that_follows_the_samples_id():
+def test_rate_encoding_is_poisson_with_the_declared_rate_and_depends_on_the_samples_id():
     encoder = spec("encoder/rate", duration=300, rate=200, cells=1, dimmest=0)
     x = torch.tensor([[1.0, 0.5, 0.0]]).expand(300, 3)
     events = encoder.encode(x, torch.arange(300))
@@ -96,7 +96,7 @@ def test_rate_is_a_poisson_process_of_the_declared_rate_that_follows_the_samples
     assert not torch.equal(encoder.encode(x[:1], torch.tensor([8])).t, sample.t)
 
 
-def test_counts_by_hand():
+def test_event_counts_match_a_hand_computation():
     events = recording((0, 3, 2, 0), (1, 3, 2, 1), (99_999, 3, 2, 1), (100_000, 33, 33, 0), (300_000, 1, 1, 1))
     image = spec("encoder/counts", bins=3, length=300, pool=1, full=7).encode(events, torch.tensor([0]))
     expected = torch.zeros(1, 3, 34, 34)
@@ -108,7 +108,7 @@ def test_counts_by_hand():
     assert kept[0].sum((1, 2)).tolist() == [2.0, 1.0]  # a full pixel is 1, however many events it has
 
 
-def test_a_rasters_bar_stands_where_the_value_is():
+def test_a_rasters_bar_is_at_the_position_of_the_value():
     x = torch.tensor([[0.0, 1.0, 1 / 27 * 13, 0.5]])
     image = spec("encoder/raster", side=28, width=0.05).encode(x, torch.tensor([0]))[0, 0]
     assert image.argmax(1).tolist() == [0] * 7 + [27] * 7 + [13] * 7 + [13] * 7
@@ -130,4 +130,4 @@ def test_encoded_splits_keep_their_order_and_say_that_they_are_emulated(cache):
     assert torch.equal(seen.train.y, split.y)
     one, other = seen.train.x[0:1], seen.test.x[0:1]
     assert len(one.t) > 100
-    assert not torch.equal(one.t, other.t)  # the same image and id, noise of its own
+    assert not torch.equal(one.t, other.t)  # the same image and id, but different noise

@@ -24,7 +24,7 @@ def plain(events: Events, k: int) -> list[tuple[int, ...]]:
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.data())
-def test_chosen_recordings_are_those_of_a_plain_loop(lengths, data):
+def test_indexing_with_a_tensor_gives_the_recordings_of_a_plain_loop(lengths, data):
     events = make(lengths)
     index = data.draw(st.lists(st.integers(0, len(lengths) - 1), max_size=10))
     chosen = events[torch.tensor(index, dtype=torch.int64)]
@@ -32,7 +32,7 @@ def test_chosen_recordings_are_those_of_a_plain_loop(lengths, data):
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.slices(8))
-def test_a_slice_is_that_of_a_list(lengths, where):
+def test_slicing_recordings_equals_slicing_a_list_of_them(lengths, where):
     events = make(lengths)
     if (where.step or 1) < 0:
         where = slice(where.start, where.stop)

@@ -18,9 +18,9 @@ def test_the_bundled_mnist_files_are_those_that_torchvision_downloads():
     )
 
 
-def test_every_bundled_file_is_declared_and_every_declared_one_is_there():
+def test_every_bundled_file_is_declared_and_every_declared_file_exists():
     there = {path.relative_to(BUNDLED).as_posix() for path in BUNDLED.rglob("*") if path.is_file()}
-    own = {"README.md", "camera.json"}  # not files of others, of which a sum is known
+    own = {"README.md", "camera.json"}  # not third-party files, which have a known checksum
     assert there - own == {declared.name for declared in ALL_BUNDLED}
 
 
@@ -38,7 +38,7 @@ def test_an_intact_file_is_read(tmp_path):
         pytest.param(b"F" + CONTENT[1:], hashlib.sha256(b"F" + CONTENT[1:]).hexdigest(), id="altered"),
     ],
 )
-def test_a_damaged_file_is_refused_with_its_name_what_was_found_and_the_way_out(tmp_path, content, found):
+def test_a_damaged_file_is_refused_with_its_name_its_actual_size_or_hash_and_the_remedy(tmp_path, content, found):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(DataError) as refusal:
         checked_bytes(tmp_path / "file", DECLARED, "Fetch again.")

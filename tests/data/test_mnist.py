@@ -18,7 +18,7 @@ from tests.specs import spec
 
 
 def plain_images(part: str) -> np.ndarray:
-    """(N, 28, 28) uint8, read from the packed file by the format's own description."""
+    """Images, (N, 28, 28) uint8, read from the packed file by the format's description."""
     raw = gzip.decompress((BUNDLED / f"mnist/{part}-images-idx3-ubyte.gz").read_bytes())
     magic, n, rows, columns = struct.unpack(">IIII", raw[:16])
     assert magic == 2051
@@ -37,7 +37,7 @@ def splits():
 
 @pytest.fixture
 def raw_root(tmp_path):
-    """A root of the user's, with the four unpacked files."""
+    """A user's root folder with the four unpacked files."""
     with checked_root(None) as cache:
         shutil.copytree(cache / "MNIST", tmp_path / "MNIST")
     return tmp_path
@@ -53,7 +53,7 @@ def test_samples_are_the_official_ones_in_file_order(splits):
         assert (split.x.min(), split.x.max()) == (0, 1)
 
 
-def test_training_and_validation_part_the_training_set_and_the_test_set_is_whole(splits):
+def test_training_and_validation_sets_partition_the_official_one_and_the_test_set_is_whole(splits):
     together = torch.cat([splits.train.ids, splits.validation.ids]).sort().values
     assert torch.equal(together, torch.arange(60_000))
     assert len(splits.validation) == 5000
@@ -66,7 +66,7 @@ def test_class_counts_are_the_official_ones(splits):
     assert splits.test.y.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 
-def test_the_seed_decides_what_is_held_out():
+def test_the_seed_decides_which_samples_are_held_out():
     one, again, other = (spec("dataset/mnist", digits=(0, 1)).load(seed) for seed in (3, 3, 4))
     assert torch.equal(one.validation.ids, again.validation.ids)
     assert not torch.equal(one.validation.ids, other.validation.ids)
@@ -74,7 +74,7 @@ def test_the_seed_decides_what_is_held_out():
     assert torch.isin(smaller.validation.ids, one.validation.ids).all()
 
 
-def test_digits_are_kept_and_renumbered_in_the_order_given():
+def test_only_the_chosen_digits_are_loaded_and_renumbered_in_the_given_order():
     chosen = spec("dataset/mnist", digits=[7, 3], validation=0)
     splits = chosen.load(0)
     digit = torch.tensor([7, 3])
@@ -124,8 +124,8 @@ def test_an_altered_file_of_a_root_is_refused(raw_root):
         spec("dataset/mnist", root=str(raw_root)).load(0)
 
 
-def test_a_root_without_files_says_what_is_missing_and_what_to_do(tmp_path, splits):
-    # `splits` filled the cache: its copies must not stand in for the root's own files.
+def test_a_root_without_files_is_refused_with_the_missing_file_and_the_remedy(tmp_path, splits):
+    # `splits` filled the cache: its copies must not replace the root's files.
     with pytest.raises(DataError, match=r"raw/train-images-idx3-ubyte: is missing, .* data fetch mnist"):
         spec("dataset/mnist", root=str(tmp_path)).load(0)
 
@@ -169,14 +169,14 @@ def test_processes_that_unpack_at_once_all_see_whole_files_and_leave_nothing_beh
     assert names == {raw.name for raw in MNIST_RAW}
 
 
-def test_a_cache_folder_that_was_named_and_cannot_be_written_is_refused(tmp_path, monkeypatch):
+def test_a_configured_cache_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("NEUROBENCH_DATA", str(tmp_path / "file"))
     with pytest.raises(DataError, match="file: cannot be written. Set NEUROBENCH_DATA"), checked_root(None):
         pass
 
 
-def test_where_the_default_cache_cannot_be_written_a_passing_folder_serves(tmp_path, monkeypatch):
+def test_a_temporary_folder_is_used_if_the_default_cache_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.delenv("NEUROBENCH_DATA")
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / "file" / name))
@@ -185,7 +185,7 @@ def test_where_the_default_cache_cannot_be_written_a_passing_folder_serves(tmp_p
     assert not root.exists()
 
 
-def test_so_many_a_class_are_the_first_in_file_order_and_validation_comes_from_the_others():
+def test_train_per_class_takes_the_first_of_each_class_and_validation_comes_from_the_rest():
     splits = spec("dataset/mnist", digits=(1, 0), validation=50, train_per_class=30).load(0)
     labels = plain_labels("train")
     wanted = np.sort(np.concatenate([np.flatnonzero(labels == digit)[:30] for digit in (0, 1)]))
@@ -196,7 +196,7 @@ def test_so_many_a_class_are_the_first_in_file_order_and_validation_comes_from_t
 
 
 @pytest.mark.parametrize(("bug", "per_class"), [(False, 20), (True, 30)])
-def test_a_tutorials_validation_is_the_head_of_the_test_set(bug, per_class):
+def test_test_as_validation_validates_on_the_first_test_samples_of_each_class(bug, per_class):
     asked = MNIST(
         digits=(0, 1), validation=0, train_per_class=30, test_as_validation=True, test_per_class=20, test_slice_bug=bug
     )
@@ -218,6 +218,6 @@ def test_a_tutorials_validation_is_the_head_of_the_test_set(bug, per_class):
         ({"train_per_class": 5421, "validation": 5790}, "validation=5790 is not below 5790"),
     ],
 )
-def test_subsets_that_are_not_there_are_refused(fields, sentence):
+def test_subset_settings_that_exceed_the_data_or_conflict_are_refused(fields, sentence):
     with pytest.raises(BoundsError, match=sentence):
         spec("dataset/mnist", **fields)

@@ -32,7 +32,7 @@ def recording(root, split, number):
     return next((root / "NMNIST" / split).glob(f"*/{number:05d}.bin"))
 
 
-def test_the_bundled_recordings_have_the_measured_figures(splits):
+def test_the_bundled_recordings_have_the_known_lengths_times_and_class_counts(splits):
     every = (splits.train.x, splits.validation.x, splits.test.x)
     lengths = torch.cat([events.start.diff() for events in every])
     assert (len(lengths), lengths.min(), lengths.max()) == (1100, 1069, 7152)
@@ -44,14 +44,14 @@ def test_the_bundled_recordings_have_the_measured_figures(splits):
     assert splits.evaluated_on == "the first 100 of the 10,000 official test recordings"
 
 
-def test_recording_k_shows_image_k(splits):
+def test_recording_k_has_the_label_of_mnist_image_k(splits):
     images = spec("dataset/mnist", validation=0).load(0)
     for events, shown in ((splits.train, images.train), (splits.validation, images.train), (splits.test, images.test)):
         assert torch.equal(events.y, shown.y[events.ids])
 
 
 def test_events_fall_where_the_edges_of_the_paired_image_are(splits):
-    """What labels alone would not prove: among all hundred images, a recording resembles its own most, unturned."""
+    """Labels alone would not prove it: of all hundred images, a recording resembles its own most, without rotation."""
     counts = torch.zeros(100, 34, 34)
     for k in range(100):
         own = splits.test.x[k : k + 1]
@@ -64,7 +64,7 @@ def test_events_fall_where_the_edges_of_the_paired_image_are(splits):
     assert (likeness.argmax(1) == torch.arange(100)).sum() >= 95
 
 
-def test_splits_part_the_training_recordings_and_follow_the_seed(splits):
+def test_splits_partition_the_training_recordings_and_depend_on_the_seed(splits):
     together = torch.cat([splits.train.ids, splits.validation.ids]).sort().values
     assert torch.equal(together, torch.arange(1000))
     assert torch.equal(splits.test.ids, torch.arange(100))
@@ -137,7 +137,7 @@ def test_a_misplaced_recording_is_refused(root, stray, sentence):
         spec("dataset/nmnist", root=str(root)).load(0)
 
 
-def test_an_empty_root_says_what_is_missing_and_what_to_do(tmp_path):
+def test_an_empty_root_is_refused_with_the_missing_folder_and_the_remedy(tmp_path):
     with pytest.raises(DataError, match=r"NMNIST/Train: holds no recordings .* data fetch nmnist"):
         spec("dataset/nmnist", root=str(tmp_path)).load(0)
 
@@ -160,7 +160,7 @@ def test_an_altered_archive_is_refused(tmp_path, monkeypatch, damage):
         spec("dataset/nmnist").load(0)
 
 
-def test_the_limits_of_a_split_keep_whole_recordings(splits):
+def test_limiting_a_split_leaves_recordings_whole(splits):
     limited = splits.limited(train=7, test=3)
     assert (len(limited.train), len(limited.validation), len(limited.test)) == (7, 7, 3)
     assert limited.evaluated_on.startswith("the first 3 samples of the first 100")

@@ -1,4 +1,4 @@
-"""Every YAML under conf/dataset and conf/encoder makes the spec that it names, and lists each of its fields."""
+"""Every YAML file under conf/dataset and conf/encoder builds the spec that it names and lists each of its fields."""
 
 import dataclasses
 from pathlib import Path
@@ -14,13 +14,13 @@ FILES = sorted(path for group in ("dataset", "encoder") for path in (CONF / grou
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_file_lists_every_field_of_its_spec_and_makes_it(path: Path) -> None:
+def test_a_configuration_file_lists_every_field_of_its_spec_and_builds_it(path: Path) -> None:
     file = f"{path.parent.name}/{path.stem}"
     fields = values(file)
     cls = load(fields.pop("_target_"))
     declared = [field.name for field in dataclasses.fields(cls)]
     assert path.stem == "auto" or callable(load(cls.opens))
-    if fields.get("root", "") is None and issubclass(cls, CustomData):  # one's own files are nowhere yet
+    if fields.get("root", "") is None and issubclass(cls, CustomData):  # no files are configured yet
         assert set(fields) == set(declared)
         with pytest.raises(BoundsError, match="no files of your own yet"):
             spec(file)

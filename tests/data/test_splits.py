@@ -1,4 +1,4 @@
-"""Promises of splitting: whole, apart, stratified, drawn by the seed alone, and scaled by the training samples."""
+"""Splits are complete, disjoint, stratified, drawn by the seed alone, and scaled by the training samples."""
 
 import hashlib
 from pathlib import Path
@@ -13,7 +13,7 @@ from neurobench.data.dataset import DataError, Split, hold_out
 from tests.specs import spec
 
 
-def test_held_out_samples_and_the_others_are_all_samples_each_ascending() -> None:
+def test_training_and_held_out_samples_are_ascending_and_together_all_samples() -> None:
     for n, validation in ((10, 3), (10, 0), (10, 9), (1, 0)):
         trained, held = hold_out(n, validation, seed=4)
         assert (len(trained), len(held)) == (n - validation, validation)
@@ -22,14 +22,14 @@ def test_held_out_samples_and_the_others_are_all_samples_each_ascending() -> Non
         assert (np.diff(held) > 0).all()
 
 
-def test_more_held_out_samples_contain_the_fewer_and_the_seed_draws_them() -> None:
+def test_a_larger_held_out_set_contains_the_smaller_one_and_both_depend_on_the_seed() -> None:
     few, many = (set(hold_out(100, n, seed=1)[1]) for n in (10, 20))
     assert few < many
     assert set(hold_out(100, 10, seed=2)[1]) != few
 
 
 @pytest.mark.parametrize("validation", [-1, 10, 11])
-def test_as_many_held_out_samples_as_there_are_leave_none_to_train_on(validation: int) -> None:
+def test_holding_out_all_samples_or_a_negative_number_is_refused(validation: int) -> None:
     with pytest.raises(DataError, match=f"validation={validation} of 10 training samples leaves none to train on"):
         hold_out(10, validation, 0)
 
@@ -46,7 +46,7 @@ def test_the_head_of_a_split_is_its_first_samples() -> None:
     assert batch.x.tolist() == split.x[[2, 0]].tolist()
 
 
-def test_each_class_gives_its_share_and_at_least_one_but_never_all() -> None:
+def test_stratified_split_draws_a_share_of_each_class_at_least_one_but_never_all() -> None:
     y = np.repeat([0, 1, 2, 3], [100, 10, 3, 2])
     stay, drawn = stratified_split(y, 0.2, 0, "abcd", "test")
     assert np.bincount(y[drawn]).tolist() == [20, 2, 1, 1], "a fifth of three is nearly one, of two less"
@@ -60,14 +60,14 @@ def test_each_class_gives_its_share_and_at_least_one_but_never_all() -> None:
     assert set(stratified_split(y, 0.2, 1, "abcd", "test")[1]) != set(drawn)
 
 
-def test_a_class_of_one_sample_cannot_be_shared_and_one_without_samples_is_passed_over() -> None:
+def test_stratified_split_refuses_a_class_of_one_sample_and_ignores_one_without_samples() -> None:
     for into, remedy in (("validation", "set dataset.validation=0"), ("test", "bring a test set of its own")):
         with pytest.raises(DataError, match=f"class b has 1 sample to share between training and {into}; .*{remedy}"):
             stratified_split(np.array([0, 0, 1]), 0.5, 0, "ab", into)
     assert len(stratified_split(np.array([0, 0, 2, 2]), 0.5, 0, "abc", "test")[1]) == 2
 
 
-def test_numbers_are_scaled_by_the_extremes_of_the_training_samples_and_cut_beyond_them() -> None:
+def test_numbers_are_scaled_by_the_training_samples_extremes_and_clipped_to_them() -> None:
     learned = np.array([[0.0, -2.0, 5.0], [4.0, 2.0, 5.0]])
     values = np.array([[1.0, 0.0, 5.0], [9.0, -3.0, 6.0]])
     assert scaled(values, learned).tolist() == [[0.25, 0.5, 0.0], [1.0, 0.0, 1.0]], "a feature that never moves is 0"
@@ -92,13 +92,13 @@ def test_unscaled_numbers_have_to_lie_in_0_and_1() -> None:
             unscaled(wrong, wrong)
 
 
-def test_classes_are_numbered_by_size_before_names_by_letters() -> None:
+def test_numeric_classes_are_ordered_by_value_and_precede_alphabetical_names() -> None:
     assert encode_labels(["b", "10", "a", "9", "10"])[0] == ("9", "10", "a", "b")
     assert encode_labels([3, 1, 3])[1].tolist() == [1, 0, 1]
 
 
 def content(n: int, test: int = 0) -> Content:
-    """Samples that are numbered, of two classes in turn."""
+    """Content of `n` numbered samples of two alternating classes."""
     x, y = np.arange(n, dtype=np.float64)[:, None], np.arange(n) % 2
     of_its_own = Samples(x[:test], y[:test]) if test else None
     return Content(Samples(x, y), of_its_own, ("a", "b"), (), scaled)
@@ -106,7 +106,7 @@ def content(n: int, test: int = 0) -> Content:
 
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CustomData:
-    """A fifth is tested and a quarter of the others held out. The file is there; what it holds is `content`."""
+    """Spec that tests a fifth of the samples and holds out a quarter of the rest. Tests use `content` as data."""
     monkeypatch.chdir(tmp_path)
     Path("r.csv").write_text("".join(f"{k},{k % 2}\n" for k in range(100)))
     made = spec("dataset/csv", root="r.csv", test=0.2, validation=0.25)
@@ -114,13 +114,13 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CustomData:
     return made
 
 
-def test_samples_are_in_one_split_each_and_the_test_set_does_not_follow_the_seed(table: CustomData) -> None:
+def test_each_sample_is_in_one_split_and_the_test_set_does_not_depend_on_the_seed(table: CustomData) -> None:
     one, other = (splits(table, content(100), seed) for seed in (0, 1))
     assert [len(part) for part in (one.train, one.validation, one.test)] == [60, 20, 20]
     ids = torch.cat([part.ids for part in (one.train, one.validation, one.test)])
     assert sorted(ids.tolist()) == list(range(100))
     for part in (one.train, one.validation, one.test):
-        first, last = one.train.ids.min(), one.train.ids.max()  # samples are scaled by those that are trained on
+        first, last = one.train.ids.min(), one.train.ids.max()  # samples are scaled by the training samples
         assert part.x[:, 0].tolist() == pytest.approx(((part.ids - first) / (last - first)).clamp(0, 1).tolist())
         assert part.y.tolist() == (part.ids % 2).tolist()
     assert one.test.ids.tolist() == other.test.ids.tolist()
@@ -128,7 +128,7 @@ def test_samples_are_in_one_split_each_and_the_test_set_does_not_follow_the_seed
     assert one.evaluated_on == "20 samples drawn from r.csv with split_seed=0"
 
 
-def test_a_test_set_of_its_own_is_whole(table: CustomData) -> None:
+def test_a_separate_test_set_is_used_whole(table: CustomData) -> None:
     made = splits(table, content(100, test=10), 0)
     assert [len(part) for part in (made.train, made.validation, made.test)] == [76, 24, 10]
     assert made.test.ids.tolist() == list(range(10))
@@ -137,14 +137,14 @@ def test_a_test_set_of_its_own_is_whole(table: CustomData) -> None:
     assert made.evaluated_on == "the test set of r.csv, 10 samples"
 
 
-def test_a_class_that_no_test_sample_is_of_is_told(table: CustomData, recwarn: pytest.WarningsRecorder) -> None:
+def test_a_class_without_test_samples_causes_a_warning(table: CustomData, recwarn: pytest.WarningsRecorder) -> None:
     splits(table, content(100), 0)
     assert not recwarn
     with pytest.warns(UserWarning, match=r"r\.csv: no test sample is of class c$"):
         splits(table, content(100)._replace(classes=("a", "b", "c")), 0)
 
 
-def test_the_digest_is_that_of_the_file_or_of_the_digests_of_several(table: CustomData) -> None:
+def test_the_digest_is_that_of_the_single_file_or_of_the_digests_of_several_files(table: CustomData) -> None:
     texts = {"one": "1", "other": "2"}
     for name, text in texts.items():
         Path(name).write_text(text)
@@ -155,7 +155,7 @@ def test_the_digest_is_that_of_the_file_or_of_the_digests_of_several(table: Cust
     assert (both.sha256, both.bytes_read) == (hashlib.sha256("\n".join(digests).encode()).hexdigest(), 2)
 
 
-def test_a_batch_holds_the_samples_at_an_index_in_its_order_or_those_of_a_slice() -> None:
+def test_a_batch_contains_the_samples_of_an_index_in_its_order_or_of_a_slice() -> None:
     split = Split(torch.arange(10.0).reshape(5, 2), torch.arange(5) % 2, torch.arange(5))
     batch = split.batch(torch.tensor([3, 1]))
     assert (batch.x.tolist(), batch.y.tolist()) == ([[6, 7], [2, 3]], [1, 1])

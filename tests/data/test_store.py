@@ -30,12 +30,12 @@ def archive(path, members):
 RECORDING = encode(1, 2, 3, 1) + encode(4, 5, 6, 0)
 
 
-def test_intact_files_pass(tmp_path, monkeypatch):
+def test_verify_lists_every_bundled_file_as_intact(tmp_path, monkeypatch):
     monkeypatch.setenv("NEUROBENCH_DATA", str(tmp_path))
     assert [(verdict.name, verdict.ok) for verdict in files.verify()] == [(known.name, True) for known in ALL_BUNDLED]
 
 
-def test_an_altered_copy_in_the_cache_is_named(tmp_path, monkeypatch):
+def test_verify_names_an_altered_copy_in_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("NEUROBENCH_DATA", str(tmp_path))
     with checked_root(None):
         pass
@@ -45,13 +45,13 @@ def test_an_altered_copy_in_the_cache_is_named(tmp_path, monkeypatch):
     assert "found 5 bytes, expected 60008 bytes" in bad[0].sentence
 
 
-def test_a_missing_bundled_file_is_named(tmp_path, monkeypatch):
+def test_verify_names_missing_bundled_files_and_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "BUNDLED", tmp_path)
     assert [verdict.ok for verdict in files.verify()[: len(ALL_BUNDLED)]] == [False] * len(ALL_BUNDLED)
     assert "Reinstall the package" in files.verify()[0].sentence
 
 
-def test_paths_are_folders_with_the_files_and_other_names_are_refused():
+def test_bundled_folder_contains_the_files_of_a_set_and_unknown_names_are_refused():
     assert (files.bundled_folder("mnist") / "train-images-idx3-ubyte.gz").is_file()
     assert (files.bundled_folder("nmnist") / "Train.zip").is_file()
     with pytest.raises(DataError, match="no data files are known as 'nmist'.* Did you mean nmnist"):
@@ -61,19 +61,19 @@ def test_paths_are_folders_with_the_files_and_other_names_are_refused():
 
 
 @pytest.mark.parametrize("name", ["mnist", "nmnist"])
-def test_without_a_network_a_fetch_says_so_and_leaves_nothing(name, offline, tmp_path):
+def test_a_fetch_without_a_network_is_refused_and_leaves_no_files(name, offline, tmp_path):
     with pytest.raises(DataError, match=r"the download from http.* failed: .*Name or service not known.*try again"):
         files.fetch(name, str(tmp_path / "root"))
     assert list((tmp_path / "root").rglob("*")) == []
 
 
-def test_a_fetched_set_is_read_from_its_root(tmp_path, monkeypatch):
+def test_a_fetched_set_is_read_from_its_root_and_not_downloaded_again(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "OFFICIAL", {"Train": 12, "Test": 2})
     sizes = iter([12, 2])
 
     def download(url, folder, filename, md5):
         split = filename.removesuffix(".zip")
-        recording = RECORDING if split == "Train" else RECORDING + encode(7, 5, 6, 0)  # none may be in both
+        recording = RECORDING if split == "Train" else RECORDING + encode(7, 5, 6, 0)  # no sample may be in both
         archive(f"{folder}/{filename}", {f"{split}/{k % 10}/{k:05d}.bin": recording for k in range(1, next(sizes) + 1)})
 
     monkeypatch.setattr("tonic.download_utils.download_url", download)
@@ -87,7 +87,7 @@ def test_a_fetched_set_is_read_from_its_root(tmp_path, monkeypatch):
         files.fetch("nmnist", str(root))
 
 
-def test_a_broken_download_leaves_nothing(tmp_path, monkeypatch):
+def test_a_broken_download_is_refused_and_leaves_no_files(tmp_path, monkeypatch):
     def download(url, folder, filename, md5):
         Path(folder, filename).write_bytes(b"PK half of an archive")
 
@@ -98,7 +98,7 @@ def test_a_broken_download_leaves_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["../Train/1/00001.bin", "/etc/Train", "Train/../../x", "..\\x", "C:\\x"])
-def test_an_archive_that_would_write_elsewhere_is_refused_whole(tmp_path, name):
+def test_an_archive_that_would_write_outside_its_folder_is_refused_as_a_whole(tmp_path, name):
     (tmp_path / "in").mkdir()
     made = archive(tmp_path / "bad.zip", {"Train/1/00001.bin": RECORDING, name: RECORDING})
     with pytest.raises(DataError, match="would be written elsewhere. Nothing was unpacked"):

@@ -1,4 +1,4 @@
-"""Sets of tonic's, in the folders and files that its classes read: what is loaded is what was written."""
+"""Data sets of tonic, in the folders and files that its classes read: the samples loaded are those written."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ def drawn(label: int, seed: int, sensor: tuple[int, int], unit: int = 1) -> Writ
 
 
 def gestures(root: Path) -> dict[str, list[Written]]:
-    """DVSGesture/ibmGestureTrain/userNN_LIGHT/LABEL.npy, (N, 4) x, y, p, t in ms."""
+    """Write DVSGesture/ibmGestureTrain/userNN_LIGHT/LABEL.npy, (N, 4) x, y, p, t in ms."""
     written: dict[str, list[Written]] = {}
     for part, base in PARTS.items():
         for k in range(22):
@@ -43,7 +43,7 @@ def gestures(root: Path) -> dict[str, list[Written]]:
 
 
 def pips(root: Path) -> dict[str, list[Written]]:
-    """POKERDVS/pips_train/SUIT/NAME.npy, (N, 4) t, x, y, p."""
+    """Write POKERDVS/pips_train/SUIT/NAME.npy, (N, 4) t, x, y, p."""
     written: dict[str, list[Written]] = {}
     for part, base in PARTS.items():
         for k in range(20):
@@ -56,7 +56,7 @@ def pips(root: Path) -> dict[str, list[Written]]:
 
 
 def digits(root: Path) -> dict[str, list[Written]]:
-    """NMNIST/Train/DIGIT/NAME.bin."""
+    """Write NMNIST/Train/DIGIT/NAME.bin."""
     written: dict[str, list[Written]] = {}
     for part, base in PARTS.items():
         for k in range(20):
@@ -69,7 +69,7 @@ def digits(root: Path) -> dict[str, list[Written]]:
 
 
 def words_spoken(root: Path) -> dict[str, list[Written]]:
-    """SSC/ssc_train.h5: spikes/times in s and spikes/units of 700 channels, labels."""
+    """Write SSC/ssc_train.h5: spikes/times in s and spikes/units of 700 channels, labels."""
     h5py = pytest.importorskip("h5py")
     (root / "SSC").mkdir()
     written: dict[str, list[Written]] = {}
@@ -89,7 +89,7 @@ SETS = [("DVSGesture", gestures, 1), ("POKERDVS", pips, 1), ("NMNIST", digits, 1
 
 
 @pytest.mark.parametrize(("name", "write", "pool"), SETS, ids=[name for name, *_ in SETS])
-def test_a_set_of_tonics_is_what_its_files_hold(
+def test_a_tonic_data_set_contains_the_samples_of_its_files(
     name: str, write: Callable[[Path], Any], pool: int, tmp_path: Path
 ) -> None:
     written = write(tmp_path)
@@ -115,8 +115,8 @@ def _wanted(one: Written, pool: int, name: str) -> tuple[Any, ...]:
     return (one.label, t.tolist(), (one.x // pool).tolist(), (one.y // pool).tolist(), one.p.tolist())
 
 
-def test_samples_come_in_the_order_of_their_files(tmp_path: Path) -> None:
-    """Not in that of the file system: sample k is the same on every machine."""
+def test_samples_are_sorted_by_the_paths_of_their_files(tmp_path: Path) -> None:
+    """The file system's order does not matter: sample k is the same on every machine."""
     written = gestures(tmp_path)["test"]
     words = ("dataset.set=DVSGesture", f"dataset.root={tmp_path}", "dataset.validation=0")
     names = [f"{one.label}.npy" for one in written]

@@ -14,11 +14,11 @@ from neurobench.data.yin_yang import BOUNDARY, CELLS, Shape, YinYangStream, clas
 from tests.data.plain_yin_yang import class_of, plain_draw
 from tests.specs import spec
 
-PUBLISHED = np.load(Path(__file__).parent / "yinyang.npz")  # the published generator's own output
+PUBLISHED = np.load(Path(__file__).parent / "yinyang.npz")  # output of the published generator
 
 
 @pytest.mark.parametrize("seed", [42, 41, 40])
-def test_the_published_samples_come_out_bit_for_bit(seed):
+def test_the_published_samples_are_reproduced_bit_for_bit(seed):
     stream = YinYangStream(seed)
     samples, labels = stream.draw(1000)
     assert np.array_equal(samples, PUBLISHED[f"seed{seed}_samples"])
@@ -27,7 +27,7 @@ def test_the_published_samples_come_out_bit_for_bit(seed):
     assert (samples.dtype, labels.dtype) == (np.float32, np.int64)
 
 
-def test_sample_by_sample_the_same_words_are_used():
+def test_drawing_sample_by_sample_uses_as_many_random_words_as_published():
     stream = YinYangStream(42)
     for k in range(1000):
         samples, labels = stream.draw(1)
@@ -42,7 +42,7 @@ def test_sample_by_sample_the_same_words_are_used():
     st.sampled_from([(0.1, 0.5), (0.2, 0.5), (0.02, 0.5), (0.05, 0.3), (0.123, 0.4567)]),
     st.lists(st.integers(0, 60), min_size=1, max_size=5),
 )
-def test_any_seed_radius_and_pieces_give_what_the_plain_loop_gives(seed, radii, pieces):
+def test_any_seed_radii_and_pieces_give_the_samples_of_the_plain_loop(seed, radii, pieces):
     stream = YinYangStream(seed, *radii)
     drawn = [stream.draw(n) for n in pieces]
     samples, labels = plain_draw(np.random.RandomState(seed), sum(pieces), *radii)
@@ -50,8 +50,8 @@ def test_any_seed_radius_and_pieces_give_what_the_plain_loop_gives(seed, radii, 
     assert np.array_equal(np.concatenate([part[1] for part in drawn]), labels)
 
 
-def test_words_are_used_up_to_the_last_of_many_fetches(monkeypatch):
-    """Small fetches, so that goals and points of one sample fall on both sides of a fetch in every way."""
+def test_samples_do_not_depend_on_how_many_random_words_are_fetched_at_a_time(monkeypatch):
+    """Fetches are small, so that goals and points of one sample are split between fetches in every way."""
     monkeypatch.setattr("neurobench.data.yin_yang.LEAST", 5)
     monkeypatch.setattr("neurobench.data.yin_yang.MOST", 7)
     samples, labels = YinYangStream(42).draw(1000)
@@ -60,7 +60,7 @@ def test_words_are_used_up_to_the_last_of_many_fetches(monkeypatch):
 
 
 @pytest.mark.parametrize("radii", [(0.1, 0.5), (0.03, 0.2)])
-def test_points_are_classed_as_the_definition_says(radii):
+def test_points_are_classified_according_to_the_definition(radii):
     shape = Shape(*radii)
     x, y = np.random.default_rng(0).random((2, 20_000)) * 2 * shape.r_big
     expected = [class_of(*point, *radii) for point in zip(x, y, strict=True)]
@@ -81,7 +81,7 @@ def test_every_point_of_a_cell_has_the_class_of_its_cell(radii):
 
 
 @pytest.mark.parametrize("stream", ["compat", "fast"])
-def test_classes_are_even_and_points_lie_evenly_within_them(stream):
+def test_classes_are_equally_frequent_and_points_are_uniform_within_them(stream):
     n, (r, R) = 30_000, (0.1, 0.5)
     samples, labels = YinYangStream(5, stream=stream).draw(n)
     assert np.allclose(samples[:, :2] + samples[:, 2:], 1, atol=1e-6)
@@ -97,7 +97,7 @@ def test_classes_are_even_and_points_lie_evenly_within_them(stream):
 
 
 def test_fast_and_published_samples_share_a_distribution():
-    """Counts in an 8 x 8 grid of each class, by the chi-square of two samples (64 cells, limit far in the tail)."""
+    """Compare counts in an 8 x 8 grid of each class by a two-sample chi-square (64 cells, limit far in the tail)."""
     counts = []
     for stream in ("compat", "fast"):
         samples, labels = YinYangStream(6, stream=stream).draw(60_000)
@@ -111,7 +111,7 @@ def test_fast_and_published_samples_share_a_distribution():
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 6000), min_size=1, max_size=4))
-def test_a_fast_stream_drawn_in_pieces_is_the_same_stream(pieces):
+def test_a_fast_stream_drawn_in_pieces_gives_the_same_samples(pieces):
     stream = YinYangStream(8, stream="fast")
     drawn = [stream.draw(n) for n in pieces]
     samples, labels = YinYangStream(8, stream="fast").draw(sum(pieces))
@@ -119,7 +119,7 @@ def test_a_fast_stream_drawn_in_pieces_is_the_same_stream(pieces):
     assert np.array_equal(np.concatenate([part[1] for part in drawn]), labels)
 
 
-def test_the_data_set_holds_the_published_splits():
+def test_the_data_set_contains_the_published_splits():
     splits = spec("dataset/yin_yang").load(seed=7)
     assert [len(split) for split in (splits.train, splits.validation, splits.test)] == [5000, 1000, 1000]
     for split, seed in ((splits.train, 42), (splits.validation, 41), (splits.test, 40)):
@@ -154,7 +154,7 @@ def test_bad_values_are_refused_all_at_once(fields, sentence):
         spec("dataset/yin_yang", **fields)
 
 
-def test_recipes_import_no_torch():
+def test_specs_of_data_sets_and_encoders_import_neither_torch_nor_numpy():
     names = ", ".join(f"neurobench.data.{name}" for name in ("specs", "encoders"))
     program = f"import sys, {names}; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,5 +1,5 @@
-"""A circuit as an emulated chip runs it, handed to Qiskit Aer, with noise made of Aer's own channels from the chip's
-calibration: what is compared shares neither channels nor simulation with ours."""
+"""Reference for emulated chips: a circuit as placed on the chip, run by Qiskit Aer with noise built from Aer's own
+channels and the chip's calibration. It shares neither channels nor simulation with this package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from neurobench.problems.circuit import Program
 
 
 def aer_circuit(device: QPUDevice, program: Program, angles: NDArray[np.float64]) -> Any:
-    """A QuantumCircuit over places, ready to be simulated. `angles`: of one sample, by slot."""
+    """QuantumCircuit on the places of the layout, ready to be simulated. `angles`: those of one sample, by slot."""
     from qiskit import QuantumCircuit
 
     placed, chip = device.processor.place(program), device.spec.snapshot()
@@ -37,7 +37,7 @@ def aer_circuit(device: QPUDevice, program: Program, angles: NDArray[np.float64]
 
 
 class _Errors:
-    """Depolarization, then relaxation, together of the gate's average infidelity: instructions, each made once."""
+    """Error instructions, each made once: depolarization then relaxation, in total the gate's average infidelity."""
 
     def __init__(self, chip: Chip, layout: tuple[int, ...]):
         self.qubits: list[Qubit] = [chip.qubits[number] for number in layout]
@@ -62,7 +62,7 @@ class _Errors:
 
 
 def aer_expectations(device: QPUDevice, program: Program, angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n_obs,) as read, by Aer's density matrix."""
+    """Expectations (n_obs,) with read-out errors, by Aer's density matrix."""
     from qiskit_aer import AerSimulator
 
     circuit = aer_circuit(device, program, angles)
@@ -72,7 +72,7 @@ def aer_expectations(device: QPUDevice, program: Program, angles: NDArray[np.flo
 
 
 def as_read(device: QPUDevice, program: Program, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(2^n,) by Aer's bits, the first place the last -> expectations of what is read."""
+    """Expectations with read-out errors, from probabilities (2^n,) in Aer's bit order: the first place is last."""
     chip, n = device.spec.snapshot(), program.n
     qubits = [chip.qubits[number] for number in device.processor.layout(program)]
     by_place = probabilities.reshape((2,) * n).transpose(range(n - 1, -1, -1))

@@ -1,8 +1,8 @@
-"""Amazon Braket and S3 on the loopback address, as far as AWS's own client asks them, with faults of their own.
+"""Stand-in for Amazon Braket and S3 on the loopback address, as far as AWS's own client uses them, with faults.
 
-What `queue_server.Device` does to jobs, done to quantum tasks: each fault strikes with its probability, and a task with
-the fate `lose` is one that the account does not know. Circuits are run by Braket's own simulator. A client token is
-taken once, as AWS does.
+It is a `queue_server.Device` whose jobs are quantum tasks: each fault occurs with its probability, and a task with the
+fate `lose` is unknown to the account. Circuits are run by Braket's own simulator. A client token is accepted only once,
+as at AWS.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ def fault(status: int, kind: str, message: str) -> Reply:
 
 
 class Service(Device):
-    """`jobs` as of the parent; the ARN of a task ends in the id of its job."""
+    """State of the service. `jobs` is inherited; the ARN of a task ends in the id of its job."""
 
     def __init__(self, faults: dict[str, Any]):
         super().__init__(faults)
         self.actions: dict[str, dict[str, Any]] = {CIRCUITS: {}, SETS: {"maximumExecutables": 100}}
         self.remembers_tokens = self.lists_tasks = True
-        self.ending = "FAILED"  # of a task with the fate `fail`
+        self.ending = "FAILED"  # status of a task with the fate `fail`
         self.failure = "the chip was warm"
-        self.refusal: Reply | None = None  # of every new task
-        self.denial: Reply | None = None  # of every question about one
-        self.spoil = lambda files: files  # what becomes of the files of a result
+        self.refusal: Reply | None = None  # reply to every new task
+        self.denial: Reply | None = None  # reply to every request for a task
+        self.spoil = lambda files: files  # edits the files of a result
 
     def create(self, asked: dict[str, Any]) -> Reply:
         if self.refusal:
@@ -83,7 +83,7 @@ class Service(Device):
         }  # fmt: skip
 
     def read(self, key: str) -> str | None:
-        """A file of the bucket. They are made anew for every question, by the same draw: the measurements of a task do
+        """A file of the bucket, or None. A task's files are stored at the first request, so that its measurements do
         not change."""
         for job in self.jobs.values():
             folder = self.task(job)["outputS3Directory"] + "/"
@@ -161,7 +161,7 @@ class Handler(Answering):
 
 @contextmanager
 def reachable(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Service]:
-    """The service where AWS's client looks for it, and an account in its own file of credentials."""
+    """Context manager: run the service where AWS's client looks for it, with an account in its credentials file."""
     service = Service({})
     names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
     lines = ["[default]", *(f"{name} = {value}" for name, value in zip(names, ACCOUNT, strict=True))]

@@ -1,4 +1,4 @@
-"""Fixtures of more than one file."""
+"""Fixtures shared by several files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from neurobench.devices import jobs
 
 @pytest.fixture
 def braket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Amazon Braket on the loopback address, with an account; AWS's own client reaches it."""
+    """Stand-in for Amazon Braket on the loopback address, with an account, reached by AWS's own client."""
     from tests.devices.braket_server import reachable
 
     monkeypatch.setattr(jobs, "FIRST_PAUSE", 1e-4)
@@ -26,6 +26,6 @@ def braket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Of a run. Its name is in the tags of its jobs, by which faults are drawn."""
+    """Folder of a run. Its name is part of its jobs' tags, from which faults are drawn."""
     (tmp_path / "run").mkdir()
     return tmp_path / "run"

@@ -1,4 +1,4 @@
-"""The client of `queue_server.py`: a chip with one qubit that answers later, as a device of its own."""
+"""Client of `queue_server.py`, as a separate circuit device: a chip with one qubit that answers later."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class LoopbackQueue:
 
     def collect(self, job: str) -> np.ndarray | None:
         reply = self.ask("collect", job_id=job)
-        if reply["id"] != job:  # an answer to an earlier question
+        if reply["id"] != job:  # an answer to an earlier request
             raise Unreachable(f"the answer of {reply['id']} in place of {job}'s")
         if reply["status"] in ("failed", "unknown"):
             raise JobGone(reply["status"])

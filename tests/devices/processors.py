@@ -15,5 +15,5 @@ def processor(**fields: Any) -> QPU:
 
 
 def qpu(**fields: Any) -> Any:
-    """The device that it describes, opened."""
+    """Opened device of the processor with these fields."""
     return processor(**fields).open(0, torch.device("cpu"))

@@ -1,11 +1,11 @@
-"""A device that answers later, on the loopback address, with the faults of real ones: python queue_server.py FAULTS
+"""Stand-in for a queueing device on the loopback address, with the faults of real ones: python queue_server.py FAULTS
 
-FAULTS is JSON, fault -> probability; `seed` and `delay` are no probabilities.
-It counts what it was paid for. A job is one qubit's circuits, H then RY(z), and its counts their expectations, rounded:
-whoever knows z can check them. Each fault strikes with its probability, drawn by `seed` for the tag or job that is
-asked about and how often it was: how soon the next question comes changes no job's fate.
+FAULTS is a JSON object, fault -> probability; `seed` and `delay` are not probabilities.
+The device counts the shots that it bills. A job is a batch of circuits of one qubit, H then RY(z); its counts are their
+rounded expectations, which a client that knows z can check. Each fault occurs with its probability, drawn from `seed`,
+the tag or job of a request and the number of such requests so far: their timing does not change the fate of a job.
     delay: seconds until a job is done          fail: a job ends in an error, unpaid
-    lose: a job is forgotten, unpaid            mute: a job is taken and the reply never sent
+    lose: a job is forgotten, unpaid            mute: a job is accepted and the reply never sent
     repeat: the last answer is sent once more   down: the request is refused (503)
 """
 
@@ -61,18 +61,18 @@ class Device:
         return self.last
 
     def bill(self) -> dict[str, Any]:
-        """Tag -> shots, of every job that the device ran or will run."""
+        """List tag and shots of every job that the device ran or will run; count the jobs that it accepted."""
         paid = [job for job in self.jobs.values() if job["fate"] == "answer"]
         return {"jobs": [[job["tag"], job["shots"] * len(job["values"])] for job in paid], "taken": len(self.jobs)}
 
 
 class Answering(BaseHTTPRequestHandler):
-    """For a device of loopback: it writes answers and no log."""
+    """Request handler of a device on the loopback address: it writes answers, but no log."""
 
     device: Any
 
     def answer(self, status: int, body: bytes, **headers: str) -> None:
-        """`headers`: names with _ in place of -."""
+        """Send a reply. `headers`: their names with _ in place of -."""
         self.send_response(status)
         for name, value in {**headers, "Content_Length": str(len(body))}.items():
             self.send_header(name.replace("_", "-"), value)
@@ -84,13 +84,13 @@ class Answering(BaseHTTPRequestHandler):
 
 
 def bound(handler: type[Answering], device: Any) -> ThreadingHTTPServer:
-    """Listening on a free port; `serve_forever` is left to the caller."""
+    """Return a server that listens on a free port; the caller runs `serve_forever`."""
     return ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (handler,), {"device": device}))
 
 
 @contextmanager
 def serving(handler: type[Answering], device: Any) -> Iterator[str]:
-    """The address of a device that answers until the end of the block."""
+    """Context manager: serve a device until the end of the block, and yield its address."""
     server = bound(handler, device)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:

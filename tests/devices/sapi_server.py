@@ -1,8 +1,8 @@
-"""D-Wave's service on the loopback address, as far as dwave-cloud-client asks it, with a queue and faults of its own.
+"""Stand-in for D-Wave's service on the loopback address, as far as dwave-cloud-client uses it, with a queue and faults.
 
-What `queue_server.Device` does to jobs, done to problems of a machine whose qubits are a Zephyr Z3: each fault strikes
-with its probability, drawn by `seed`; a problem with the fate `lose` is one that the account does not know. Who asks is
-D-Wave's own client. Each read descends from a random state.
+It is a `queue_server.Device` whose jobs are problems for a machine with the graph Zephyr Z3: each fault occurs with its
+probability, drawn by `seed`; a problem with the fate `lose` is unknown to the account. The client is D-Wave's own. Each
+read is a descent from a random state.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ import pytest
 from tests.devices.queue_server import Answering, Device, serving
 
 NAME, SIZE = "Advantage2_system1.11", [3, 4]
-Reply = tuple[int, Any, str]  # HTTP status, what becomes JSON, and what D-Wave calls its kind
+Reply = tuple[int, Any, str]  # HTTP status, content to be sent as JSON, and D-Wave's name for its type
 DOWN: Reply = (503, {"error_code": 503, "error_msg": "down"}, "error")
 
 
 class Service(Device):
-    """`jobs` as of the parent; a problem's id is that of its job."""
+    """State of the service. `jobs` is inherited; a problem has the id of its job."""
 
     def __init__(self, faults: dict[str, Any]):
         from dwave.cloud.testing.mocks import qpu_problem_timing_data, qpu_zephyr_solver_data
@@ -40,7 +40,7 @@ class Service(Device):
         )
         self.properties = self.solver["properties"]
         self.properties["parameters"] |= {"annealing_time": "us", "auto_scale": "", "answer_mode": ""}
-        self.rejection: Reply | None = None  # of whatever is sent
+        self.rejection: Reply | None = None  # reply to every submission
         self.failure = "the chip was warm"
         self.posts = 0
         self.answers = "fine"  # or "no rows", "infinite", "other energies"
@@ -132,7 +132,7 @@ class Handler(Answering):
 
     def reply(self, url: ParseResult) -> Reply:
         first, *rest = (part for part in url.path.split("/") if part)
-        if first == "solvers":  # remote, and the name of one
+        if first == "solvers":  # then "remote", and the name of a single one
             one = len(rest) > 1
             return (
                 200,
@@ -154,12 +154,12 @@ class Handler(Answering):
 
 @contextmanager
 def reachable(monkeypatch: pytest.MonkeyPatch, faults: dict[str, Any], token: str) -> Iterator[Service]:
-    """The service where D-Wave's client looks for it, by the variables of the environment that it reads."""
+    """Context manager: run the service where D-Wave's client looks for it, by environment variables that it reads."""
     from dwave.cloud import Client
 
     service = Service(faults)
     monkeypatch.setenv("DWAVE_API_TOKEN", token)
-    monkeypatch.setattr(Client, "_DEFAULT_SOLVERS_CACHE_CONFIG", {"enabled": False})  # nothing in the user's folder
+    monkeypatch.setattr(Client, "_DEFAULT_SOLVERS_CACHE_CONFIG", {"enabled": False})  # no files in the user's folder
     with serving(Handler, service) as address:
         monkeypatch.setenv("DWAVE_API_ENDPOINT", f"{address}/")
         yield service

@@ -1,4 +1,4 @@
-"""Walks against all states of small models; the annealer against an exhaustive search."""
+"""Annealing walks, against all states of small models; the annealer, against an exhaustive search."""
 
 from itertools import product
 from typing import Any
@@ -28,7 +28,7 @@ def machine(visible: int, hidden: int, seed: int = 1, scale: float = 1.0) -> RBM
 
 
 def surprise(problem: Units, x: torch.Tensor, beta: float) -> float:
-    """Chi-square of the states found against exp(-beta E) / Z over every state, in its own standard deviations."""
+    """Chi-square of the states in x against exp(-beta E) / Z over every state: standard deviations above its mean."""
     states = torch.tensor(list(product((0.0, 1.0), repeat=x.shape[1])))
     expected = len(x) * torch.softmax(-beta * energies(problem, states).double(), 0)
     place = (x @ 2 ** torch.arange(x.shape[1] - 1, -1, -1).float()).long()
@@ -44,7 +44,7 @@ def test_a_walk_by_layers_at_one_temperature_draws_from_boltzmann(beta: float) -
     assert surprise(units_of_rbm(rbm), torch.cat([v, h], 1), beta) < 5
 
 
-def test_every_read_may_have_biases_of_its_own() -> None:
+def test_each_read_can_have_its_own_biases() -> None:
     rbm, n = machine(3, 2), 40_000
     other = machine(3, 2, seed=9)
     a = torch.stack([rbm.a, other.a]).repeat(n, 1)
@@ -56,7 +56,7 @@ def test_every_read_may_have_biases_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("share", [1.0, 0.3])
-def test_a_walk_by_units_draws_from_boltzmann_whatever_share_moves(share: float) -> None:
+def test_a_walk_by_units_draws_from_boltzmann_for_any_share_of_moving_units(share: float) -> None:
     bqm = dimod.BinaryQuadraticModel(
         {0: 0.3, 1: -0.8, 2: 0.2, 3: 0.0}, {(0, 1): 1.0, (1, 2): -1.2, (0, 2): 0.7, (2, 3): 0.9}, 0.0, "SPIN"
     )
@@ -65,7 +65,7 @@ def test_a_walk_by_units_draws_from_boltzmann_whatever_share_moves(share: float)
     assert surprise(problem, x, 0.7) < 5
 
 
-def test_the_torch_walk_draws_from_the_same_distribution() -> None:
+def test_the_torch_walk_draws_from_boltzmann_and_uses_a_given_hidden_layer() -> None:
     rbm, n = machine(4, 3), 30_000
     start = coins(1, (n, 4)), coins(2, (n, 3))
     v, h = anneal_layers_torch(rbm, [1.0] * 30, 5, *start, False)
@@ -76,7 +76,7 @@ def test_the_torch_walk_draws_from_the_same_distribution() -> None:
     assert torch.equal(v, (rbm.a + given @ rbm.W.t() > 0).float())
 
 
-def test_a_hidden_layer_that_is_given_is_kept_for_the_first_half_step() -> None:
+def test_the_first_half_step_draws_visible_units_from_the_given_hidden_layer() -> None:
     rbm, n = machine(4, 3), 40_000
     h = torch.tensor([1.0, 0.0, 1.0]).repeat(n, 1)
     v, after = anneal_layers(rbm, [1.0], 5, coins(1, (n, 4)), h, hidden_given=True)
@@ -85,7 +85,7 @@ def test_a_hidden_layer_that_is_given_is_kept_for_the_first_half_step() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_annealer_finds_the_ground_state_of_a_machine(seed: int) -> None:
+def test_the_annealer_finds_the_ground_state_of_an_rbm(seed: int) -> None:
     rbm = machine(8, 6, seed, scale=2.0)
     lowest = dimod.ExactSolver().sample(to_bqm(rbm)).first.energy
     device = annealer()
@@ -102,7 +102,7 @@ def test_every_read_ends_in_a_local_minimum() -> None:
     assert torch.equal(x, (field > 0).float())
 
 
-def test_from_given_states_it_goes_on_at_temperature_one() -> None:
+def test_from_given_hidden_states_the_annealer_takes_one_sweep_at_temperature_one() -> None:
     rbm, n = machine(4, 3), 50_000
     h = torch.tensor([1.0, 0.0, 1.0]).repeat(n, 1)
     reads = annealer().sample_rbm(rbm, n, seed=3, initial_hidden=h)
@@ -111,13 +111,13 @@ def test_from_given_states_it_goes_on_at_temperature_one() -> None:
     assert (reads.v.mean(0) - torch.sigmoid(rbm.a + h[0] @ rbm.W.t())).abs().max() < 5 * 0.5 / n**0.5
 
 
-def test_slower_is_colder() -> None:
+def test_slower_annealing_reaches_a_lower_mean_energy() -> None:
     rbm = machine(200, 100, scale=0.3)
     fast, slow = (annealer(sweeps=n, descents=1).sample_rbm(rbm, 30, seed=1) for n in (3, 300))
     assert energy(rbm, slow.v, slow.h).mean() < energy(rbm, fast.v, fast.h).mean()
 
 
-def test_a_call_is_a_function_of_its_seed_whatever_the_threads() -> None:
+def test_reads_depend_on_the_seed_but_not_on_the_number_of_threads() -> None:
     device, before, seen = annealer(sweeps=20), numba.get_num_threads(), []
     rbm = machine(20, 10)
     try:
@@ -133,7 +133,7 @@ def test_a_call_is_a_function_of_its_seed_whatever_the_threads() -> None:
 
 
 def test_reads_of_a_call_are_independent() -> None:
-    """At infinite temperature pairs of reads agree in half of their units, neighbours as well as others."""
+    """At infinite temperature pairs of reads agree in half of their units, adjacent reads as well as distant ones."""
     flat = RBM(torch.zeros(500, 300), torch.zeros(500), torch.zeros(300))
     v, _ = anneal_layers(flat, [1.0], 3, coins(1, (200, 500)), coins(2, (200, 300)))
     for lag in (1, 2, 64):
@@ -150,12 +150,12 @@ def test_reads_of_a_call_are_independent() -> None:
         ({"descents": 0}, "descents=0 is not at least 1"),
     ],
 )
-def test_a_bad_value_is_refused_with_its_sentence(bad: dict, sentence: str) -> None:
+def test_an_invalid_value_is_refused_with_a_specific_message(bad: dict, sentence: str) -> None:
     with pytest.raises(BoundsError, match=sentence.replace(".", r"\.")):
         annealer(**bad)
 
 
-def test_bad_calls_are_refused_all_at_once() -> None:
+def test_the_refusal_of_a_call_lists_every_invalid_argument() -> None:
     device = annealer()
     with pytest.raises(ValueError, match="num_reads=0 is not at least 1; seed=-1 is not at least 0"):
         device.sample(dimod.BinaryQuadraticModel("SPIN"), num_reads=0, seed=-1)

@@ -1,4 +1,4 @@
-"""The emulated annealer: without errors it is Boltzmann; with them, each error has its configured size."""
+"""The emulated annealer: reads follow the Boltzmann distribution without errors; each error has its configured size."""
 
 import re
 from dataclasses import replace
@@ -50,7 +50,7 @@ def machine(visible: int, hidden: int, seed: int = 1, scale: float = 1.0) -> RBM
 
 
 def zero(n: int, coupling: float = 0.1) -> Ising:
-    """No field, the same coupling everywhere."""
+    """Ising model without fields and with the same coupling everywhere."""
     return Ising(coupling * (1 - torch.eye(n, dtype=torch.float64)), torch.zeros(n, dtype=torch.float64))
 
 
@@ -59,12 +59,12 @@ def programmed(device: AnnealingQPU, ideal: Ising, call: int = 1, seed: int = 1,
 
 
 def pairs(J: torch.Tensor) -> torch.Tensor:
-    """Each pair once."""
+    """Couplings, each pair once."""
     return J[torch.ones_like(J, dtype=torch.bool).triu(1)]
 
 
 def surprise(rbm: RBM, x: torch.Tensor, beta: float) -> float:
-    """Chi-square of the states found against exp(-beta E) / Z over every state, in its own standard deviations."""
+    """Chi-square of the states in x against exp(-beta E) / Z over every state: standard deviations above its mean."""
     problem = units_of_rbm(rbm)
     states = torch.tensor(list(product((0.0, 1.0), repeat=x.shape[1])))
     expected = len(x) * torch.softmax(-beta * energies(problem, states).double(), 0)
@@ -74,7 +74,9 @@ def surprise(rbm: RBM, x: torch.Tensor, beta: float) -> float:
 
 
 @pytest.mark.parametrize(("scale", "prefactor"), [(0.5, 0.2), (3.0, 0.5)], ids=["in range", "scaled down"])
-def test_without_errors_it_draws_from_boltzmann_at_its_temperature(scale: float, prefactor: float) -> None:
+def test_without_errors_reads_follow_the_boltzmann_distribution_at_the_reported_beta(
+    scale: float, prefactor: float
+) -> None:
     rbm = machine(4, 3, scale=scale)
     device = replace(CLEAN, prefactor=prefactor).open(0, CPU)
     reads = [device.sample_rbm(rbm, 10_000, seed) for seed in (2, 3)]
@@ -85,7 +87,7 @@ def test_without_errors_it_draws_from_boltzmann_at_its_temperature(scale: float,
     assert surprise(rbm, torch.cat([torch.cat([r.v, r.h], 1) for r in reads]), beta) < 5
 
 
-def test_any_model_is_drawn_at_the_same_temperature_as_a_machine() -> None:
+def test_a_general_model_is_sampled_at_the_configured_beta_with_the_exact_mean_energy() -> None:
     bqm = dimod.BinaryQuadraticModel({"a": 0.2}, {("a", "b"): 0.1, ("b", "c"): -0.2, ("a", "c"): 0.15}, 0.0, "SPIN")
     found = CLEAN.open(0, CPU).sample(bqm, num_reads=10_000, seed=4)
     exact = dimod.ExactSolver().sample(bqm)
@@ -95,7 +97,7 @@ def test_any_model_is_drawn_at_the_same_temperature_as_a_machine() -> None:
     assert found.record.energy.mean() == pytest.approx(mean, abs=0.01)
 
 
-def test_the_problem_is_divided_by_its_largest_excess() -> None:
+def test_a_problem_out_of_range_is_divided_by_its_largest_excess() -> None:
     ideal = Ising(torch.tensor([[0.0, 3.0], [3.0, 0.0]]).double(), torch.tensor([-20.0, 1.0]).double())
     held = programmed(CLEAN, ideal)
     assert held.scale == 5.0
@@ -104,7 +106,7 @@ def test_the_problem_is_divided_by_its_largest_excess() -> None:
     assert programmed(CLEAN, zero(3)).scale == 1.0, "a problem that fits is not scaled up"
 
 
-def test_each_end_of_a_range_counts_for_its_own_sign() -> None:
+def test_each_end_of_a_range_limits_values_of_its_own_sign() -> None:
     extended = replace(CLEAN, j_range=(-2.0, 1.0))
     assert programmed(extended, zero(2, coupling=-2.0)).scale == 1.0
     assert programmed(extended, zero(2, coupling=2.0)).scale == 2.0
@@ -112,7 +114,7 @@ def test_each_end_of_a_range_counts_for_its_own_sign() -> None:
     assert programmed(CLEAN, zero(31, coupling=1.0), length=3).scale == 1.0, "a chain has a qubit for every ten"
 
 
-def test_out_of_range_is_an_error_without_auto_scale() -> None:
+def test_a_problem_out_of_range_is_refused_without_auto_scale() -> None:
     manual = replace(CLEAN, auto_scale=False)
     assert programmed(manual, zero(3, coupling=1.0)).scale == 1.0
     with pytest.raises(UserError, match=r"exceeds j_range=\[-1.0, 1.0\] 2.5 times .* a prefactor of at most 0.4\."):
@@ -139,7 +141,7 @@ def test_errors_of_couplings_have_their_configured_spread(name: str) -> None:
     assert torch.equal(drawn[0], drawn[1]) == (name == "offset_j")
 
 
-def test_where_there_is_no_coupling_there_is_no_error() -> None:
+def test_absent_couplings_have_no_errors() -> None:
     chip = replace(CLEAN, sigma_j=0.1, offset_j=0.1)
     held = programmed(chip, ising_of_units(units_of_rbm(machine(6, 4, scale=0.1))))
     assert not held.problem.J[:6, :6].any()
@@ -147,14 +149,14 @@ def test_where_there_is_no_coupling_there_is_no_error() -> None:
     assert held.problem.J[:6, 6:].all()
 
 
-def test_noise_is_drawn_at_each_programming_and_flux_once_a_call() -> None:
+def test_noise_is_drawn_once_per_programming_and_flux_once_per_call() -> None:
     noisy, drifting = replace(CLEAN, sigma_h=0.05), replace(CLEAN, flux=0.05)
     for chip, kept in ((noisy, False), (drifting, True)):
         one, two = (programmed(chip, zero(50), call=7, seed=seed).problem.h for seed in (1, 2))
         assert torch.equal(one, two) == kept
 
 
-def test_a_chip_is_its_seed() -> None:
+def test_fixed_errors_of_a_chip_depend_only_on_its_seed() -> None:
     chip = replace(CLEAN, offset_h=0.01, offset_j=0.01, h_scale_spread=0.01)
     same, other = programmed(chip, zero(20)), programmed(replace(chip, chip_seed=1), zero(20))
     assert torch.equal(same.problem.J, programmed(chip, zero(20)).problem.J)
@@ -162,7 +164,7 @@ def test_a_chip_is_its_seed() -> None:
     assert not torch.equal(same.problem.h, other.problem.h)
 
 
-def test_fields_gain_and_leak_as_configured() -> None:
+def test_gain_spread_and_susceptibility_of_fields_are_as_configured() -> None:
     n = 300
     ideal = Ising(zero(n, coupling=0.0).J, torch.full((n,), 2.0).double())
     gained = programmed(replace(CLEAN, h_scale_spread=0.02), ideal).problem.h
@@ -172,7 +174,7 @@ def test_fields_gain_and_leak_as_configured() -> None:
     torch.testing.assert_close(leaked, torch.tensor([1.0, -0.04 * 0.5 / 2]).double())
 
 
-def test_rounding_moves_a_value_at_most_by_the_dacs_error_and_coarsest_at_the_negative_end() -> None:
+def test_rounding_stays_within_the_dac_error_and_is_coarsest_at_the_negative_end() -> None:
     span, error = (-4.0, 4.0), (0.008, 0.0005)
     x = torch.linspace(-4, 4, 100_001, dtype=torch.float64)
     moved = (errors.dac(x, span, error) - x).abs()
@@ -184,13 +186,13 @@ def test_rounding_moves_a_value_at_most_by_the_dacs_error_and_coarsest_at_the_ne
     assert len(errors.dac(x, span, error).unique()) < 5000
 
 
-def test_even_levels_and_no_rounding_are_possible() -> None:
+def test_dac_levels_can_be_evenly_spaced_and_rounding_can_be_switched_off() -> None:
     x = torch.tensor([0.26, -0.9, 0.0]).double()
     torch.testing.assert_close(errors.dac(x, (-1.0, 1.0), (0.25, 0.25)), torch.tensor([0.5, -1.0, 0.0]).double())
     assert torch.equal(errors.dac(x, (-1.0, 1.0), (0.0, 0.0)), x)
 
 
-def test_every_chain_breaks_at_its_own_length() -> None:
+def test_broken_chains_have_shares_that_fit_their_own_lengths() -> None:
     lengths = torch.tensor([1.0, 2.0, 5.0]).repeat(100)
     breaks = errors.broken_chains((2000, 300), lengths, 0.1, seed=1)
     assert not breaks.broken[:, ::3].any()
@@ -214,7 +216,7 @@ def test_chains_break_and_units_are_misread_as_often_as_configured() -> None:
     assert float(flipped.mean()) == pytest.approx(p, abs=5 * (p / 200_000) ** 0.5)
 
 
-def test_repairs_do_what_their_names_say() -> None:
+def test_majority_vote_weighted_random_and_minimize_energy_repair_broken_chains_only() -> None:
     problem = Units(torch.zeros(2, 2), torch.tensor([1.0, -1.0]))
     x = torch.zeros(20_000, 2)
     breaks = errors.Breaks(torch.ones_like(x, dtype=torch.bool), torch.tensor([0.25, 0.75]).expand(20_000, 2))
@@ -228,7 +230,7 @@ def test_repairs_do_what_their_names_say() -> None:
         assert torch.equal(repair(x, whole, problem, 1), x)
 
 
-def test_minimising_the_energy_never_raises_it() -> None:
+def test_minimize_energy_never_raises_the_energy_and_leaves_whole_chains_unchanged() -> None:
     rbm = machine(12, 8)
     problem, x = units_of_rbm(rbm), (torch.rand(200, 20, generator=torch.Generator().manual_seed(1)) < 0.5).float()
     breaks = errors.broken_chains((200, 20), 4, 0.3, seed=1)
@@ -237,7 +239,7 @@ def test_minimising_the_energy_never_raises_it() -> None:
     assert torch.equal(repaired[~breaks.broken], x[~breaks.broken])
 
 
-def test_discarded_reads_are_asked_for_again_until_the_limit() -> None:
+def test_discarded_reads_are_repeated_until_the_limit_of_reads() -> None:
     rbm = machine(30, 20, scale=0.1)
     picky = replace(CLEAN, repair="discard", chain_break=0.02)
     reads = picky.open(0, CPU).sample_rbm(rbm, 100, seed=1)
@@ -247,14 +249,14 @@ def test_discarded_reads_are_asked_for_again_until_the_limit() -> None:
         replace(picky, chain_break=0.3).open(0, CPU).sample_rbm(rbm, 100, seed=1)
 
 
-def test_energies_are_those_of_the_model_that_was_handed_in() -> None:
+def test_returned_energies_are_those_of_the_given_model_despite_programming_noise() -> None:
     bqm = dimod.BinaryQuadraticModel({0: 0.2, 1: -0.3}, {(0, 1): 0.5, (1, 2): -0.4}, 3.0, "BINARY")
     found = qpu(sigma_h=0.5, sigma_j=0.5).open(0, CPU).sample(bqm, num_reads=50, seed=1)
     dimod.testing.assert_response_energies(found, bqm)
 
 
-def test_a_call_costs_what_the_timing_model_says() -> None:
-    """14.1 ms to program, then 20 us to anneal, 150 us to read and 20.5 us to wait, a read."""
+def test_device_seconds_of_a_call_follow_the_timing_model() -> None:
+    """14.1 ms to program, then per read 20 us to anneal, 150 us to read out and 20.5 us to wait."""
     device = CLEAN.open(0, CPU)
     once = device.sample_rbm(machine(5, 4), 100, seed=1).cost
     assert once["device_seconds"] == pytest.approx(0.0141 + 100 * 190.5e-6)
@@ -266,7 +268,7 @@ def test_a_call_costs_what_the_timing_model_says() -> None:
     assert timing["qpu_access_time"] == pytest.approx(14100 + 1905)
 
 
-def test_a_machine_that_does_not_fit_is_refused_with_the_numbers_and_the_ways_out() -> None:
+def test_a_problem_that_does_not_fit_is_refused_with_the_numbers_and_the_remedies() -> None:
     big, small = machine(784, 300, scale=0.01), CLEAN.open(0, CPU)
     with pytest.raises(
         UserError, match="784x300 units do not fit on Advantage_system4 .Pegasus P16. with its faults: 235,200"
@@ -287,7 +289,7 @@ def test_a_machine_that_does_not_fit_is_refused_with_the_numbers_and_the_ways_ou
         small.sample(dense)
 
 
-def test_faults_leave_less_room_and_the_way_out_that_is_named_works() -> None:
+def test_chips_with_faults_fit_smaller_problems_and_the_suggested_size_fits() -> None:
     for chip in ("Advantage_system4", "Advantage2_system1", "Advantage2_system4", "DW_2000Q_6"):
         sentence = qpu(chip=chip).refuse(Demand(layers=(784, 300)))
         assert sentence is not None
@@ -298,7 +300,7 @@ def test_faults_leave_less_room_and_the_way_out_that_is_named_works() -> None:
     assert qpu().refuse(Demand(layers=(144, 128))) is None
 
 
-def test_tiles_fit_and_hold_every_coupling_once() -> None:
+def test_tiles_fit_on_the_chip_and_contain_every_coupling_once() -> None:
     plan = tiles((784, 300), 172)
     assert len(plan) == 10
     seen = torch.zeros(784, 300)
@@ -309,7 +311,7 @@ def test_tiles_fit_and_hold_every_coupling_once() -> None:
     assert tiles((100, 64), 172) == [(slice(0, 100), slice(0, 64))]
 
 
-def test_a_tile_given_the_rest_has_the_energy_of_the_whole() -> None:
+def test_energy_differences_of_a_conditioned_tile_are_those_of_the_whole_model() -> None:
     rbm = machine(9, 7)
     draw = torch.Generator().manual_seed(5)
     v, h = ((torch.rand(20, n, generator=draw) < 0.5).float() for n in (9, 7))
@@ -326,7 +328,7 @@ def test_a_tile_given_the_rest_has_the_energy_of_the_whole() -> None:
     torch.testing.assert_close(tile(other_v, other_h) - tile(v, h), whole)
 
 
-def test_tiles_in_turn_draw_from_boltzmann(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sampling_tiles_in_turn_follows_the_boltzmann_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
     rbm = machine(4, 3)
     chip = replace(CLEAN, too_big="block", rounds=12, prefactor=1 / 6.35, annealing_time=1)
     device = chip.open(0, CPU)
@@ -336,14 +338,14 @@ def test_tiles_in_turn_draw_from_boltzmann(monkeypatch: pytest.MonkeyPatch) -> N
     assert surprise(rbm, torch.cat([reads.v, reads.h], 1), 1.0) < 5
 
 
-def test_the_tutorials_machine_runs_in_blocks() -> None:
+def test_the_tutorials_rbm_of_784x300_units_runs_in_blocks() -> None:
     device = qpu(too_big="block", rounds=1).open(0, CPU)
     reads = device.sample_rbm(machine(784, 300, scale=0.05), 5, seed=1)
     assert reads.v.shape == (5, 784)
     assert reads.h.shape == (5, 300)
 
 
-def test_reads_are_limited() -> None:
+def test_zero_and_more_than_10000_reads_are_refused() -> None:
     device = CLEAN.open(0, CPU)
     with pytest.raises(ValueError, match=r"num_reads=10001 is not in \[1, 10000\]"):
         device.sample_rbm(machine(3, 2), 10_001, seed=1)
@@ -378,7 +380,7 @@ def test_reads_are_limited() -> None:
         ({"readout_time": -1}, "readout_time=-1 is not at least 0"),
     ],
 )
-def test_a_bad_value_is_refused_with_its_sentence(bad: dict, sentence: str) -> None:
+def test_an_invalid_value_is_refused_with_a_specific_message(bad: dict, sentence: str) -> None:
     with pytest.raises(BoundsError) as refusal:
         qpu(**bad)
     assert sentence in str(refusal.value)

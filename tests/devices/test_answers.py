@@ -1,4 +1,4 @@
-"""A learner is handed what the protocol promises, whoever wrote the device; anything else is refused by its name."""
+"""Learners receive only answers that fulfil the protocol, of any device; others are refused with the device's name."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -78,12 +78,14 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("ask", "answer", "fault"), BROKEN)
-def test_what_breaks_the_protocol_is_refused(ask: Callable[[Any], Any], answer: Any, fault: str) -> None:
+def test_an_answer_that_violates_the_protocol_is_refused_with_the_devices_name(
+    ask: Callable[[Any], Any], answer: Any, fault: str
+) -> None:
     with pytest.raises(UserError, match=rf"^backend\.lazy answered \w+ {fault}"):
         ask(answer)
 
 
-def test_what_is_plainly_meant_is_converted() -> None:
+def test_arrays_spins_booleans_and_counts_in_floats_are_converted() -> None:
     spins = sampled(reads(v=np.array([[1, -1, 1], [-1, -1, 1]], np.int8), h=torch.tensor([[True, False]] * 2)))
     assert spins.v.tolist() == [[1, 0, 1], [0, 0, 1]]
     assert spins.h.tolist() == [[1, 0], [1, 0]]
@@ -91,10 +93,10 @@ def test_what_is_plainly_meant_is_converted() -> None:
     assert counted(counts([[10.0, 0.0], [5.0, 5.0]])).counts.dtype == torch.int64
 
 
-def test_numbers_that_a_diverged_model_asked_for_are_left_to_the_loop() -> None:
+def test_nan_answers_to_nan_angles_of_a_diverged_model_are_passed_on() -> None:
     nan = torch.full((2, 1), float("nan"))
     assert expected(Expectations(nan, COST), Angles(nan, ANGLES.shared)).values.isnan().all()
 
 
-def test_what_is_no_answer_is_handed_on() -> None:
+def test_results_of_methods_without_an_answer_protocol_are_passed_on() -> None:
     assert checked("lazy", "host", (), "anything") == "anything"

@@ -23,7 +23,7 @@ def x() -> torch.Tensor:
     return (torch.rand(50, 15, generator=torch.Generator().manual_seed(4)) < 0.5).float()
 
 
-def test_machine_units_spins_and_bqm_agree_on_random_states(rbm: RBM, x: torch.Tensor) -> None:
+def test_energies_of_rbm_units_spins_and_bqm_agree_on_random_states(rbm: RBM, x: torch.Tensor) -> None:
     units = problems.units_of_rbm(rbm)
     ising = problems.ising_of_units(units)
     expected = energy(rbm, x[:, :9], x[:, 9:])
@@ -39,7 +39,7 @@ def test_machine_units_spins_and_bqm_agree_on_random_states(rbm: RBM, x: torch.T
     )
 
 
-def test_spins_have_the_published_coefficients(rbm: RBM) -> None:
+def test_the_ising_model_of_an_rbm_has_the_published_coefficients(rbm: RBM) -> None:
     """J = -W/4, h_i = -(a_i/2 + sum_j W_ij/4), h_j = -(b_j/2 + sum_i W_ij/4)."""
     J, h = problems.ising_of_units(problems.units_of_rbm(rbm))
     W, a, b = (part.double() for part in rbm)
@@ -49,7 +49,7 @@ def test_spins_have_the_published_coefficients(rbm: RBM) -> None:
     torch.testing.assert_close(h, torch.cat([-(a / 2 + W.sum(1) / 4), -(b / 2 + W.sum(0) / 4)]))
 
 
-def test_there_and_back(rbm: RBM) -> None:
+def test_converting_an_rbm_to_an_ising_model_and_back_restores_it(rbm: RBM) -> None:
     units = problems.units_of_rbm(rbm)
     again = problems.rbm_of_units(problems.units_of_ising(problems.ising_of_units(units)), visible=9)
     for part, kept in zip(again, rbm, strict=True):
@@ -57,7 +57,7 @@ def test_there_and_back(rbm: RBM) -> None:
 
 
 @pytest.mark.parametrize("vartype", ["SPIN", "BINARY"])
-def test_a_bqms_units_differ_from_it_by_a_constant(vartype: str) -> None:
+def test_energies_of_a_bqm_and_of_its_units_differ_by_a_constant(vartype: str) -> None:
     bqm = dimod.BinaryQuadraticModel(
         {"p": 0.3, "q": -1.0, "r": 0.0}, {("p", "q"): 1.2, ("q", "r"): -0.7, ("p", "r"): 0.4}, 5.0, vartype
     )
@@ -68,7 +68,7 @@ def test_a_bqms_units_differ_from_it_by_a_constant(vartype: str) -> None:
     assert np.ptp(theirs - ours) < 1e-5
 
 
-def test_a_sample_set_speaks_the_models_own_language() -> None:
+def test_the_sample_set_of_a_spin_model_contains_spins_and_the_models_energies() -> None:
     bqm = dimod.BinaryQuadraticModel({"p": 1.0, "q": 0.0}, {("p", "q"): -2.0}, 0.5, "SPIN")
     found = problems.sampleset(torch.tensor([[1.0, 0.0], [1.0, 1.0]]), bqm, note="kept")
     assert found.record.sample.tolist() == [[1, -1], [1, 1]]

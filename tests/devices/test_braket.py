@@ -1,4 +1,4 @@
-"""Braket's LocalSimulator counts our circuits: against our state vectors, with random gates and angles."""
+"""Braket's LocalSimulator as a circuit device, against this package's state vectors, for random gates and angles."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def device(**fields: Any) -> Any:
 
 
 def chi_square(counts: torch.Tensor, expected: torch.Tensor) -> float:
-    """The probability of draws at least as far from what is expected, of states that are not too rare for it."""
+    """Probability (p-value) of counts at least as far from the expected ones, over states that are not too rare."""
     common = expected >= 5
     distance = ((counts - expected) ** 2 / expected)[common].sum()
     return float(chi2.sf(float(distance), int(common.sum()) - len(counts)))
@@ -43,12 +43,12 @@ def chi_square(counts: torch.Tensor, expected: torch.Tensor) -> float:
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
 @pytest.mark.parametrize("name", ["braket_sv", "braket_dm"])
-def test_probabilities_are_those_of_our_state_vectors(name: str, n: int) -> None:
+def test_converted_circuits_have_the_probabilities_of_the_statevector_device(name: str, n: int) -> None:
     simulator = LocalSimulator(name)
     for seed in range(4):
         program = random_program(n, 8 * n, seed)
         angles = random_angles(program, 1, seed)
-        wires = Circuit().i(range(n))  # those without a gate count too
+        wires = Circuit().i(range(n))  # wires without a gate count too
         for instruction in to_braket(program).instructions:
             if instruction.operator.name != "Measure":
                 wires.add_instruction(instruction)
@@ -59,8 +59,8 @@ def test_probabilities_are_those_of_our_state_vectors(name: str, n: int) -> None
 
 
 @pytest.mark.parametrize("name", ["braket_sv", "braket_dm"])
-def test_what_is_counted_is_what_our_state_vectors_say(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """LocalSimulator takes no seed; here the generators that it makes have one."""
+def test_counts_agree_with_the_statevector_device(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LocalSimulator takes no seed; here the generators that it creates are seeded."""
     seeds, make = iter(range(1000)), np.random.default_rng
     made, program = device(device=name, job=3), random_program(3, 18, seed=4)
     angles = random_angles(program, 7, seed=5)
@@ -75,7 +75,7 @@ def test_what_is_counted_is_what_our_state_vectors_say(name: str, monkeypatch: p
     assert chi_square(answer.counts.flip(0), 4000 * made.ideal().probabilities(program, angles)) < 1e-9
 
 
-def test_the_same_seed_gives_other_counts_and_the_device_says_so() -> None:
+def test_the_same_seed_gives_different_counts_and_the_device_is_marked_irreproducible() -> None:
     made, program = device(), Program(1, 0, 0, (Gate("h", (0,)),), ((0,),))
     draws = {int(made.counts(program, NOTHING, 10_000, seed=1).counts[0, 0]) for _ in range(8)}
     assert len(draws) > 1
@@ -90,7 +90,7 @@ def test_wire_0_is_the_highest_bit_and_wires_without_a_gate_are_read(n: int) -> 
     assert device().counts(program, many, 5, seed=0).counts[:, 2 ** (n - 1)].tolist() == [5] * 4
 
 
-def test_qubits_are_read_in_the_order_that_the_answer_names() -> None:
+def test_bits_are_ordered_by_the_qubits_that_the_answer_names_and_others_are_refused() -> None:
     bits = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 1]])
     assert counts_of(bits, [0, 1, 2]).tolist() == [0, 0, 0, 1, 2, 0, 0, 0]
     assert counts_of(bits, [2, 0, 1]).tolist() == [0, 2, 0, 0, 0, 0, 1, 0]
@@ -99,7 +99,7 @@ def test_qubits_are_read_in_the_order_that_the_answer_names() -> None:
             counts_of(measurements, qubits)
 
 
-def test_it_only_counts() -> None:
+def test_the_device_refuses_exact_expectations_and_too_many_qubits() -> None:
     made, program = device(), random_program(2, 6, seed=1)
     assert made.exact is False
     with pytest.raises(ProgramError, match="no exact expectations"):
@@ -110,14 +110,14 @@ def test_it_only_counts() -> None:
     assert "at most 13 qubits" in str(spec("backend/braket", "circuit", device="braket_dm").refuse(Demand(qubits=14)))
 
 
-def test_a_simulator_that_reads_too_little_is_refused_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_of_too_few_shots_are_refused_with_the_simulators_name(monkeypatch: pytest.MonkeyPatch) -> None:
     made, run = device(), LocalSimulator.run
     monkeypatch.setattr(LocalSimulator, "run", lambda self, circuits, shots: run(self, circuits, shots=shots // 2))
     with pytest.raises(UserError, match="braket_sv answered with counts that do not add up to the 10 shots"):
         made.counts(Program(1, 0, 0, (Gate("h", (0,)),), ((0,),)), NOTHING, 10, seed=0)
 
 
-def test_a_simulator_that_measures_other_qubits_is_refused_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_about_other_qubits_is_refused_with_the_simulators_name(monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = SimpleNamespace(measurements=np.zeros((10, 1), int), measured_qubits=[3])
     task = SimpleNamespace(result=lambda: SimpleNamespace(entries=[SimpleNamespace(entries=[elsewhere])]))
     monkeypatch.setattr(LocalSimulator, "run", lambda *_, **__: task)
@@ -133,6 +133,6 @@ def test_a_simulator_that_measures_other_qubits_is_refused_with_its_name(monkeyp
         ({"job": 0}, "job=0 is not in"),
     ],
 )
-def test_what_cannot_be_is_refused(fields: dict[str, Any], sentence: str) -> None:
+def test_unknown_devices_and_invalid_max_shots_and_job_are_refused(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BoundsError, match=sentence):
         spec("backend/braket", "circuit", **fields)

@@ -1,4 +1,4 @@
-"""What Amazon Braket says that was measured: each form of it is read, and what is not as it should be is refused."""
+"""Measurement results from Amazon Braket: each of their forms is read, and invalid ones are refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEWER = json.dumps({"braketSchemaHeader": {"name": "braket.task_result.program_s
 
 
 def edited(change: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, str]], dict[str, str]]:
-    """Of the first program's results."""
+    """Function that applies a change to the first program's results."""
 
     def spoil(files: dict[str, str]) -> dict[str, str]:
         whole = json.loads(files["results.json"])
@@ -67,10 +67,10 @@ def say_nothing(program: dict[str, Any]) -> None:
         (edited(say_nothing), r"what cannot be read: measurements of shape \(0,\)"),
         (lambda files: {"results.json": "no JSON"}, "what cannot be read"),
         (lambda files: {"results.json": NEWER}, "what cannot be read: .*program_set_task_result_v2.*upgrade"),
-        (lambda files: {}, "results.json is gone, .* Restore it, or start anew without --resume"),
+        (lambda files: {}, "results.json is gone, .* Restore it, or start again without --resume"),
     ],
 )
-def test_a_wrong_answer_is_refused_with_the_devices_name_and_not_kept(
+def test_an_invalid_answer_is_refused_with_the_devices_name_and_not_stored(
     braket: Service, folder: Path, spoil: Any, sentence: str
 ) -> None:
     braket.spoil = spoil
@@ -82,7 +82,7 @@ def test_a_wrong_answer_is_refused_with_the_devices_name_and_not_kept(
     require_paid_once(braket)
 
 
-def test_a_circuit_that_was_not_run_is_a_failed_job(braket: Service, folder: Path) -> None:
+def test_a_job_with_a_circuit_that_was_not_run_counts_as_failed(braket: Service, folder: Path) -> None:
     def fail(program: dict[str, Any]) -> None:
         program["executableResults"][0] = {
             "braketSchemaHeader": {"name": "braket.task_result.program_set_executable_failure", "version": "1"},
@@ -96,7 +96,7 @@ def test_a_circuit_that_was_not_run_is_a_failed_job(braket: Service, folder: Pat
 
 
 def reverse(program: dict[str, Any]) -> None:
-    """Circuits, and the qubits of each."""
+    """Reverse the circuits, and the qubits of each."""
     program["executableResults"].reverse()
     for one in program["executableResults"]:
         one["measuredQubits"].reverse()
@@ -104,14 +104,14 @@ def reverse(program: dict[str, Any]) -> None:
 
 
 def count_shots(program: dict[str, Any]) -> None:
-    """Frequencies in place of shots, as IonQ's processors answer."""
+    """Replace shots by frequencies, as in answers of IonQ's processors."""
     for one in program["executableResults"]:
         shots = ["".join(map(str, shot)) for shot in one.pop("measurements")]
         one["measurementProbabilities"] = {state: shots.count(state) / len(shots) for state in set(shots)}
 
 
 def in_files(files: dict[str, str]) -> dict[str, str]:
-    """Each circuit's result in a file of its own, as large tasks are stored."""
+    """Move each circuit's result to a separate file, as large tasks are stored."""
     whole = json.loads(files["results.json"])
     (program,) = whole["programResults"]
     parts = {f"programs/0/executables/{k}.json": one for k, one in enumerate(program["executableResults"])}
@@ -122,7 +122,7 @@ def in_files(files: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("form", [edited(reverse), edited(count_shots), in_files])
-def test_each_form_of_an_answer_is_read(braket: Service, folder: Path, form: Any) -> None:
+def test_each_form_of_an_answer_gives_the_same_counts(braket: Service, folder: Path, form: Any) -> None:
     first = ask(folder)
     for answer in (folder / "jobs").iterdir():
         answer.unlink()

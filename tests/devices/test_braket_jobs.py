@@ -1,4 +1,4 @@
-"""Tasks at Amazon Braket, asked by AWS's own client: none is lost and none is paid for twice."""
+"""Tasks at Amazon Braket, sent by AWS's own client: none is lost and none is paid for twice."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SHOTS = 500
 
 
 def ask(folder: Path | None, wait: bool = True, **fields: Any) -> Any:
-    """A session of the run in the folder: five circuits, two of a job."""
+    """Counts from one session of the run in the folder: five circuits, two per job."""
     fields = {"device": QPU, "job": 2, **fields}
     made = spec("backend/braket", "circuit", **fields).open(0, CPU, Jobs(Journal(folder), wait))
     return made.counts(PROGRAM, ANGLES, SHOTS, seed=1)
@@ -46,7 +46,7 @@ def require_paid_once(service: Service, jobs: int = 3) -> None:
     assert (len(bill), len({token for token, _ in bill}), sum(shots for _, shots in bill)) == (jobs, jobs, 5 * SHOTS)
 
 
-def test_circuits_go_as_program_sets_of_at_most_a_job_and_come_back_in_order(braket: Service) -> None:
+def test_circuits_are_sent_as_program_sets_of_at_most_one_job_and_return_in_order(braket: Service) -> None:
     answer = ask(None)
     require_right(answer)
     require_paid_once(braket)
@@ -56,16 +56,16 @@ def test_circuits_go_as_program_sets_of_at_most_a_job_and_come_back_in_order(bra
         *((2, 1000), (2, 1000), (1, 500))
     ]
     assert {one["outputS3KeyPrefix"] for one in asked} == {f"tasks/{one['clientToken']}" for one in asked}
-    assert all(len(one["clientToken"]) == 64 for one in asked)  # the most that AWS takes
+    assert all(len(one["clientToken"]) == 64 for one in asked)  # the most that AWS accepts
 
 
-def test_a_job_of_more_than_a_device_takes_is_refused_when_it_is_opened(braket: Service) -> None:
+def test_jobs_larger_than_the_device_accepts_are_refused_when_the_device_is_opened(braket: Service) -> None:
     with pytest.raises(UserError, match=f"{QPU} takes at most 100 circuits a task: set backend.circuit.job=100"):
         ask(None, job=101)
     assert braket.jobs == {}
 
 
-def test_a_device_without_program_sets_takes_circuits_one_by_one(braket: Service) -> None:
+def test_a_device_without_program_sets_accepts_only_one_circuit_per_task(braket: Service) -> None:
     del braket.actions[SETS]
     with pytest.raises(UserError, match=f"{SIMULATOR} takes one circuit a task: set backend.circuit.job=1"):
         ask(None, device=SIMULATOR)
@@ -77,14 +77,14 @@ def test_a_device_without_program_sets_takes_circuits_one_by_one(braket: Service
 
 
 class Crash(BaseException):
-    """Stands for SIGKILL: nobody catches it."""
+    """Stand-in for SIGKILL, which no code catches."""
 
 
 @pytest.mark.parametrize(("tokens", "search"), [(True, True), (True, False), (False, True)])
-def test_a_kill_between_a_task_and_the_note_of_its_id_pays_nothing_twice(
+def test_a_kill_between_sending_a_task_and_recording_its_id_pays_nothing_twice(
     braket: Service, folder: Path, monkeypatch: pytest.MonkeyPatch, tokens: bool, search: bool
 ) -> None:
-    """The search that does not list a task yet, and the token that AWS has forgotten, each save it alone."""
+    """Either safeguard suffices: the search if AWS has forgotten the token, the token if the task is not listed yet."""
 
     def die(journal: Journal, key: str, job: str) -> None:
         raise Crash
@@ -100,10 +100,10 @@ def test_a_kill_between_a_task_and_the_note_of_its_id_pays_nothing_twice(
     assert len(braket.jobs) == 3
 
 
-def test_without_either_it_would_be_paid_for_twice(
+def test_without_client_token_and_search_a_task_is_paid_for_twice_after_a_kill(
     braket: Service, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That the test above can fail."""
+    """Shows that the test of such kills can fail."""
     braket.remembers_tokens = braket.lists_tasks = False
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "note", lambda *_: (_ for _ in ()).throw(Crash))
@@ -113,8 +113,8 @@ def test_without_either_it_would_be_paid_for_twice(
     assert len(braket.jobs) == 4
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 5, 6])  # 4 fails one job three times, which is giving up
-def test_a_service_that_fails_mutes_and_is_down_is_asked_until_each_job_is_answered_once(
+@pytest.mark.parametrize("seed", [1, 2, 3, 5, 6])  # seed 4 fails one job three times, which ends the run
+def test_failures_lost_replies_and_downtime_are_retried_until_each_job_is_answered_once(
     braket: Service, folder: Path, seed: int
 ) -> None:
     braket.faults |= {"fail": 0.2, "mute": 0.3, "down": 0.2, "delay": 0.02, "seed": seed}
@@ -122,7 +122,7 @@ def test_a_service_that_fails_mutes_and_is_down_is_asked_until_each_job_is_answe
     require_paid_once(braket)
 
 
-def test_a_later_session_fetches_what_an_earlier_one_sent(braket: Service, folder: Path) -> None:
+def test_a_later_session_fetches_the_answers_to_jobs_of_an_earlier_one(braket: Service, folder: Path) -> None:
     braket.faults["delay"] = 1e9
     for _ in range(2):
         with pytest.raises(Queued, match=f"3 jobs queued at {QPU}: arn:aws:braket:.*quantum-task/job-0, "):
@@ -136,7 +136,9 @@ def test_a_later_session_fetches_what_an_earlier_one_sent(braket: Service, folde
 
 
 @pytest.mark.parametrize("ending", ["FAILED", "CANCELLED"])
-def test_a_task_that_came_to_nothing_is_sent_three_times(braket: Service, folder: Path, ending: str) -> None:
+def test_a_failed_or_cancelled_task_is_sent_three_times_before_the_run_ends(
+    braket: Service, folder: Path, ending: str
+) -> None:
     braket.faults["fail"], braket.ending = 1.0, ending
     told = f"gave up a job 3 times, at last arn:.*/job-6: {ending.lower()}: the chip was warm"
     with pytest.raises(UserError, match=told):
@@ -151,7 +153,7 @@ def test_a_task_that_the_account_does_not_know_is_not_sent_again(braket: Service
     assert len(braket.jobs) == 3
 
 
-def test_what_aws_refuses_is_told_and_what_may_succeed_later_is_asked_again(braket: Service, folder: Path) -> None:
+def test_refusals_by_aws_are_reported_and_throttling_loses_no_job(braket: Service, folder: Path) -> None:
     braket.refusal = fault(424, "DeviceOfflineException", "offline until noon")
     with pytest.raises(UserError, match=f"{QPU}: .*DeviceOfflineException.* offline until noon"):
         ask(folder)
@@ -163,13 +165,13 @@ def test_what_aws_refuses_is_told_and_what_may_succeed_later_is_asked_again(brak
     require_paid_once(braket)
 
 
-def test_credentials_that_expire_while_a_run_waits_lose_no_job(
+def test_no_job_is_lost_if_credentials_expire_while_a_run_waits(
     braket: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outputs = tmp_path / "outputs"
     braket.denial = fault(403, "ExpiredTokenException", "The security token included in the request is expired")
     assert run(outputs) == 1
-    assert re.search("token .* is expired. No job is lost: .* go on with --resume", capsys.readouterr().err)
+    assert re.search("token .* is expired. No job is lost: .* continue with --resume", capsys.readouterr().err)
     sent, braket.denial = len(braket.jobs), None
     assert sent > 0
     assert run(outputs, "--resume") == 0
@@ -178,7 +180,7 @@ def test_credentials_that_expire_while_a_run_waits_lose_no_job(
     assert result["device_costs"]["circuit"]["jobs"] == len(braket.jobs)
 
 
-def test_without_an_account_or_a_device_the_way_to_one_is_told(
+def test_a_missing_device_missing_credentials_and_a_bad_endpoint_are_explained(
     braket: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UserError, match=r"cannot be opened: .*qpu/none: .*no such device.*aws configure"):
@@ -196,7 +198,7 @@ def test_without_an_account_or_a_device_the_way_to_one_is_told(
         ask(None)
 
 
-def test_the_region_is_the_devices_or_else_that_of_the_configuration(
+def test_the_region_is_that_of_the_device_or_else_the_configured_one(
     braket: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def region(device: str) -> str:
@@ -211,7 +213,9 @@ def test_the_region_is_the_devices_or_else_that_of_the_configuration(
         region(SIMULATOR)
 
 
-def test_a_bucket_of_ones_own_is_named_as_the_sdk_does(braket: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_custom_bucket_is_set_by_the_environment_variable_of_the_sdk(
+    braket: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AMZN_BRAKET_TASK_RESULTS_S3_URI", "s3://amazon-braket-results/mine/here")
     require_right(ask(None))
     assert all(job["asked"]["outputS3KeyPrefix"].startswith("mine/here/") for job in braket.jobs.values())
@@ -231,7 +235,7 @@ def run(outputs: Path, *options: str) -> int:
     return main(["run", *WORDS, f"outputs={outputs}", "-q", *options])
 
 
-def test_a_run_waits_limits_and_says_that_it_is_not_reproducible(
+def test_a_run_respects_limits_resumes_by_poll_and_warns_that_it_is_not_reproducible(
     braket: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outputs = tmp_path / "outputs"
@@ -252,7 +256,7 @@ def test_a_run_waits_limits_and_says_that_it_is_not_reproducible(
 def test_no_credential_of_the_account_reaches_a_file_or_the_screen(
     braket: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They stand in AWS's own file; the service puts them into what it says."""
+    """They are in AWS's own file; the service repeats them in its error message."""
     braket.faults["fail"], braket.failure = 1.0, f"403 for {' '.join(ACCOUNT)}"
     assert run(tmp_path / "leak") == 1
     screen = capsys.readouterr()
@@ -264,7 +268,7 @@ def test_no_credential_of_the_account_reaches_a_file_or_the_screen(
         assert not [path for path, content in written.items() if secret.encode() in content]
 
 
-def test_credentials_that_change_while_a_run_waits_are_hidden_too(braket: Service) -> None:
+def test_credentials_renewed_while_a_run_waits_are_removed_from_messages(braket: Service) -> None:
     queue = spec("backend/braket", "circuit", device=QPU).open(0, CPU).sampling.queue
     queue.session.boto_session.get_credentials().token = "the/next//token"
     assert scrubbed("403 for the/next//token") == "403 for the/next//token"

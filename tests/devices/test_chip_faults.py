@@ -1,5 +1,5 @@
-"""What fits between the faults of a chip: the table against what is known of chips, against counting, and against a
-search of its own where minorminer is installed."""
+"""Sizes of problems that fit on chips with faults: the table against capacities found by others, against numbers of
+qubits and couplers, and against a new search if minorminer is installed."""
 
 from itertools import product
 from typing import Any, get_args
@@ -27,9 +27,9 @@ def qpu(**changes: Any) -> AnnealingQPU:
     return made
 
 
-def test_capacities_are_those_that_others_have_found() -> None:
-    """Cliques of 97 to 107, K_64,64 and no K_100,100 on a Z12; a clique of 173 and K_100,100, but not 169 x 128 on a
-    P16: four and two draws of others. Here fewer sets of qubits are tried, which costs a unit or two."""
+def test_tabulated_capacities_agree_with_those_found_by_others() -> None:
+    """Others found cliques of 97 to 107, K_64,64 and no K_100,100 on a Z12 (four draws), and a clique of 173 and
+    K_100,100, but not 169 x 128, on a P16 (two draws). Fewer sets of qubits are tried here; it costs a unit or two."""
     for chip in all_tabulated("Advantage2_system1") + all_tabulated("Advantage2_system2"):
         assert chip.fits(64, 48), "experiment=dynex_qrbm_qpu_device"
     for chip in all_tabulated("Advantage2_system1"):
@@ -43,12 +43,12 @@ def test_capacities_are_those_that_others_have_found() -> None:
         assert chip.fits(144, 128), "experiment=dynex_qrbm_qpu"
 
 
-def test_every_chip_can_be_named() -> None:
+def test_the_allowed_chip_names_are_exactly_the_known_chips() -> None:
     assert get_args(ChipName) == tuple(CHIPS)
 
 
 @pytest.mark.parametrize("name", CHIPS)
-def test_no_chip_with_faults_takes_more_than_a_perfect_one(name: str) -> None:
+def test_faults_reduce_the_largest_layers_and_add_at_most_one_unit_to_the_largest_clique(name: str) -> None:
     perfect = CHIPS[name]
     for chip in all_tabulated(name):
         assert chip.clique <= perfect.clique + 1
@@ -56,8 +56,8 @@ def test_no_chip_with_faults_takes_more_than_a_perfect_one(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CHIPS)
-def test_every_embedding_has_the_qubits_and_couplers_that_it_needs(name: str) -> None:
-    """Chains need one coupler less than qubits, and each pair of units that touch one more."""
+def test_no_embedding_needs_more_qubits_or_couplers_than_the_chip_has(name: str) -> None:
+    """A chain needs one coupler fewer than qubits, and each pair of coupled units one more."""
     drawn = all_tabulated(name)
     assert len(drawn) >= 20
     for chip in drawn:
@@ -68,11 +68,11 @@ def test_every_embedding_has_the_qubits_and_couplers_that_it_needs(name: str) ->
             assert sum(chains) - len(chains) + pairs <= chip.chip.couplers, chip.draw
 
 
-def test_the_documentation_has_the_tables_capacities() -> None:
+def test_the_documentation_contains_the_capacities_of_the_table() -> None:
     assert capacities() in page("chips")
 
 
-def test_units_get_the_chains_of_their_own_layer() -> None:
+def test_chain_lengths_and_fit_are_symmetric_in_the_two_layers() -> None:
     chip = tabulated(P16, 0)
     wide, high = chip.chain_length(150, 40), chip.chain_length(40, 150)
     assert len(wide) == len(high) == 190
@@ -86,15 +86,15 @@ def test_units_get_the_chains_of_their_own_layer() -> None:
             assert max(chip.chain_length(n, m)) <= max(chip.chain_length(max(n, m), max(n, m)))
 
 
-def test_a_seed_beyond_the_table_has_the_faults_of_its_remainder_and_errors_of_its_own() -> None:
+def test_a_chip_seed_beyond_the_table_reuses_its_faults_but_not_its_field_offsets() -> None:
     draws = len(all_tabulated(C16))
     one, other = qpu(chip=C16, chip_seed=2), qpu(chip=C16, chip_seed=2 + draws)
     assert one.graph is other.graph
     assert not torch.equal(one.open(0, CPU).fixed.offset_h, other.open(0, CPU).fixed.offset_h)
 
 
-def test_layers_of_different_sizes_that_fit_are_drawn_whole() -> None:
-    """Wider than two equal layers could be, and no tile is made of it: one programming, and a state for every unit."""
+def test_layers_of_different_sizes_that_fit_are_sampled_without_tiles() -> None:
+    """A layer is larger than two equal ones could be, yet no tiles are used: one programming, a state for each unit."""
     chip = tabulated("Advantage2_system1", 0)
     visible = chip.layer + 4
     assert chip.fits(visible, 40)
@@ -106,7 +106,7 @@ def test_layers_of_different_sizes_that_fit_are_drawn_whole() -> None:
     assert reads.info["chain_breaks"] > 0
 
 
-def test_a_perfect_graph_is_what_configurations_had_before_there_were_faults() -> None:
+def test_a_spec_without_faults_has_a_perfect_graph_as_in_older_configurations() -> None:
     assert AnnealingQPU.__dataclass_fields__["faults"].default == "none"
     assert qpu(faults="none").graph is CHIPS[P16]
 
@@ -127,7 +127,7 @@ def graph() -> Any:
     return working_graph(CHIPS[C16], 3)
 
 
-def test_a_working_graph_has_what_the_sheet_says(graph: Any) -> None:
+def test_a_working_graph_has_the_published_numbers_of_qubits_and_couplers(graph: Any) -> None:
     from neurobench.devices.sampler.working_graph import perfect_graph, working_graph
 
     assert (len(graph), graph.number_of_edges()) == (2041, 5974)
@@ -137,8 +137,8 @@ def test_a_working_graph_has_what_the_sheet_says(graph: Any) -> None:
     assert set(again.edges) == set(graph.edges) != set(other.edges)
 
 
-def test_the_table_is_what_busclique_finds_and_its_embeddings_are_minors(graph: Any) -> None:
-    """Chains are connected, disjoint, and touch wherever units do: checked on the graph itself."""
+def test_the_table_equals_a_new_busclique_search_whose_embeddings_are_minors(graph: Any) -> None:
+    """Checked on the graph itself: chains are connected, disjoint, and touch if their units are coupled."""
     import networkx
 
     from neurobench.devices.sampler.busclique import Search, capacity

@@ -1,4 +1,4 @@
-"""Promises of snapshots of real processors: their data, layouts, routing, and noise by qubit and coupler."""
+"""Tests of snapshots of real processors: their data, layouts, routing, and noise by qubit and coupler."""
 
 import gzip
 import itertools
@@ -39,7 +39,7 @@ FEW = ["fez", "brisbane", "garnet"]  # cz and SX, ecr and SX, cz and a pulse of 
 # --- the data ---
 
 
-def test_chips_are_those_that_can_be_named_and_take_little_room() -> None:
+def test_stored_chips_have_the_allowed_names_and_three_vendors_in_less_than_150_kb() -> None:
     assert tuple(chips()) == get_args(ChipName)
     assert sum(chip.vendor == "IBM" for chip in chips().values()) >= 10
     assert len({chip.vendor for chip in chips().values()}) >= 3
@@ -47,7 +47,7 @@ def test_chips_are_those_that_can_be_named_and_take_little_room() -> None:
 
 
 @pytest.mark.parametrize("chip", chips().values(), ids=chips())
-def test_what_works_has_values_that_a_processor_can_have(chip: Chip) -> None:
+def test_working_qubits_and_couplers_have_physically_possible_values(chip: Chip) -> None:
     for qubit in chip.qubits.values():
         assert 0 < qubit.error < 0.5
         assert qubit.p1_given_0 + qubit.p0_given_1 < 1
@@ -61,7 +61,7 @@ def test_what_works_has_values_that_a_processor_can_have(chip: Chip) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in PROFILES if name in chips()])
-def test_medians_of_a_snapshot_are_the_profile_that_was_taken_from_it(name: str) -> None:
+def test_medians_of_a_snapshot_equal_the_profile_derived_from_it(name: str) -> None:
     chip, profile = chips()[name], PROFILES[name]
     pairs, qubits = chip.pairs.values(), chip.qubits.values()
     assert statistics.median(pair.error for pair in pairs) == pytest.approx(profile.error_2q, rel=5e-3)
@@ -73,7 +73,7 @@ def test_medians_of_a_snapshot_are_the_profile_that_was_taken_from_it(name: str)
         )
 
 
-def test_the_snapshots_of_ibm_are_what_its_package_has() -> None:
+def test_stored_snapshots_of_ibm_equal_those_of_qiskit_ibm_runtime() -> None:
     try:
         package = distribution("qiskit-ibm-runtime")
     except PackageNotFoundError:
@@ -89,7 +89,7 @@ def test_the_snapshots_of_ibm_are_what_its_package_has() -> None:
 
 @pytest.mark.parametrize("n", [2, 3, 5])
 @pytest.mark.parametrize("kind", ["line", "star"])
-def test_a_routed_circuit_uses_couplers_alone_and_measures_the_same(n: int, kind: str) -> None:
+def test_a_routed_circuit_uses_only_couplers_and_has_the_same_expectations(n: int, kind: str) -> None:
     edges = LINE[n] if kind == "line" else frozenset((0, i) for i in range(1, n))
     for program in (layered(n, 2, reupload=True, zz=True), random_program(n, 25, seed=n)):
         routed, angles = route(program, edges), random_angles(program, 2, seed=1)
@@ -99,8 +99,8 @@ def test_a_routed_circuit_uses_couplers_alone_and_measures_the_same(n: int, kind
         assert (before - after).abs().max() < 1e-12
 
 
-def test_a_ring_on_a_line_takes_the_swaps_worked_out_by_hand() -> None:
-    """Three wires: cz of 0, 1 and of 1, 2; then 0 and 1 swap, which with their cz makes two, and cz of 2, 0."""
+def test_swaps_and_cz_gates_of_a_ring_on_a_line_match_a_hand_computation() -> None:
+    """Three wires: cz of 0, 1 and of 1, 2; then a swap of 0, 1, which with their cz takes two, and cz of 2, 0."""
     routed = route(layered(3, 1, reupload=False, zz=False), LINE[3])
     assert routed.swaps == 1
     assert sum(gate.name == "cz" for gate in routed.program.gates) == 4
@@ -108,7 +108,7 @@ def test_a_ring_on_a_line_takes_the_swaps_worked_out_by_hand() -> None:
     assert [gate.name for gate in alone.program.gates].count("cz") == 3 + 1
 
 
-def test_a_ring_that_the_chip_has_needs_no_swap() -> None:
+def test_a_ring_of_four_needs_no_swap_on_a_square_lattice_and_two_on_a_heavy_hexagon() -> None:
     program = layered(4, 1, reupload=False, zz=False)
     device = qpu(chip="willow_pink", layout="best")
     assert device.processor.place(program).work["swaps"] == 0
@@ -118,8 +118,8 @@ def test_a_ring_that_the_chip_has_needs_no_swap() -> None:
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_the_best_and_the_worst_layout_are_those_of_all_paths(name: str) -> None:
-    """Ranked by hand: of 3 qubits on a path, both ways round, errors of the routed circuit's gates and of reading."""
+def test_best_median_and_worst_layout_are_chosen_among_all_paths_by_their_expected_errors(name: str) -> None:
+    """Recomputed for paths of 3 qubits, each in its better order: errors of the routed circuit's gates and read-out."""
     chip, program = chips()[name], layered(3, 1, reupload=False, zz=False)
 
     def errors(layout: tuple[int, ...]) -> float:
@@ -149,7 +149,9 @@ def test_the_best_and_the_worst_layout_are_those_of_all_paths(name: str) -> None
     assert found.chosen("random", 4) == found.chosen("random", 4)
 
 
-def test_of_more_paths_than_are_ranked_as_many_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_paths_exceed_the_limit_that_many_distinct_paths_are_drawn_reproducibly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     chip, n = chips()["willow_pink"], 6
     every = {frozenset(path) for path in module._paths.__wrapped__(chip, n).tolist()}
     monkeypatch.setattr(module, "MOST", 200)
@@ -161,7 +163,7 @@ def test_of_more_paths_than_are_ranked_as_many_are_drawn(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("name", chips())
-def test_every_chip_carries_up_to_five_qubits(name: str) -> None:
+def test_every_chip_has_a_working_layout_for_one_two_and_five_qubits(name: str) -> None:
     for n in (1, 2, 5):
         layout = qpu(chip=name).processor.layout(one_qubit() if n == 1 else layered(n, 1, reupload=False, zz=False))
         assert not chips()[name].faults(layout)
@@ -173,8 +175,8 @@ def test_every_chip_carries_up_to_five_qubits(name: str) -> None:
 
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("method", ["density", "trajectories"])
-def test_without_noise_a_chip_is_the_state_vector(name: str, method: str) -> None:
-    """Wires come back in their order, whatever swaps and basis did."""
+def test_a_chip_without_noise_gives_the_results_of_the_state_vector(name: str, method: str) -> None:
+    """Results are in the order of the wires, whatever the swaps and the native gates."""
     device = qpu(chip=name, scale=0.0, method=method, trajectories=1)
     for program in (layered(4, 2, reupload=True, zz=True), random_program(3, 20, seed=5)):
         angles = random_angles(program, 3, seed=2)
@@ -188,7 +190,7 @@ def test_without_noise_a_chip_is_the_state_vector(name: str, method: str) -> Non
 
 
 def strengths(chip: Chip, layout: tuple[int, ...], wires: tuple[int, ...]) -> tuple[float, float]:
-    """Depolarization that with relaxation has the gate's average infidelity, and the gate's time in us."""
+    """Strength of depolarization that with relaxation has the gate's average infidelity, and the gate's time in us."""
     qubits = [chip.qubits[layout[wire]] for wire in wires]
     gate: Any = qubits[0] if len(wires) == 1 else chip.pairs[chip.direction(layout[wires[0]], layout[wires[1]])]
     F, d, time = 1.0, 2 ** len(wires), gate.time / 1000
@@ -199,7 +201,7 @@ def strengths(chip: Chip, layout: tuple[int, ...], wires: tuple[int, ...]) -> tu
 
 
 def numpy_read_on_chip(device: Any, program: Program, angles: np.ndarray) -> np.ndarray:
-    """(n_obs,) as read, by Kraus operators of the textbook after each gate."""
+    """Expectations (n_obs,) with read-out errors, by textbook Kraus operators after each gate."""
     placed, chip, layout, n = (
         device.processor.place(program),
         device.spec.snapshot(),
@@ -245,7 +247,7 @@ def numpy_read_on_chip(device: Any, program: Program, angles: np.ndarray) -> np.
 
 
 def on_layouts(name: str, n: int, seed: int) -> Iterator[tuple[Any, Any, Any, np.ndarray]]:
-    """The chip with its best and its worst layout, a circuit of n qubits, its angles, and the expectations there."""
+    """Yield the chip with its best, then its worst layout, with a circuit of n qubits, its angles and expectations."""
     program = layered(n, 1, reupload=False, zz=True)
     angles = random_angles(program, 1, seed=seed)
     for layout in ("best", "worst"):
@@ -254,15 +256,15 @@ def on_layouts(name: str, n: int, seed: int) -> Iterator[tuple[Any, Any, Any, np
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_a_noisy_chip_gives_what_kraus_operators_of_its_qubits_give(name: str) -> None:
+def test_expectations_of_a_noisy_chip_match_kraus_operators_of_its_qubits(name: str) -> None:
     for device, program, angles, ours in on_layouts(name, n=3, seed=3):
         assert np.abs(ours - numpy_read_on_chip(device, program, of_sample(angles, 0))).max() < 1e-12
         by_counts = device.estimate(program, device.probabilities(program, angles))[0].numpy()
         assert np.abs(ours - by_counts).max() < 1e-12
 
 
-def test_a_qubit_that_is_mostly_misread_stays_as_it_is() -> None:
-    """Kingston's 132 reads a 1 as 0 in 72 of 100."""
+def test_a_read_out_error_above_one_half_is_emulated_and_not_scaled_up() -> None:
+    """Qubit 132 of Kingston reads a 1 as 0 in 72 of 100 shots."""
     program = layered(2, 1, reupload=False, zz=True)
     angles = random_angles(program, 1, seed=2)
     device = qpu(chip="kingston", layout=(132, 133))
@@ -272,7 +274,7 @@ def test_a_qubit_that_is_mostly_misread_stays_as_it_is() -> None:
     assert chips()["kingston"].qubits[132].scaled(3.0).p0_given_1 == chips()["kingston"].qubits[132].p0_given_1
 
 
-def test_qubits_that_are_all_alike_are_a_profile() -> None:
+def test_a_chip_of_identical_qubits_gives_the_results_of_a_profile_with_their_values() -> None:
     values = {
         "error_1q": 1e-3,
         "error_2q": 2e-2,
@@ -291,7 +293,7 @@ def test_qubits_that_are_all_alike_are_a_profile() -> None:
         assert torch.equal(counts, on_profile.counts(program, angles, 50, seed=3).counts)
 
 
-def test_mitigation_undoes_each_qubits_own_confusion() -> None:
+def test_mitigation_inverts_the_confusion_matrix_of_each_qubit() -> None:
     program = layered(3, 1, reupload=False, zz=True)
     angles = random_angles(program, 4, seed=5)
     device = qpu(chip="torino", layout="worst", mitigation=True)
@@ -301,7 +303,7 @@ def test_mitigation_undoes_each_qubits_own_confusion() -> None:
     assert (device.variants().readout["raw"].expectation(program, angles).values - clean).abs().max() > 1e-3
 
 
-def test_the_layout_does_not_move_when_the_noise_is_scaled() -> None:
+def test_scaling_the_noise_does_not_change_the_layout() -> None:
     program = layered(4, 1, reupload=False, zz=False)
     device = qpu(chip="kingston")
     moved = {other.processor.layout(program) for other in device.variants().noise.values()}
@@ -314,7 +316,7 @@ def test_derivatives_on_a_chip_are_those_of_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda *a: device.expectation(program, Angles(*a)).values, (sample, shared))
 
 
-def test_time_of_a_shot_is_that_of_its_slowest_chain() -> None:
+def test_time_of_a_one_qubit_shot_is_reset_plus_two_pulses_plus_read_out() -> None:
     chip = chips()["fez"]
     device = qpu(chip="fez", layout=[3])
     qubit = chip.qubits[3]
@@ -355,13 +357,15 @@ def test_expectations_are_those_of_aers_density_matrix(name: str) -> None:
         ({"chip": "fez", "p1_given_0": 0.6, "p0_given_1": 0.5, "mitigation": True}, "mitigation=True cannot undo"),
     ],
 )
-def test_chips_and_layouts_that_are_not_there_are_refused(fields: dict[str, Any], sentence: str) -> None:
+def test_unknown_chips_invalid_layouts_and_impossible_noise_values_are_refused(
+    fields: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(BoundsError) as error:
         processor(**fields)
     assert sentence in str(error.value)
 
 
-def test_a_layout_of_another_size_is_refused_before_anything_runs() -> None:
+def test_layouts_of_the_wrong_size_and_too_many_qubits_are_refused_before_anything_runs() -> None:
     device = processor(chip="fez", layout=(3, 4, 5))
     assert device.refuse(Demand(qubits=3)) is None
     refused = device.refuse(Demand(qubits=8)) or ""

@@ -1,4 +1,4 @@
-"""Promises of circuit simulation, against products of Kronecker matrices in numpy."""
+"""Tests of circuit simulation, against products of Kronecker matrices in numpy."""
 
 import math
 from typing import Any
@@ -37,7 +37,7 @@ def gate_matrix(name: str, angle: float) -> np.ndarray:
 
 
 def lifted(gate: Gate, angle: float, n: int) -> np.ndarray:
-    """The gate on n wires, wire 0 the leftmost factor; of two wires by what it does to each basis state."""
+    """Matrix of a gate on n wires, wire 0 the leftmost factor; for two wires, from its effect on each basis state."""
     U = gate_matrix(gate.name, angle)
     if len(gate.wires) == 1:
         full = np.eye(1)
@@ -73,7 +73,7 @@ def numpy_expectations(program: Program, psi: np.ndarray) -> np.ndarray:
 
 
 def random_program(n: int, length: int, seed: int) -> Program:
-    """Gates of every kind in any order; slots of samples and shared ones mixed."""
+    """Random program with gates of every kind; per-sample and shared slots are mixed."""
     draw = np.random.default_rng(seed)
     names, rotations = [], 0
     while len(names) < length:
@@ -104,7 +104,7 @@ def of_sample(angles: Angles, index: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
-def test_random_circuits_give_what_kronecker_products_give(
+def test_random_circuits_match_kronecker_products(
     device: StatevectorDevice, n: int, dtype: torch.dtype, tolerance: float
 ) -> None:
     program = random_program(n, 30, seed=n)
@@ -153,7 +153,7 @@ def test_gradients_are_those_of_finite_differences(device: StatevectorDevice, n:
     assert torch.autograd.gradcheck(lambda *a: device.expectation(program, Angles(*a)).values, (sample, shared))
 
 
-def test_every_weight_has_a_slope(device: StatevectorDevice) -> None:
+def test_every_angle_has_a_nonzero_gradient(device: StatevectorDevice) -> None:
     program = layered(4, 2, reupload=True, zz=True)
     sample, shared = (part.requires_grad_() for part in random_angles(program, 5, seed=3))
     torch.autograd.backward(device.expectation(program, Angles(sample, shared)).values.square().sum())
@@ -164,7 +164,7 @@ def test_every_weight_has_a_slope(device: StatevectorDevice) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 15, 16, 17, 40])
-def test_a_batch_is_its_samples_one_by_one(device: StatevectorDevice, batch: int) -> None:
+def test_a_batch_gives_the_expectations_of_its_samples_one_by_one(device: StatevectorDevice, batch: int) -> None:
     program = layered(3, 2, reupload=False, zz=False)
     sample, shared = random_angles(program, batch, seed=5)
     together = device.expectation(program, Angles(sample, shared)).values
@@ -172,7 +172,7 @@ def test_a_batch_is_its_samples_one_by_one(device: StatevectorDevice, batch: int
     assert (together - single).abs().max() < 1e-12
 
 
-def test_groups_have_shared_angles_of_their_own(device: StatevectorDevice) -> None:
+def test_each_group_of_samples_uses_its_own_shared_angles(device: StatevectorDevice) -> None:
     program = layered(3, 2, reupload=False, zz=False)
     sample = normal(4, 18, 3, dtype=torch.float64, requires_grad=True)
     shared = normal(4, 1, 12, seed=1, dtype=torch.float64, requires_grad=True)
@@ -186,8 +186,8 @@ def test_groups_have_shared_angles_of_their_own(device: StatevectorDevice) -> No
             assert (whole[group].reshape(part.shape) - part).abs().max() < 1e-12
 
 
-def test_counts_are_one_joint_draw() -> None:
-    """Chi-square over all 8 states, and the two wires of a Bell pair always agree: 0.999 quantile of 7 degrees."""
+def test_counts_follow_the_joint_distribution_of_all_wires() -> None:
+    """Chi-square over all 8 states, below the 0.999 quantile of 7 degrees; wires of a Bell pair always agree."""
     device = DEVICES["compiled"]
     program = random_program(3, 25, seed=4)
     angles = random_angles(program, 1, seed=4)
@@ -204,8 +204,8 @@ def test_counts_are_one_joint_draw() -> None:
     assert float(device.estimate(bell, found)[2]) == 1.0
 
 
-def test_shot_error_falls_as_the_binomial_says() -> None:
-    """Root mean square error over sqrt((1 - z^2) / shots) is 1, and its slope in log-log -1/2, at 100 to 6400 shots."""
+def test_shot_error_is_that_of_the_binomial_distribution() -> None:
+    """Root mean square error / sqrt((1 - z^2) / shots) is 1, and its log-log slope is -1/2, at 100 to 6400 shots."""
     device = DEVICES["compiled"]
     program = layered(4, 2, reupload=False, zz=False)
     angles = random_angles(program, 2000, seed=8)
@@ -220,7 +220,7 @@ def test_shot_error_falls_as_the_binomial_says() -> None:
     assert abs(slope + 0.5) < 0.02
 
 
-def test_same_seed_same_counts_and_another_seed_others(device: StatevectorDevice) -> None:
+def test_the_same_seed_gives_the_same_counts_and_another_seed_different_ones(device: StatevectorDevice) -> None:
     program = layered(3, 1, reupload=False, zz=False)
     angles = random_angles(program, 20, seed=1)
     once = device.counts(program, angles, 50, seed=2**62 + 1).counts
@@ -231,7 +231,7 @@ def test_same_seed_same_counts_and_another_seed_others(device: StatevectorDevice
 
 
 @pytest.mark.parametrize("shots", [0, -1, 1.5, True, float("nan"), "many"])
-def test_shots_that_are_no_number_of_shots_are_refused(shots: Any) -> None:
+def test_shots_that_are_not_a_positive_integer_are_refused(shots: Any) -> None:
     angles = Angles(torch.zeros(1, 1), torch.zeros(0))
     with pytest.raises(ProgramError, match="is not an integer at least 1"):
         DEVICES["compiled"].counts(one_qubit(), angles, shots, seed=0)
@@ -250,7 +250,7 @@ def test_shots_that_are_no_number_of_shots_are_refused(shots: Any) -> None:
         ((1, 0, 0, (), ((1,),)), "observable \\(1,\\)"),
     ],
 )
-def test_circuits_that_mean_nothing_are_refused(fields: Any, sentence: str) -> None:
+def test_malformed_programs_are_refused(fields: Any, sentence: str) -> None:
     with pytest.raises(ProgramError, match=sentence):
         Program(*fields)
 
@@ -265,7 +265,9 @@ def test_circuits_that_mean_nothing_are_refused(fields: Any, sentence: str) -> N
         (torch.zeros(3, 1, dtype=torch.int64), "float32 or float64 is wanted"),
     ],
 )
-def test_angles_that_fit_no_circuit_are_refused(device: StatevectorDevice, sample: torch.Tensor, sentence: str) -> None:
+def test_angles_with_invalid_values_shape_or_dtype_are_refused(
+    device: StatevectorDevice, sample: torch.Tensor, sentence: str
+) -> None:
     with pytest.raises(ProgramError, match=sentence):
         device.expectation(one_qubit(), Angles(sample, torch.zeros(0)))
 

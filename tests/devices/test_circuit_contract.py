@@ -1,4 +1,4 @@
-"""Every circuit device of every backend that ships keeps the protocol."""
+"""Contract of the circuit devices of all shipped backends."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 SECTIONS = {
     path.stem: yaml.safe_load(path.read_text()).get("circuit") for path in Path(CONF / "backend").glob("*.yaml")
 }
-# What vendors' software reaches only counts: test_qiskit.py, test_braket.py.
+# Devices of vendors' software only return counts: see test_qiskit.py, test_braket.py.
 BACKENDS = sorted(name for name, part in SECTIONS.items() if part and "vendor_specs" not in part["_target_"])
 
 
@@ -25,7 +25,7 @@ def device(request: pytest.FixtureRequest) -> Any:
     return spec(f"backend/{request.param}", "circuit").open(0, CPU)
 
 
-def test_both_backends_ship_a_circuit_device() -> None:
+def test_the_sim_and_mock_backends_ship_a_circuit_device() -> None:
     assert {"sim", "mock"} <= set(BACKENDS)
 
 
@@ -44,7 +44,7 @@ def test_expectations_counts_and_estimates_agree(device: Any, n: int) -> None:
     estimate = device.estimate(program, counts)
     assert estimate.dtype == torch.float64
     assert (estimate - z).abs().max() < 6 / 4000**0.5
-    device.counts(program, angles, 10, seed=2)  # no state stays
+    device.counts(program, angles, 10, seed=2)  # leaves no state behind
     assert torch.equal(counts, device.counts(program, angles, 4000, seed=1).counts)
     assert all(torch.equal(part, before) for part, before in zip(angles, kept, strict=True))
 
@@ -58,7 +58,7 @@ def test_expectations_have_derivatives(device: Any) -> None:
 
 
 @pytest.mark.parametrize(("backend", "fields"), [*((name, {}) for name in BACKENDS), ("mock", {"chip": "boston"})])
-def test_what_is_kept_of_an_evaluation_without_gradients_serves_a_later_gradient(
+def test_results_cached_without_gradients_can_be_used_for_a_later_gradient(
     backend: str, fields: dict[str, Any]
 ) -> None:
     device = spec(f"backend/{backend}", "circuit", **fields).open(0, CPU)
@@ -67,12 +67,12 @@ def test_what_is_kept_of_an_evaluation_without_gradients_serves_a_later_gradient
     with torch.inference_mode():
         values = device.expectation(program, Angles(own.clone(), shared.clone())).values
     again = device.expectation(program, Angles(own, shared.requires_grad_())).values
-    torch.testing.assert_close(values, again.detach(), atol=1e-14, rtol=0)  # a product of MKL's rounds by its address
+    torch.testing.assert_close(values, again.detach(), atol=1e-14, rtol=0)  # MKL rounds products depending on addresses
     (slope,) = torch.autograd.grad(again.sum(), shared)
     assert slope.abs().max() > 0
 
 
-def test_bad_calls_are_refused_with_their_sentence(device: Any) -> None:
+def test_zero_shots_empty_batches_and_nonfinite_angles_are_refused(device: Any) -> None:
     with pytest.raises(ProgramError, match="shots=0 is not an integer at least 1"):
         device.counts(one_qubit(), Angles(torch.zeros(1, 1), torch.zeros(0)), 0, seed=0)
     with pytest.raises(ProgramError, match="an empty batch has no circuit to run"):
@@ -81,7 +81,7 @@ def test_bad_calls_are_refused_with_their_sentence(device: Any) -> None:
         device.expectation(one_qubit(), Angles(torch.full((2, 1), float("nan")), torch.zeros(0)))
 
 
-def test_answers_carry_what_they_cost(device: Any) -> None:
+def test_answers_report_circuits_shots_and_device_seconds_as_cost(device: Any) -> None:
     program = layered(2, 1, reupload=False, zz=False)
     angles = Angles(normal(3, 5, 2), normal(4, seed=1))
     assert device.expectation(program, angles).cost == {"circuits": 15}
@@ -91,7 +91,7 @@ def test_answers_carry_what_they_cost(device: Any) -> None:
     assert (device.seconds(program, 15, 20) is None) == (device.ideal() is device)
 
 
-def test_what_is_noiseless_is_told(device: Any) -> None:
+def test_the_ideal_device_is_noiseless_and_only_noisy_devices_have_variants(device: Any) -> None:
     ideal = device.ideal()
     program = one_qubit()
     angles = Angles(torch.linspace(-3, 3, 13)[:, None], torch.zeros(0))

@@ -1,4 +1,4 @@
-"""Promises of what circuits cost, as a run is billed for them."""
+"""Tests of the costs of circuits that are charged to a run."""
 
 from typing import Any
 
@@ -28,8 +28,8 @@ def test_simulated_circuits_and_shots_add_up_and_take_no_device_time() -> None:
     assert ledger.of_run()["circuit"] == {"calls": 2, "circuits": 19, "shots": 400}
 
 
-def test_seconds_of_an_emulated_processor_are_those_of_its_shots() -> None:
-    """By hand: reset 250 us, RY as two pulses, read-out; two jobs, each of which waits half a second."""
+def test_device_seconds_of_an_emulated_processor_match_a_hand_computation() -> None:
+    """Reset 250 us, RY as two pulses, read-out; two jobs, each of which queues for half a second."""
     processor, ledger = spec("backend/mock", "circuit", reset=250.0, queue=0.5, job=4), Ledger()
     device: Any = Billed("circuit", processor.open(0, CPU), ledger)
     device.expectation(TURN, turns(7))
@@ -41,8 +41,8 @@ def test_seconds_of_an_emulated_processor_are_those_of_its_shots() -> None:
     assert cost["device_seconds"] == pytest.approx(60 * shot + 2 * 0.5, rel=1e-12)
 
 
-def test_circuits_of_a_parameter_shift_are_counted_as_the_plan_says() -> None:
-    """The backward pass asks the device too: one circuit a sample, and two for each of its angles."""
+def test_parameter_shift_costs_as_many_circuits_as_the_runner_announces() -> None:
+    """The backward pass uses the device too: one circuit per sample, and two for each of its angles."""
     ledger = Ledger()
     device: Any = Billed("circuit", spec("backend/sim", "circuit").open(0, CPU), ledger)
     runner = CircuitRunner(device, TURN, 50, "param_shift")

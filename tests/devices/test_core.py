@@ -1,4 +1,4 @@
-"""Promises of every spiking core: plain numbers that a kernel can be given, and a chip that knows what it can hold."""
+"""Tests of spiking cores: plain numbers that kernels can use, and a chip that refuses networks that do not fit."""
 
 import re
 from typing import Any
@@ -28,7 +28,7 @@ def demand(*layers: int, **neuron: float) -> Demand:
 
 
 @pytest.mark.parametrize("backend", OFFERING)
-def test_a_core_is_a_record_of_numbers_in_range(backend: str) -> None:
+def test_the_core_of_each_backend_is_a_fixed_point_core_with_numbers_in_range(backend: str) -> None:
     opened = spec(f"backend/{backend}", "core").open(0, torch.device("cpu"))
     assert isinstance(opened, FixedCore)
     assert 0 < opened.v_limit <= opened.u_limit <= 2**30, "the kernels add two states in 32 bits"
@@ -43,7 +43,7 @@ def test_the_chip_has_24_bits_of_state_and_12_of_decay() -> None:
     assert (opened.i_decay, opened.v_decay) == ((1, 4096), (0, 4095))
 
 
-def test_what_fits_on_the_chip() -> None:
+def test_networks_with_too_many_neurons_or_synapses_are_refused() -> None:
     assert loihi().refuse(demand(2312, 512, 512, 10)) is None
     full = loihi(cores=2, neurons_per_core=8)
     assert full.refuse(demand(100, 10, 6)) is None
@@ -53,28 +53,28 @@ def test_what_fits_on_the_chip() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("current_decay", 0.0), ("voltage_decay", 1.0)])
-def test_decays_that_the_chip_lacks(name: str, value: float) -> None:
+def test_decays_outside_the_chips_range_are_refused_but_accepted_by_the_simulated_core(name: str, value: float) -> None:
     words = loihi().refuse(demand(**{name: value}))
     assert words is not None
     assert words.startswith(f"model.{name}={value:g} is {round(4096 * value)}/4096; this core's go from ")
     assert core().refuse(demand(**{name: value})) is None
 
 
-def test_a_threshold_beyond_17_bits_is_for_floats_alone() -> None:
+def test_a_threshold_beyond_17_bits_is_accepted_only_by_floating_point_cores() -> None:
     words = "model.threshold=2048 is more than 131071/64, the core's largest"
     assert core().refuse(demand(threshold=2048)) == words
     assert core(arithmetic="float").refuse(demand(threshold=2048, current_decay=0.0)) is None
     assert core(arithmetic="float").open(0, torch.device("cpu")) == FloatCore()
 
 
-def test_everything_that_does_not_fit_is_told_at_once() -> None:
+def test_the_refusal_lists_every_reason_why_a_network_does_not_fit() -> None:
     words = loihi(cores=1, neurons_per_core=8).refuse(demand(current_decay=0.0, voltage_decay=1.0))
     assert words is not None
     for part in ("16 neurons", "model.current_decay=0 is 0/4096", "model.voltage_decay=1 is 4096/4096"):
         assert part in words
 
 
-def test_bounds() -> None:
+def test_invalid_state_bits_and_arithmetic_are_refused() -> None:
     with pytest.raises(BoundsError, match="state_bits=32"):
         loihi(state_bits=32)
     with pytest.raises(BoundsError, match="arithmetic='int8' is not one of fixed, float"):

@@ -1,6 +1,6 @@
-"""A D-Wave machine's problems are jobs: budgets hold, none is lost, none is paid for twice. Needs the extra `dwave`.
+"""Problems for D-Wave machines are jobs: budgets hold, none is lost or paid for twice. Needs the extra `dwave`.
 
-D-Wave's own client asks a stand-in for its service."""
+D-Wave's own client sends them to a stand-in for its service."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.specs import spec
 
 CPU = torch.device("cpu")
 TOKEN = "DEV-0123456789abcdef0123456789abcdef01234567"
-TURNS = {"fail": 4, "lose": 4, "mute": 3, "down": 3}  # a fault strikes every n-th time that it could
+TURNS = {"fail": 4, "lose": 4, "mute": 3, "down": 3}  # a fault occurs every n-th time that it could
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def rbm() -> RBM:
 
 
 def opened(folder: Path | None, wait: bool = True, **fields: Any) -> Any:
-    """The device, as a session of the run in the folder opens it."""
+    """Device as opened by a session of the run in the folder."""
     return spec("backend/dwave", "sampler", solver=NAME, **fields).open(0, CPU, Jobs(Journal(folder), wait))
 
 
@@ -70,7 +70,7 @@ def require_paid_once(service: Service, problems: int) -> None:
 
 
 def declare_lost(folder: Path, told: str) -> None:
-    """As the message says that a user may."""
+    """Delete the line with a lost job's id from the journal, as the message tells the user to."""
     job = re.search(r"this account knows no job (job-\d+) of D-Wave's .* delete the line", told)
     assert job, told
     lines = (folder / "jobs.jsonl").read_text().splitlines(keepends=True)
@@ -80,7 +80,7 @@ def declare_lost(folder: Path, told: str) -> None:
 
 
 def queue_one(service: Service, rbm: RBM, folder: Path) -> Any:
-    """A session whose problem is under way, done as soon as the service is asked again."""
+    """Device of a session with one queued problem, which is done at the next request to the service."""
     service.faults["delay"] = 1e9
     device = opened(folder, wait=False)
     with pytest.raises(Queued):
@@ -90,7 +90,9 @@ def queue_one(service: Service, rbm: RBM, folder: Path) -> Any:
     return device
 
 
-def test_a_later_session_fetches_what_an_earlier_one_sent(service: Service, rbm: RBM, tmp_path: Path) -> None:
+def test_a_later_session_fetches_the_answer_to_a_problem_of_an_earlier_one(
+    service: Service, rbm: RBM, tmp_path: Path
+) -> None:
     service.faults["delay"] = 1e9
     for _ in range(2):
         with pytest.raises(Queued, match=r"1 job queued at D-Wave's Advantage2_system1\.11: job-0"):
@@ -103,14 +105,14 @@ def test_a_later_session_fetches_what_an_earlier_one_sent(service: Service, rbm:
     assert first.cost["device_seconds"] == pytest.approx(15250e-6)
     require_paid_once(service, 1)
     with pytest.raises(Queued):
-        opened(tmp_path, wait=False).sample_rbm(rbm, 5, seed=2)  # the same problem, to be drawn anew
+        opened(tmp_path, wait=False).sample_rbm(rbm, 5, seed=2)  # the same problem, to be sampled with a new seed
     require_paid_once(service, 2)
 
 
-def test_what_the_service_fails_loses_or_does_not_confirm_is_sent_until_it_is_answered_once(
+def test_failed_lost_and_unconfirmed_problems_are_sent_until_each_is_answered_once(
     service: Service, rbm: RBM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A problem that the service has lost looks like another account's: it is sent again on the user's word alone."""
+    """A lost problem looks like one of another account, so it is sent again only if the user declares it lost."""
     device, turns, lost = opened(tmp_path), Counter[str](), 0
 
     def strikes(fault: str, about: str) -> bool:
@@ -148,14 +150,16 @@ def test_a_problem_that_failed_because_the_machine_was_offline_is_sent_again(
     device = queue_one(service, rbm, tmp_path)
     service.failure, service.jobs["job-0"]["fate"] = "Solver is offline", "fail"
     with pytest.raises(Queued):
-        device.sample_rbm(rbm, 5, seed=1)  # sent once more, and not yet asked for again
+        device.sample_rbm(rbm, 5, seed=1)  # the failure is recorded; the answer is still missing
     device.sample_rbm(rbm, 5, seed=1)
     assert len(service.jobs) == 2
     require_paid_once(service, 1)
     assert '"reason": "Solver is offline"' in (tmp_path / "jobs.jsonl").read_text()
 
 
-def test_another_account_ends_the_run_and_sends_nothing(service: Service, rbm: RBM, tmp_path: Path) -> None:
+def test_a_job_unknown_to_the_account_ends_the_run_and_is_not_sent_again(
+    service: Service, rbm: RBM, tmp_path: Path
+) -> None:
     device = queue_one(service, rbm, tmp_path)
     service.jobs["job-0"]["fate"] = "lose"
     with pytest.raises(UserError, match="this account knows no job job-0 of D-Wave's .*: is it the account that sent"):
@@ -172,7 +176,9 @@ REJECTIONS = {
 
 
 @pytest.mark.parametrize("words", REJECTIONS)
-def test_what_the_service_refuses_is_posted_once(service: Service, rbm: RBM, tmp_path: Path, words: str) -> None:
+def test_a_problem_that_the_service_refuses_is_posted_only_once(
+    service: Service, rbm: RBM, tmp_path: Path, words: str
+) -> None:
     service.rejection, device = REJECTIONS[words], opened(tmp_path)
     with pytest.raises(UserError, match=f"D-Wave refused what was asked: {words}"):
         device.sample_rbm(rbm, 5, seed=1)
@@ -182,7 +188,7 @@ def test_what_the_service_refuses_is_posted_once(service: Service, rbm: RBM, tmp
     require_paid_once(service, 1)
 
 
-def test_more_reads_than_the_machine_takes_are_refused_before_they_are_journalled(
+def test_more_reads_than_the_machine_accepts_are_refused_before_they_are_journalled(
     service: Service, rbm: RBM, tmp_path: Path
 ) -> None:
     service.properties["num_reads_range"] = [1, 4]
@@ -191,7 +197,9 @@ def test_more_reads_than_the_machine_takes_are_refused_before_they_are_journalle
     assert (service.posts, list(tmp_path.iterdir())) == (0, [])
 
 
-def test_the_default_solver_is_known_by_its_own_name(service: Service, rbm: RBM, tmp_path: Path) -> None:
+def test_the_default_solver_is_identified_by_its_real_name_and_shares_its_jobs(
+    service: Service, rbm: RBM, tmp_path: Path
+) -> None:
     jobs = Jobs(Journal(tmp_path))
     device = spec("backend/dwave", "sampler", solver="default").open(0, CPU, jobs)
     assert (device.name, device.irreproducible) == (f"D-Wave's {NAME}", f"D-Wave's {NAME} takes no seed")
@@ -201,7 +209,7 @@ def test_the_default_solver_is_known_by_its_own_name(service: Service, rbm: RBM,
     require_paid_once(service, 1)
 
 
-def test_what_could_be_a_credential_is_struck_out_of_every_message(
+def test_possible_tokens_and_the_proxy_are_removed_from_an_error_message(
     service: Service, rbm: RBM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other, proxy = "ABC-fedcba9876543210fedcba", "http://me:pass@proxy.local:3128"
@@ -216,7 +224,9 @@ def test_what_could_be_a_credential_is_struck_out_of_every_message(
         device.sample_rbm(rbm, 5, seed=1)
 
 
-def test_a_budget_refuses_before_anything_is_sent(service: Service, rbm: RBM, tmp_path: Path) -> None:
+def test_problems_that_would_exceed_a_budget_are_refused_before_anything_is_sent(
+    service: Service, rbm: RBM, tmp_path: Path
+) -> None:
     with pytest.raises(UserError, match="max_shots=4 does not suffice: 0 shots are spent, and 1 more job takes 5"):
         opened(tmp_path, max_shots=4).sample_rbm(rbm, 5, seed=1)
     with pytest.raises(UserError, match=r"max_seconds=0\.01 does not suffice: 0 seconds are spent"):
@@ -229,23 +239,23 @@ def test_a_budget_refuses_before_anything_is_sent(service: Service, rbm: RBM, tm
     require_paid_once(service, 1)
 
 
-def test_a_machine_whose_time_cannot_be_modelled_is_used_without_a_limit_of_it(service: Service, rbm: RBM) -> None:
+def test_a_machine_without_a_timing_model_can_be_used_but_not_with_max_seconds(service: Service, rbm: RBM) -> None:
     for timing in ({"version": "2.0.0"}, None):
         service.properties["problem_timing_data"] = timing
         if timing is None:
             del service.properties["problem_timing_data"]
         with pytest.raises(UserError, match=r"max_seconds=1 cannot be held: .* Set backend\.sampler\.max_shots"):
             opened(None, max_seconds=1.0)
-        assert "device_seconds" in opened(None).sample_rbm(rbm, 5, seed=1).cost  # measured, where nothing is modelled
+        assert "device_seconds" in opened(None).sample_rbm(rbm, 5, seed=1).cost  # measured, though not modelled
 
 
-def test_the_mock_costs_nothing_and_knows_no_budget() -> None:
+def test_max_shots_is_refused_for_the_mock_because_it_costs_nothing() -> None:
     with pytest.raises(BoundsError, match="max_shots is for machines; solver=mock costs nothing"):
         spec("backend/dwave", "sampler", max_shots=5)
 
 
 class Crash(BaseException):
-    """Stands for SIGKILL: nobody catches it."""
+    """Stand-in for SIGKILL, which no code catches."""
 
 
 def test_a_kill_between_any_two_steps_loses_nothing_and_pays_nothing_twice(
@@ -290,7 +300,7 @@ def test_a_kill_between_any_two_steps_loses_nothing_and_pays_nothing_twice(
     require_paid_once(service, at)
 
 
-def test_a_run_ends_once_its_problem_is_queued_and_poll_goes_on(
+def test_a_run_that_does_not_wait_ends_with_its_problem_queued_and_poll_completes_it(
     service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def ran(outputs: str, *options: str) -> int:

@@ -1,4 +1,4 @@
-"""The emulated Dynex device: it stops where the real one did, and hands back its best read alone."""
+"""Tests of the emulated Dynex device: it stops at the energy of the real one, and returns only its best read."""
 
 from typing import Any
 
@@ -25,8 +25,8 @@ def machine(visible: int, hidden: int, seed: int = 1, scale: float = 1.0) -> RBM
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_on_untrained_weights_it_stops_near_46_percent_of_the_optimum(seed: int) -> None:
-    """The tutorial prints -3.0914; simulated annealing finds -6.3 to -6.7."""
+def test_the_best_read_on_untrained_weights_has_about_46_percent_of_the_optimal_energy(seed: int) -> None:
+    """The tutorial prints an energy of -3.0914; simulated annealing reaches -6.3 to -6.7."""
     W = 0.001 * torch.randn(784, 300, generator=torch.Generator().manual_seed(seed))
     rbm = RBM(W, torch.zeros(784), torch.zeros(300))
     cold = (
@@ -40,7 +40,7 @@ def test_on_untrained_weights_it_stops_near_46_percent_of_the_optimum(seed: int)
     assert 0.38 < float(energy(rbm, reads.v, reads.h).min()) / best < 0.54
 
 
-def test_one_job_has_one_answer_the_best_of_its_reads() -> None:
+def test_a_job_returns_only_the_best_of_its_reads() -> None:
     rbm, device = machine(60, 40, scale=0.1), dynex().open(0, CPU)
     many, few = device.sample_rbm(rbm, 200, seed=1), device.sample_rbm(rbm, 2, seed=1)
     assert len(torch.cat([many.v, many.h], 1).unique(dim=0)) == 1
@@ -58,7 +58,7 @@ def test_clones_are_further_reads() -> None:
     assert eight.cost["reads"] == 80
 
 
-def test_given_states_are_jobs_of_their_own_that_go_on_from_there() -> None:
+def test_each_initial_state_is_a_separate_job_that_starts_from_it() -> None:
     rbm = machine(60, 40, scale=0.3)
     h = (torch.rand(30, 40, generator=torch.Generator().manual_seed(2)) < 0.5).float()
     reads = dynex(annealing_time=1, minimum_stepsize=0.001).open(0, CPU).sample_rbm(rbm, 30, seed=1, initial_hidden=h)
@@ -76,7 +76,7 @@ def test_a_read_that_is_not_cut_short_ends_in_a_local_minimum() -> None:
     assert torch.equal(x, (problem.bias + x @ problem.coupling > 0).float())
 
 
-def test_longer_is_lower() -> None:
+def test_longer_annealing_reaches_lower_energies() -> None:
     rbm = machine(100, 60, scale=0.1)
     lowest = [
         float(energy(rbm, *dynex(annealing_time=n).open(0, CPU).sample_rbm(rbm, 20, seed=1)[:2])[0])
@@ -85,7 +85,7 @@ def test_longer_is_lower() -> None:
     assert lowest == sorted(lowest, reverse=True)
 
 
-def test_coefficients_are_rounded_and_kept_below_the_largest() -> None:
+def test_coefficients_are_rounded_and_scaled_down_to_the_largest_allowed() -> None:
     problem = Units(torch.tensor([[0.0, 0.123456789], [0.123456789, 0.0]]), torch.tensor([1.26, -0.04]))
     coarse = quantized(dynex(precision=0.1), problem)
     torch.testing.assert_close(coarse.coupling[0, 1], torch.tensor(0.1))
@@ -106,7 +106,7 @@ def test_weights_below_the_precision_are_lost() -> None:
     assert not lost.v.any()
 
 
-def test_no_problem_is_too_big() -> None:
+def test_a_problem_of_1900_units_is_accepted() -> None:
     reads = dynex().open(0, CPU).sample_rbm(machine(1500, 400, scale=0.01), 2, seed=1)
     assert reads.v.shape == (2, 1500)
 
@@ -134,7 +134,7 @@ def test_a_call_may_set_the_devices_parameters() -> None:
         ({"largest": 0}, "largest=0 is not above 0"),
     ],
 )
-def test_a_bad_value_is_refused_with_its_sentence(bad: dict, sentence: str) -> None:
+def test_an_invalid_value_is_refused_with_a_specific_message(bad: dict, sentence: str) -> None:
     with pytest.raises(BoundsError) as refusal:
         dynex(**bad)
     assert sentence in str(refusal.value)

@@ -1,4 +1,4 @@
-"""Block Gibbs against all states of small models, and against dimod's own contract."""
+"""Tests of block Gibbs sampling, against all states of small models and dimod's own tests."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ def gibbs(**changes: Any) -> Any:
 
 
 def boltzmann(rbm: RBM, beta: float) -> dict[tuple[int, ...], float]:
-    """p(v, h) by summing over every state, in float64."""
+    """Probabilities p(v, h) by summation over every state, in float64."""
     W, a, b = (part.double().numpy() for part in rbm)
     weight = {}
     for state in product((0, 1), repeat=len(a) + len(b)):
@@ -57,7 +57,7 @@ def test_reads_follow_the_boltzmann_distribution_over_all_states(beta: float):
     assert chi_square < freedom + 5 * (2 * freedom) ** 0.5
 
 
-def test_one_step_from_given_hidden_states_is_the_visible_conditional():
+def test_one_step_from_given_hidden_states_samples_the_visible_conditional():
     rbm, n = small(), 50_000
     h = torch.tensor([1.0, 0.0, 1.0]).repeat(n, 1)
     reads = gibbs(steps=1).sample_rbm(rbm, n, seed=3, initial_hidden=h)
@@ -66,14 +66,14 @@ def test_one_step_from_given_hidden_states_is_the_visible_conditional():
     assert (reads.v.mean(0) - expected).abs().max() < 5 * 0.5 / n**0.5
 
 
-def test_more_steps_forget_where_the_chains_began():
+def test_after_many_steps_reads_no_longer_depend_on_the_initial_hidden_states():
     n = 50_000
     reads = gibbs(steps=60).sample_rbm(small(), n, seed=4, initial_hidden=torch.ones(n, 3))
     found, exact = frequencies(reads.v, reads.h), boltzmann(small(), 1.0)
     assert sum(abs(found.get(state, 0.0) - p) for state, p in exact.items()) / 2 < 0.02
 
 
-def test_a_call_is_a_function_of_its_seed_whatever_the_threads():
+def test_reads_depend_on_the_seed_but_not_on_the_number_of_threads():
     device, before, seen = gibbs(sweeps=5), numba.get_num_threads(), []
     try:
         for threads in {1, min(2, numba.config.NUMBA_NUM_THREADS)}:
@@ -85,7 +85,7 @@ def test_a_call_is_a_function_of_its_seed_whatever_the_threads():
     assert not torch.equal(device.sample_rbm(small(), 500, seed=7).v, seen[0].v)
 
 
-def test_it_keeps_dimods_contract():
+def test_the_sampler_fulfils_dimods_api_and_returns_correct_energies():
     device = gibbs(sweeps=10)
     dimod.testing.assert_sampler_api(device)
     for bqm in (
@@ -97,10 +97,10 @@ def test_it_keeps_dimods_contract():
 
 @dimod.testing.load_sampler_bqm_tests(gibbs(sweeps=2))
 class TestDimod(unittest.TestCase):
-    """dimod's own tests of a sampler, over every kind of model it has."""
+    """Tests of a sampler by dimod itself, over every kind of model that dimod has."""
 
 
-def test_any_models_states_follow_its_own_distribution():
+def test_states_of_a_general_model_follow_its_boltzmann_distribution():
     bqm = dimod.BinaryQuadraticModel(
         {0: 0.3, 1: -0.8, 2: 0.2, 3: 0.0}, {(0, 1): 1.0, (1, 2): -1.2, (0, 2): 0.7, (2, 3): 0.9}, 0.0, "SPIN"
     )
@@ -130,12 +130,12 @@ def test_two_layers_take_two_colours_and_a_clique_as_many_as_it_has_units():
         ({"beta": float("nan")}, "beta=nan is not above 0"),
     ],
 )
-def test_a_bad_value_is_refused_with_its_sentence(bad: dict, sentence: str):
+def test_an_invalid_value_is_refused_with_a_specific_message(bad: dict, sentence: str):
     with pytest.raises(BoundsError, match=sentence.replace(".", r"\.")):
         gibbs(**bad)
 
 
-def test_no_reads_at_all_are_refused():
+def test_zero_reads_and_a_wrong_number_of_initial_states_are_refused():
     device = gibbs()
     with pytest.raises(ValueError, match="num_reads=0 is not at least 1"):
         device.sample(dimod.BinaryQuadraticModel("SPIN"), num_reads=0)
@@ -145,7 +145,7 @@ def test_no_reads_at_all_are_refused():
         device.sample_rbm(small(), 5, seed=1, initial_hidden=torch.zeros(2, 3))
 
 
-def test_specs_are_light():
+def test_importing_specs_loads_no_heavy_packages():
     code = (
         "import sys; import neurobench.models.qrbm.spec, neurobench.devices.sampler.specs;"
         "print([m for m in ('torch', 'dimod', 'numba', 'numpy', 'sklearn', 'matplotlib') if m in sys.modules])"

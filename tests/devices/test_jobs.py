@@ -1,4 +1,4 @@
-"""Jobs at a device that answers later: none is lost and none is paid for twice, wherever a run is killed."""
+"""Jobs at a device that answers later: none is lost or paid for twice, wherever a run is killed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Direct:
-    """The stand-in without a network between."""
+    """Queue that calls the stand-in directly, without a network."""
 
     def __init__(self, device: Device):
         self.device = device
@@ -52,7 +52,7 @@ class Direct:
 
 
 def ask(folder: Path | None, queue: Any, limits: Limits = NO_LIMITS, wait: bool = True) -> list[np.ndarray]:
-    """A session of a run: whatever was kept is in the folder."""
+    """Answers from one session of a run; the folder contains what earlier sessions stored."""
     sampling = QueuedSampling("loopback", queue, Jobs(Journal(folder), wait), limits, lambda program: SHOT)
     return sampling.run(one_qubit(), PARTS, SHOTS, seed=7)
 
@@ -70,11 +70,11 @@ def require_paid_once(device: Device) -> None:
 
 
 class Crash(BaseException):
-    """Stands for SIGKILL: nobody catches it."""
+    """Stand-in for SIGKILL, which no code catches."""
 
 
 def crashing(monkeypatch: pytest.MonkeyPatch, at: int) -> Callable[[], int]:
-    """Crash at the `at`-th boundary between a step and the next; returns how many there were."""
+    """Crash at the `at`-th boundary between two steps. Returns a function that counts the boundaries so far."""
     boundaries = 0
 
     def boundary() -> None:
@@ -119,8 +119,8 @@ def test_a_kill_between_any_two_steps_loses_nothing_and_pays_nothing_twice(
         assert device.bill()["taken"] == len(PARTS)
 
 
-def test_a_line_cut_by_a_kill_did_not_take_effect(tmp_path: Path) -> None:
-    """The last line is the note of the last job's id: the device has the job, and is asked for it."""
+def test_a_journal_line_truncated_by_a_kill_is_ignored_and_written_again(tmp_path: Path) -> None:
+    """The last line records the last job's id: the device has the job, and is asked for it."""
     device = Device({})
     require_right(ask(tmp_path, Direct(device)))
     whole = (tmp_path / "jobs.jsonl").read_bytes()
@@ -134,7 +134,7 @@ def test_a_line_cut_by_a_kill_did_not_take_effect(tmp_path: Path) -> None:
     require_paid_once(device)
 
 
-def test_a_journal_that_says_what_none_says_is_refused(tmp_path: Path) -> None:
+def test_a_journal_with_a_line_that_no_run_writes_is_refused(tmp_path: Path) -> None:
     for line in ("{}", '{"event": "intent", "key": 1}', "nonsense", '{"event": "job", "key": "k", "id": 3}'):
         (tmp_path / "jobs.jsonl").write_text(f"{line}\n")
         with pytest.raises(Damaged, match="line 1 that no run writes. It no longer says which jobs are paid for"):
@@ -149,18 +149,20 @@ def server(request: pytest.FixtureRequest) -> Iterator[Any]:
     made.shutdown()
 
 
+SEEDS = sorted({*range(13)} - {2, 5})  # with 2 and 5 a job fails three times, or six requests are refused: the run ends
 FAULTS = {"fail": 0.2, "lose": 0.1, "mute": 0.3, "repeat": 0.3, "down": 0.2, "delay": 0.02}
 
 
-# Seed 0 fails one job three times, which is giving up.
-@pytest.mark.parametrize("server", [{**FAULTS, "seed": seed} for seed in range(1, 12)], indirect=True)
-def test_a_device_that_delays_fails_loses_and_repeats_answers(server: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", [{**FAULTS, "seed": seed} for seed in SEEDS], indirect=True)
+def test_a_device_with_delays_failures_and_repeated_answers_answers_each_job_once(server: Any, tmp_path: Path) -> None:
     device = server.RequestHandlerClass.device
-    require_right(ask(tmp_path, LoopbackQueue(server.server_address[1])))
+    folder = tmp_path / "run"  # its name is part of the tags by which the server draws its faults
+    folder.mkdir()
+    require_right(ask(folder, LoopbackQueue(server.server_address[1])))
     require_paid_once(device)
 
 
-def test_without_waiting_a_later_session_fetches_what_the_first_sent(tmp_path: Path) -> None:
+def test_without_waiting_a_later_session_fetches_the_answers_to_jobs_of_the_first(tmp_path: Path) -> None:
     device = Device({"delay": 1e9})
     for _ in range(2):
         with pytest.raises(Queued, match=r"3 jobs queued at loopback: job-0, job-1, job-2"):
@@ -171,10 +173,10 @@ def test_without_waiting_a_later_session_fetches_what_the_first_sent(tmp_path: P
     require_right(ask(tmp_path, Direct(device), wait=False))
     require_paid_once(device)
     assert Journal(tmp_path).waiting() == []
-    require_right(ask(tmp_path, None))  # all that is asked again is known
+    require_right(ask(tmp_path, None))  # the journal has every answer
 
 
-def test_a_limit_refuses_before_anything_is_sent(tmp_path: Path) -> None:
+def test_jobs_that_would_exceed_a_limit_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
     device, needed = Device({}), 3 * 4 * SHOTS
     for limits, name in ((Limits(needed - 1, None), "max_shots"), (Limits(None, needed * SHOT * 0.99), "max_seconds")):
         with pytest.raises(UserError, match=f"loopback: {name}=.* 0 are? spent|{name}=.* does not suffice"):
@@ -185,13 +187,13 @@ def test_a_limit_refuses_before_anything_is_sent(tmp_path: Path) -> None:
     require_right(ask(tmp_path, Direct(device), Limits(1, None)))  # nothing is left to be sent
 
 
-def test_a_job_that_fails_again_and_again_ends_the_run_with_the_devices_word(tmp_path: Path) -> None:
+def test_a_job_that_fails_three_times_ends_the_run_with_the_devices_reason(tmp_path: Path) -> None:
     device = Device({"fail": 1.0})
     with pytest.raises(UserError, match="loopback gave up a job 3 times, at last job-6: failed"):
         ask(tmp_path, Direct(device))
 
 
-def test_a_device_out_of_reach_loses_nothing(tmp_path: Path) -> None:
+def test_no_job_is_lost_if_the_device_cannot_be_reached(tmp_path: Path) -> None:
     class Dead:
         def submit(self, *_: Any) -> str:
             raise Unreachable("no route")
@@ -205,7 +207,7 @@ def test_a_device_out_of_reach_loses_nothing(tmp_path: Path) -> None:
     require_paid_once(device)
 
 
-def test_a_wrong_answer_is_not_kept(tmp_path: Path) -> None:
+def test_an_invalid_answer_is_refused_and_not_stored(tmp_path: Path) -> None:
     class Liar(Direct):
         def collect(self, job: str) -> np.ndarray:
             return np.full((4, 2), math.nan)
@@ -217,7 +219,7 @@ def test_a_wrong_answer_is_not_kept(tmp_path: Path) -> None:
     require_paid_once(device)
 
 
-def test_what_is_asked_differently_is_another_job() -> None:
+def test_requests_that_differ_in_angles_shots_or_seed_have_different_job_keys() -> None:
     sampling = QueuedSampling("loopback", Direct(Device({})), Jobs(Journal(None)), NO_LIMITS, lambda program: SHOT)
     asked = [(part, shots, draw) for part in PARTS for shots in (1, 2) for draw in ((1, 0), (2, 0))]
     keys = {sampling._request(one_qubit(), *each).key for each in asked}

@@ -1,4 +1,4 @@
-"""Promises of the linear model of the analog matrix multiplier, and of every device that is one."""
+"""Tests of the linear model of the analog matrix multiplier, and of every shipped multiplier."""
 
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,12 @@ def case(name: str) -> tuple[Tensor, Tensor, int, float]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_answers_the_reference_vectors_exactly(name: str) -> None:
+def test_the_linear_model_reproduces_the_reference_vectors_exactly(name: str) -> None:
     x, w, sends, gain = case(name)
     assert np.array_equal(quiet(gain).matmul(x, w, sends, 0).y.numpy(), VECTORS[f"{name}_y"])
 
 
-def test_which_inputs_and_weights_are_legal_is_that_of_the_reference() -> None:
+def test_accepted_inputs_and_weights_are_those_of_the_reference() -> None:
     one = torch.ones(1, 1)
     for value, legal in zip(VECTORS["accept_x"], VECTORS["accept_x_ok"], strict=True):
         assert accepted(torch.full((1, 1), float(value)), one) == legal, f"x={value}"
@@ -55,15 +55,15 @@ def accepted(x: Tensor, w: Tensor) -> bool:
     return True
 
 
-def test_halves_go_away_from_zero_on_the_chip() -> None:
+def test_operands_rounded_half_away_from_zero_reproduce_the_reference_vectors() -> None:
     x, w, sends, gain = case("round")
     y = quiet(gain).matmul(half_away(x), half_away(w), sends, 0).y
     assert np.array_equal(y.numpy(), VECTORS["round_y_half_away"])
     assert (VECTORS["round_y_half_away"] != VECTORS["round_y"]).sum() == 30
 
 
-def test_noise_enters_once_a_chunk_and_is_not_scaled_by_num_sends() -> None:
-    """Two chunks: variance 2 (sigma^2 + 1/12), the twelfth from the floor, which also costs half an LSB each."""
+def test_noise_is_added_once_per_chunk_and_not_scaled_by_num_sends() -> None:
+    """Two chunks: variance 2 (sigma^2 + 1/12), of which 1/12 is from the floor; it also costs half an LSB per chunk."""
     device = linear(gain=0.001, noise_std=3.0)
     for inputs, chunks in ((128, 1), (129, 2), (300, 3)):
         for sends in (1, 50):
@@ -91,7 +91,7 @@ def mac(request: pytest.FixtureRequest) -> Any:
 
 
 class TestEveryDevice:
-    def test_it_answers_whole_numbers_of_8_bits_and_says_what_they_cost(self, mac: Any) -> None:
+    def test_answers_are_8_bit_integers_and_report_their_cost(self, mac: Any) -> None:
         x = 31 * torch.rand(20, 300, generator=torch.Generator().manual_seed(0))
         w = 63 - 126 * torch.rand(300, 700, generator=torch.Generator().manual_seed(1))
         y, cost = mac.matmul(x, w, 9, 0)
@@ -105,13 +105,13 @@ class TestEveryDevice:
         assert one.y.shape == (700,)
         assert one.cost == {"vectors": 1, "sends": 9}
 
-    def test_the_same_seed_gives_the_same_answer_whatever_was_asked_before(self, mac: Any) -> None:
+    def test_the_same_seed_gives_the_same_answer_after_other_calls(self, mac: Any) -> None:
         x, w = torch.full((5, 4), 3.0), torch.full((4, 6), 7.0)
         first = mac.matmul(x, w, 2, 11).y
         mac.matmul(torch.ones(7, 200), torch.ones(200, 300), 1, 5)
         assert torch.equal(mac.matmul(x, w, 2, 11).y, first)
 
-    def test_its_host_model_is_close_to_it_and_says_the_same_gain(self, mac: Any) -> None:
+    def test_the_host_model_has_the_gain_and_noise_of_the_device_and_a_similar_mean(self, mac: Any) -> None:
         """Over 200 columns and 400 repeats the chip's fixed pattern averages out."""
         host = mac.host()
         assert (host.gain, host.noise_std) == (mac.gain, mac.noise_std)
@@ -135,7 +135,7 @@ class TestEveryDevice:
             (torch.ones(1, 1), torch.ones(1, 1), 1.5, "num_sends=1.5 is not an integer"),
         ],
     )
-    def test_what_it_cannot_hold_gets_its_sentence(
+    def test_invalid_operands_are_refused_with_a_specific_message(
         self, mac: Any, x: Tensor, w: Tensor, sends: Any, sentence: str
     ) -> None:
         with pytest.raises(ValueError, match=sentence):

@@ -1,4 +1,4 @@
-"""Promises of the emulated BrainScaleS-2 chip and of its calibration."""
+"""Tests of the emulated BrainScaleS-2 chip and of its calibration."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def linear(**changes: Any) -> Any:
     return spec("backend/sim", "mac", **changes).open(0, CPU)
 
 
-def test_chip_seed_alone_is_the_identity() -> None:
+def test_pattern_and_calibration_depend_on_the_chip_seed_alone() -> None:
     same = [chip(3, run) for run in (0, 99)]
     torch.manual_seed(5)
     same[0].matmul(torch.ones(3, 4), torch.ones(4, 5), 1, 0)
@@ -37,7 +37,7 @@ def test_chip_seed_alone_is_the_identity() -> None:
     assert not torch.equal(chip(4).pattern.gain, same[0].pattern.gain)
 
 
-def test_a_sample_is_answered_alike_alone_and_in_a_batch_but_for_its_noise() -> None:
+def test_without_noise_a_sample_gets_the_same_answer_alone_and_in_a_batch() -> None:
     device = chip(noise_std=0.0)
     x = 31 * torch.rand(6, 200, generator=torch.Generator().manual_seed(1))
     w = 20 * torch.rand(200, 30, generator=torch.Generator().manual_seed(2))
@@ -45,16 +45,16 @@ def test_a_sample_is_answered_alike_alone_and_in_a_batch_but_for_its_noise() -> 
     assert torch.equal(torch.stack([device.matmul(row, w, 1, 0).y for row in x]), whole)
 
 
-def test_without_faults_it_is_the_linear_model_of_its_gain() -> None:
-    """Inputs and weights are whole, so that the two ways to round agree."""
+def test_a_chip_without_mismatch_and_noise_equals_the_linear_model_of_its_gain() -> None:
+    """Inputs and weights are integers, so that the two ways of rounding agree."""
     x = torch.randint(0, 32, (50, 300), generator=torch.Generator().manual_seed(1)).float()
     w = torch.randint(-20, 21, (300, 300), generator=torch.Generator().manual_seed(2)).float()
-    # the gain is no dyadic number: products within 1e-4 of a whole number may fall to either side
+    # the gain is not a dyadic number: products within 1e-4 of an integer may fall to either side
     y, modelled = (device.matmul(x, w, 1, 0).y for device in (chip(**IDEAL), linear(noise_std=0.0)))
     assert (y != modelled).float().mean() < 1e-3
 
 
-def test_it_rounds_halves_away_from_zero_and_refuses_minus_a_half() -> None:
+def test_the_chip_rounds_halves_away_from_zero_and_refuses_minus_a_half() -> None:
     device = chip(**IDEAL, gain=0.004)  # sent 260 times: 1.04 LSB a unit
     x, w = torch.tensor([[0.5, 2.5]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     assert device.matmul(x, w, 260, 0).y.tolist() == [[1.0, 3.0]]
@@ -62,8 +62,8 @@ def test_it_rounds_halves_away_from_zero_and_refuses_minus_a_half() -> None:
         device.matmul(torch.tensor([[-0.5]]), torch.ones(1, 1), 1, 0)
 
 
-def test_where_a_matrix_lies_chunks_alternate_between_arrays_and_run_on_over_column_blocks() -> None:
-    """One input of weight 1 at a time shows the gain of the synapse that it meets. Three chunks, so that the second
+def test_chunks_of_rows_alternate_between_arrays_without_a_restart_at_column_blocks() -> None:
+    """One nonzero input and weight at a time shows the gain of the synapse they use. Three chunks, so that the second
     block of columns begins on the other array."""
     device = chip(noise_std=0.0, column_offset=0.0)
     sends, inputs, outputs = 7000, 300, 260
@@ -78,7 +78,7 @@ def test_where_a_matrix_lies_chunks_alternate_between_arrays_and_run_on_over_col
         assert device.matmul(x, 3 * w, sends, 0).y[0, column] == (3 * sends * gain).floor(), (row, column)
 
 
-def test_rails_hold_before_the_read_out_saturates() -> None:
+def test_outputs_are_limited_by_the_rails_before_the_read_out_saturates() -> None:
     device = chip(noise_std=0.0)
     x, w = torch.full((1, 128), 31.0), torch.full((128, 256), 63.0)
     top, bottom = device.matmul(x, w, 1, 0).y[0], device.matmul(x, -w, 1, 0).y[0]
@@ -88,7 +88,7 @@ def test_rails_hold_before_the_read_out_saturates() -> None:
     assert 123 < top.mean() < 126
 
 
-def test_an_input_offset_acts_on_inputs_that_are_not_zero() -> None:
+def test_an_input_offset_acts_only_on_nonzero_inputs() -> None:
     device = chip(**IDEAL, x_offset=2.0, gain=0.004)  # sent 260 times: 1.04 LSB a unit
     y = device.matmul(torch.tensor([[0.0], [1.0], [5.0]]), torch.ones(1, 1), 260, 0).y
     assert y.flatten().tolist() == [0, 3, 7]
@@ -109,7 +109,7 @@ def test_mismatch_scales_spreads_and_offset_but_not_noise_and_rails() -> None:
     assert chip(mismatch=2.0).noise_std == pytest.approx(2.0, rel=0.02)
 
 
-def test_spreads_of_many_synapses_are_those_asked_for() -> None:
+def test_gain_spreads_over_many_synapses_are_those_configured() -> None:
     gain = torch.cat([chip(seed).pattern.gain for seed in range(4)]) / 0.0034
     columns, rows = gain.mean(1), gain.mean(2)
     assert columns.std(1).mean().item() == pytest.approx(0.04, rel=0.1)
@@ -130,12 +130,12 @@ def test_fit_finds_gain_noise_and_column_spread_of_the_chip(seed: int) -> None:
 
 
 def test_fit_sees_an_input_offset_as_gain() -> None:
-    """16 acts as 17.75."""
+    """An input of 16 acts as 17.75."""
     assert chip(x_offset=1.75).gain == pytest.approx(chip().gain * 17.75 / 16, rel=0.005)
 
 
-def test_compat_has_the_bias_of_the_routine_it_repeats() -> None:
-    """On the linear model with gain 0.0034 and noise 2: 1.5 % too much gain, the noise of two chunks and floors."""
+def test_compat_has_the_bias_of_the_reference_routine() -> None:
+    """On the linear model with gain 0.0034 and noise 2: a gain 1.5 % too large, the noise of two chunks and floors."""
     estimates = [calibration.compat(linear(), seed, CPU) for seed in range(10)]
     gain, noise = (float(np.mean([getattr(one, name) for one in estimates])) for name in ("gain", "noise_std"))
     assert gain / 0.0034 == pytest.approx(1.015, abs=0.007)
@@ -164,7 +164,7 @@ def test_fit_gives_the_reference_values() -> None:
     assert np.allclose(found.o.numpy(), VECTORS["fit_col_offset"], rtol=1e-6, atol=1e-6)
 
 
-def test_the_figures_of_the_demos_lie_between_the_typical_and_the_anchored_chip() -> None:
+def test_the_column_spread_of_the_demos_lies_between_the_anchored_and_the_typical_chip() -> None:
     """One row of x = 12, w = 21 sent 100 times: the demos show an sd of 3.1 LSB over 256 columns."""
     spread = {}
     for name, fields in {
@@ -189,7 +189,7 @@ def test_the_figures_of_the_demos_lie_between_the_typical_and_the_anchored_chip(
         ("calibration", "best", "calibration='best' is not one of fit, compat"),
     ],
 )
-def test_a_bad_value_gets_its_sentence(field: str, value: Any, sentence: str) -> None:
+def test_an_invalid_value_is_refused_with_a_specific_message(field: str, value: Any, sentence: str) -> None:
     with pytest.raises(BoundsError) as caught:
         spec("backend/mock", "mac", **{field: value})
     assert sentence in str(caught.value)

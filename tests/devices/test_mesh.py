@@ -1,4 +1,4 @@
-"""Promises of the architecture model: every spike is paid for once a core that it reaches, and the way there."""
+"""Tests of the architecture model: every spike costs a message to each core that it reaches, and the hops to it."""
 
 import itertools
 from dataclasses import replace
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from neurobench.devices.core.mesh import LOIHI, Activity, Event, Mesh, mesh_cost, placed
 
-# Figures that no two sums share: a decimal place each.
+# Each event has its own decimal place, so that no two sums coincide.
 SMALL = replace(
     LOIHI, columns=3, rows=2, cores_of_tile=2, neurons_of_core=2, access=Event(1e-9, 0.0), update=Event(1e-6, 0.0),
     spike=Event(1e-3, 0.0), message_out=Event(1.0, 0.0), message_in=Event(0.0, 0.0), synapse=Event(1e3, 0.0),
@@ -17,13 +17,13 @@ SMALL = replace(
 )  # fmt: skip
 
 
-def test_a_layer_has_cores_of_its_own_and_a_network_that_does_not_fit_is_told() -> None:
+def test_layers_are_placed_on_separate_cores_and_a_network_that_does_not_fit_is_refused() -> None:
     assert [each.tolist() for each in placed(SMALL, (3, 2, 1))] == [[0, 0, 1], [2, 2], [3]]
     with pytest.raises(ValueError, match="layers of 20, 5 take 13 cores; the chip has 12"):
         placed(SMALL, (20, 5))
 
 
-def test_one_spike_by_hand() -> None:
+def test_the_cost_of_one_spike_matches_a_hand_computation() -> None:
     """Inputs on cores 0 and 1 (tile 0, column 0, row 0); layer 1 on cores 2 to 4: tiles 1 (column 0, row 1) and 2
     (column 1, row 0). Input 2 meets three weights that are not 0, two of them on one core."""
     weights = torch.zeros(3, 5)
@@ -37,7 +37,7 @@ def test_one_spike_by_hand() -> None:
     assert cost.joules == pytest.approx(2 + 1e6 + 1e9 + 3e3 + 10e-9 + 3e-6, rel=1e-15)
 
 
-def test_sums_are_those_of_going_through_every_spike_and_synapse() -> None:
+def test_costs_equal_those_of_a_loop_over_every_spike_and_synapse() -> None:
     draw = torch.Generator().manual_seed(3)
     widths, n, steps = (7, 6, 3), 2, 5
     weights = [
@@ -56,7 +56,7 @@ def test_sums_are_those_of_going_through_every_spike_and_synapse() -> None:
 
 
 def plainly(mesh: Mesh, weights: list[Tensor], spikes: list[Tensor], updates: list[Tensor]) -> tuple[float, float, int]:
-    """The same by loops over samples, steps, neurons and cores."""
+    """Joules, seconds and number of messages, by loops over samples, steps, neurons and cores."""
     cores, tile = placed(mesh, [each.shape[2] for each in spikes]), mesh.cores_of_tile
     used = {int(core) // tile for layer in cores for core in layer}
     joules, seconds, messages = 0.0, 0.0, 0

@@ -1,4 +1,4 @@
-"""Qiskit's simulators and snapshots count our circuits: against our state vectors, and Aer's own noise models."""
+"""Qiskit's simulators and snapshots as devices, against this package's state vectors and Aer's own noise models."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def device(**fields: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", ["statevector", "aer"])
-def test_what_is_counted_is_what_our_state_vectors_say(name: str) -> None:
+def test_counts_agree_with_the_statevector_device_and_are_repeated_for_a_seed(name: str) -> None:
     made, program = device(device=name, job=3), random_program(3, 18, seed=4)
     angles = random_angles(program, 7, seed=5)
     answer = made.counts(program, angles, 4000, seed=1)
@@ -71,7 +71,7 @@ def test_leading_axes_and_shared_angles_broadcast() -> None:
     assert rows[5].tolist() == [2.0, 3.0, 1.0]
 
 
-def test_it_only_counts() -> None:
+def test_the_device_refuses_exact_expectations() -> None:
     made, program = device(), random_program(2, 6, seed=1)
     assert made.exact is False
     with pytest.raises(ProgramError, match="no exact expectations"):
@@ -82,7 +82,7 @@ def test_it_only_counts() -> None:
     assert spec("backend/qiskit", "circuit").refuse(Demand(qubits=2, settings={"exact_for": None})) is None
 
 
-def test_noise_of_the_qubits_in_use_is_that_of_the_whole_chip() -> None:
+def test_simulating_only_the_used_qubits_gives_the_noise_of_the_whole_chip() -> None:
     backend, wanted = snapshot("FakeManilaV2"), spec("backend/qiskit", "circuit", device="FakeManilaV2", layout=[3, 2])
     program = random_program(2, 12, seed=3)
     whole = on_chip(program, backend, wanted)
@@ -115,7 +115,7 @@ def test_noise_of_the_qubits_in_use_is_that_of_the_whole_chip() -> None:
         (np.array([[9, 0], [0, 10]]), "do not add up to the 10 shots"),
     ],
 )
-def test_a_wrong_answer_is_refused_with_the_devices_name(answer: Any, sentence: str) -> None:
+def test_invalid_counts_are_refused_with_the_devices_name(answer: Any, sentence: str) -> None:
     with pytest.raises(UserError, match=f"ibm_nowhere answered .*{sentence}"):
         require_counts("ibm_nowhere", answer, 2, 1, 10)
 
@@ -130,18 +130,20 @@ def test_a_wrong_answer_is_refused_with_the_devices_name(answer: Any, sentence: 
         ({"job": 0}, "job=0 is not in"),
     ],
 )
-def test_what_cannot_be_is_refused(fields: dict[str, Any], sentence: str) -> None:
+def test_unknown_devices_and_invalid_layouts_max_shots_and_job_are_refused(
+    fields: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(BoundsError, match=sentence):
         spec("backend/qiskit", "circuit", **fields)
 
 
-def test_a_snapshot_that_there_is_not_names_the_nearest() -> None:
+def test_the_refusal_of_an_unknown_snapshot_suggests_the_nearest_name() -> None:
     with pytest.raises(UserError, match="no such snapshot. Did you mean FakeMarrakesh"):
         device(device="FakeMarakesh")
 
 
 class Service:
-    """Stands for QiskitRuntimeService: its jobs run here at once."""
+    """Stand-in for QiskitRuntimeService: its jobs run locally and at once."""
 
     def __init__(self) -> None:
         self.sent: dict[str, Any] = {}
@@ -156,7 +158,7 @@ class Service:
         return self.sent[name]
 
 
-def test_a_job_at_ibm_bears_its_tag_and_is_found_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_at_ibm_is_found_by_its_tag_and_its_status_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """The service is a stand-in; the sampler is qiskit-ibm-runtime's own, in its local mode."""
     service, wanted = Service(), spec("backend/qiskit", "circuit", device="ibm_manila")
     queue = ibm_queue.IBMQueue(service, snapshot("FakeManilaV2"), wanted)
@@ -194,7 +196,7 @@ def test_a_job_at_ibm_bears_its_tag_and_is_found_by_it(monkeypatch: pytest.Monke
         queue.collect("unknown")
 
 
-def test_a_service_that_does_not_answer_now_is_asked_again() -> None:
+def test_find_and_collect_raise_unreachable_if_the_service_is_unavailable() -> None:
     def refuse(*words: Any, **named: Any) -> None:
         raise RequestsApiError("503 Service Unavailable", status_code=503)
 
@@ -206,7 +208,9 @@ def test_a_service_that_does_not_answer_now_is_asked_again() -> None:
 
 
 @pytest.mark.parametrize("fault", [IBMAccountError("no account"), QiskitBackendNotFoundError("no backend matches")])
-def test_without_an_account_or_a_chip_the_way_to_one_is_told(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_an_account_or_a_chip_says_how_to_save_an_account(
+    fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def none() -> None:
         raise fault
 

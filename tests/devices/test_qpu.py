@@ -1,4 +1,4 @@
-"""Promises of the emulated processor, against textbook Kraus operators on density matrices in numpy."""
+"""Tests of the emulated processor, against textbook Kraus operators on density matrices in numpy."""
 
 import math
 from typing import Any
@@ -37,21 +37,21 @@ from tests.devices.test_circuit import (
 )
 
 CPU = torch.device("cpu")
-SHOWN = {"profile": "bad"}  # noise large enough to be wrong about
+SHOWN = {"profile": "bad"}  # noise large enough for errors in it to show
 
 
 # --- Kraus operators of the textbook (Nielsen and Chuang, chapter 8) ---
 
 
 def depolarizing_kraus(probability: float, wires: int) -> list[np.ndarray]:
-    """rho -> (1 - p) rho + p 1/d as a mixture of all Paulis, each with p / d^2."""
+    """Kraus operators of rho -> (1 - p) rho + p 1/d as a mixture of all Paulis, each with p / d^2."""
     basis = [np.array(P) for P in (PAULIS if wires == 1 else PAULI_PAIRS).numpy()]
     weights = [1 - probability * (1 - 1 / len(basis)), *[probability / len(basis)] * (len(basis) - 1)]
     return [math.sqrt(weight) * P for weight, P in zip(weights, basis, strict=True)]
 
 
 def relaxation_kraus(time: float, t1: float, t2: float) -> list[list[np.ndarray]]:
-    """Amplitude damping, then phase damping."""
+    """Kraus operators of amplitude damping, then of phase damping."""
     g = 1 - math.exp(-time / t1)
     phase = 1 - math.exp(-2 * time / t2) / (1 - g)
     amplitude = [np.diag([1, math.sqrt(1 - g)]), np.array([[0, math.sqrt(g)], [0, 0]])]
@@ -63,7 +63,7 @@ def on_wire(K: np.ndarray, wire: int, n: int) -> np.ndarray:
 
 
 def on_pair(P: np.ndarray, wires: tuple[int, ...], n: int) -> np.ndarray:
-    """A Pauli pair on two wires in the order given."""
+    """Matrix on n wires of a Pauli pair on two wires, in the given order."""
     for a in PAULIS.numpy():
         for b in PAULIS.numpy():
             if abs(abs(np.trace(np.kron(a, b).conj().T @ P)) - 4 * np.abs(P).max()) < 1e-9:
@@ -83,7 +83,7 @@ def relaxed(rho: np.ndarray, wire: int, n: int, time: float, noise: Noise) -> np
 
 
 def numpy_density(program: Program, angles: np.ndarray, noise: Noise) -> np.ndarray:
-    """Gate by gate; a run of gates on one wire is followed by the pulses of what it is fused into."""
+    """Density matrix, gate by gate; successive gates on one wire are followed by the pulses of their fused gate."""
     n, qubit = program.n, noise.qubit
     rho = np.zeros((2**n, 2**n), complex)
     rho[0, 0] = 1
@@ -123,7 +123,7 @@ def numpy_read(rho: np.ndarray, n: int, e10: float, e01: float) -> np.ndarray:
 
 @pytest.mark.parametrize("noise", ["residual", "depol", "added"])
 @pytest.mark.parametrize("n", [1, 2, 3])
-def test_noisy_circuits_give_what_kraus_operators_give(n: int, noise: str) -> None:
+def test_noisy_circuits_match_textbook_kraus_operators(n: int, noise: str) -> None:
     device = qpu(profile="bad", noise=noise)
     program = random_program(n, 18, seed=20 + n)
     angles = random_angles(program, 2, seed=n)
@@ -138,7 +138,7 @@ def test_noisy_circuits_give_what_kraus_operators_give(n: int, noise: str) -> No
 
 @pytest.mark.parametrize("n", [1, 2, 4])
 @pytest.mark.parametrize("reupload", [False, True])
-def test_backwards_and_forwards_agree_and_without_noise_both_are_the_state_vector(n: int, reupload: bool) -> None:
+def test_expectations_agree_with_probabilities_and_without_noise_with_the_state_vector(n: int, reupload: bool) -> None:
     program = layered(n, 2, reupload, zz=n > 1)
     angles = random_angles(program, 3, seed=n)
     ideal = StatevectorDevice(CPU)
@@ -155,8 +155,8 @@ def test_backwards_and_forwards_agree_and_without_noise_both_are_the_state_vecto
 
 @pytest.mark.parametrize("profile", list(PROFILES))
 @pytest.mark.parametrize("mode", ["residual", "depol", "added"])
-def test_noise_keeps_trace_and_positivity(profile: str, mode: str) -> None:
-    """The Choi matrix of each channel has no negative eigenvalue; its Kraus operators sum to one."""
+def test_noise_channels_are_completely_positive_and_preserve_the_trace(profile: str, mode: str) -> None:
+    """The Choi matrix of each channel has no negative eigenvalue; K^dagger K of its Kraus operators sum to one."""
     noise = Noise(PROFILES[profile], mode)
     for R, basis in ((noise.pulse, PAULIS), (noise.pair, PAULI_PAIRS)):
         d = basis.shape[1]
@@ -173,7 +173,7 @@ def test_noise_keeps_trace_and_positivity(profile: str, mode: str) -> None:
         assert (whole - torch.eye(d)).abs().max() < 1e-12
 
 
-def test_states_stay_states_layer_by_layer() -> None:
+def test_probabilities_stay_nonnegative_and_normalised_for_one_to_three_layers() -> None:
     device = qpu(**SHOWN)
     whole = layered(3, 3, reupload=False, zz=False)
     angles = random_angles(whole, 2, seed=0)
@@ -185,9 +185,9 @@ def test_states_stay_states_layer_by_layer() -> None:
 
 
 @pytest.mark.parametrize("profile", [name for name in PROFILES if name != "bad"])
-def test_quoted_errors_contain_relaxation(profile: str) -> None:
-    """Average infidelity of a channel, 1 - (Tr R / d + 1) / (d + 1), is the profile's, or relaxation's alone where
-    that is already more."""
+def test_average_gate_infidelity_is_the_quoted_error_or_that_of_relaxation_if_larger(profile: str) -> None:
+    """The average infidelity of a channel, 1 - (Tr R / d + 1) / (d + 1), is the profile's, or that of relaxation alone
+    if it is already larger."""
     qubit = PROFILES[profile]
     noise = Noise(qubit, "residual")
     for R, d, error, of in ((noise.pulse, 2, qubit.error_1q, 0), (noise.pair, 4, qubit.error_2q, 1)):
@@ -198,8 +198,8 @@ def test_quoted_errors_contain_relaxation(profile: str) -> None:
             assert infidelity >= error
 
 
-def test_strengths_are_those_worked_out_by_hand() -> None:
-    """Marrakesh, two figures; without relaxation 2 r and 4 r / 3."""
+def test_depolarization_strengths_match_a_hand_computation() -> None:
+    """Both strengths of Marrakesh; without relaxation they are 2 r and 4 r / 3 for errors r."""
     qubit = PROFILES["marrakesh"]
     assert Noise(qubit, "residual").strengths == pytest.approx((1.96e-4, 3.51e-3), rel=2e-3)
     assert Noise(qubit, "depol").strengths == pytest.approx((2 * 2.30e-4, 4 / 3 * 3.23e-3))
@@ -226,7 +226,7 @@ def test_mitigation_restores_exact_probabilities() -> None:
     assert (mitigated(read, device.processor.confusion, 3) - before).abs().max() < 1e-12
 
 
-def test_mitigated_counts_come_as_close_as_gates_allow() -> None:
+def test_mitigated_counts_are_as_accurate_as_counts_without_read_out_errors() -> None:
     program = layered(4, 2, reupload=False, zz=False)
     angles = random_angles(program, 200, seed=2)
     exact = StatevectorDevice(CPU).expectation(program, angles).values
@@ -241,7 +241,7 @@ def test_mitigated_counts_come_as_close_as_gates_allow() -> None:
 
 
 @pytest.mark.parametrize("method", ["density", "trajectories"])
-def test_same_seed_same_counts(method: str) -> None:
+def test_the_same_seed_gives_the_same_counts(method: str) -> None:
     device = qpu(profile="bad", method=method, trajectories=5)
     program = layered(3, 1, reupload=False, zz=False)
     angles = random_angles(program, 6, seed=1)
@@ -252,13 +252,13 @@ def test_same_seed_same_counts(method: str) -> None:
     assert torch.equal(device.expectation(program, angles).values, device.expectation(program, angles).values)
 
 
-def test_trajectories_tend_to_the_twirled_density_matrix() -> None:
-    """Without drift to |0> (T1 huge) twirling changes nothing: both methods describe one channel."""
+def test_the_mean_of_trajectories_converges_to_the_density_matrix_without_drift() -> None:
+    """Without drift to |0> (T1 huge) twirling changes nothing: both methods describe the same channel."""
     fields = {"profile": "bad", "noise": "added", "t1": 1e9, "t2": 5.0}
     program = layered(3, 1, reupload=False, zz=True)
     angles = random_angles(program, 3, seed=4)
     density = qpu(**fields).expectation(program, angles).values
-    runs, copies = 2500, 50  # each row draws for itself: many rows in a few runs
+    runs, copies = 2500, 50  # each row has its own draws: many rows in a few runs
     device = qpu(**fields, method="trajectories", trajectories=runs // copies)
     rows = device.expectation(program, Angles(angles.sample.repeat(copies, 1), angles.shared)).values
     random = rows.unflatten(0, (copies, 3)).mean(0)
@@ -288,7 +288,7 @@ def test_derivatives_are_those_of_finite_differences_under_noise() -> None:
 
 
 def test_cost_is_shots_times_reset_gates_and_readout() -> None:
-    """Ring of 4, twice: per layer 4 cz one after the other but for one pair; 164,000 circuits are 12 hours."""
+    """Ring of 4 in two layers: per layer 4 cz in sequence, except for one pair; 164,000 circuits take 12 hours."""
     device = qpu()
     assert duration(one_qubit(), device.processor.noise) == 2 * 36
     program = layered(4, 2, reupload=False, zz=False)
@@ -327,7 +327,7 @@ def test_a_cx_is_a_cz_between_two_h() -> None:
         ({"scale": -1.0}, "scale=-1.0 is not in [0, 100]"),
     ],
 )
-def test_values_that_no_processor_has_are_refused(fields: dict[str, Any], sentence: str) -> None:
+def test_unknown_profiles_and_impossible_values_are_refused(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BoundsError) as refusal:
         processor(**fields)
     assert sentence in str(refusal.value)

@@ -1,4 +1,4 @@
-"""What a sampler from elsewhere answers is checked before a gradient is made of it."""
+"""Answers of other packages' samplers are checked before a gradient is computed from them."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ def answered(rows: Any = ROWS, vartype: str = "BINARY", **changed: Any) -> dimod
     return dimod.SampleSet.from_samples(np.asarray(rows, np.int8), vartype=vartype, **vectors)
 
 
-def test_rows_are_repeated_as_often_as_they_occurred_in_the_order_of_the_variables() -> None:
+def test_rows_are_repeated_by_their_occurrences_and_columns_sorted_by_variable() -> None:
     assert checked_states(answered(num_occurrences=[1, 2]), 3, "x").tolist() == [[0, 1, 1], [1, 0, 0], [1, 0, 0]]
     turned = dimod.SampleSet.from_samples((ROWS, [2, 1, 0]), vartype="BINARY", energy=[0.0, 0.0])
     assert checked_states(turned, 3, "x").tolist() == [[1, 1, 0], [0, 0, 1]]
 
 
-def test_spins_are_bits() -> None:
+def test_spins_are_converted_to_bits() -> None:
     assert checked_states(answered(2 * ROWS - 1, "SPIN"), 3, "x").tolist() == ROWS.tolist()
 
 
@@ -38,6 +38,6 @@ def test_spins_are_bits() -> None:
         (answered([[0, 1, 2], [1, 0, 0]]), "with values 0, 1, 2, where there are 0 and 1"),
     ],
 )
-def test_anything_else_is_refused_by_the_samplers_name(answer: Any, fault: str) -> None:
+def test_invalid_answers_are_refused_with_the_samplers_name(answer: Any, fault: str) -> None:
     with pytest.raises(UserError, match=rf"a\.Sampler answered {fault}"):
         checked_states(answer, 3, "a.Sampler")

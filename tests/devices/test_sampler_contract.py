@@ -1,4 +1,4 @@
-"""Every sampler of every backend that ships keeps the protocol, and dimod's own contract."""
+"""Contract of the samplers of all shipped backends: this package's protocol, and dimod's own tests."""
 
 import math
 import unittest
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:All bqm biases are zero")
 
 
 BACKENDS = sorted(path.stem for path in (CONF / "backend").glob("*.yaml") if "\nsampler:" in path.read_text())
-BACKENDS.remove("dwave")  # needs an extra, and starts no chain from given states: see test_dwave
+BACKENDS.remove("dwave")  # needs an extra, and cannot start chains from given states: see test_dwave
 
 
 @cache
@@ -37,7 +37,7 @@ def rbm() -> RBM:
     return RBM(*(torch.randn(*size, generator=draw) for size in [(12, 8), (12,), (8,)]))
 
 
-def test_every_kind_of_device_ships_a_sampler() -> None:
+def test_the_simulated_and_emulated_backends_ship_a_sampler() -> None:
     assert {"sim", "sim_annealer", "sim_neal", "sim_tabu", "sim_steepest", "mock", "mock_qpu"} <= set(BACKENDS)
 
 
@@ -58,8 +58,8 @@ def test_reads_are_states_and_their_cost_is_finite(device: Any, rbm: RBM, given:
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["afresh", "from hidden states"])
-def test_same_seed_same_bytes(device: Any, rbm: RBM, given: bool) -> None:
-    """Also after another call in between: a device keeps no random state."""
+def test_the_same_seed_gives_identical_reads_costs_and_info(device: Any, rbm: RBM, given: bool) -> None:
+    """Even after another call in between: a device has no random state."""
     start = torch.ones(4, 8) if given else None
     once = device.sample_rbm(rbm, 4, seed=2**62 + 3, initial_hidden=start)
     device.sample_rbm(rbm, 3, seed=8)
@@ -69,21 +69,21 @@ def test_same_seed_same_bytes(device: Any, rbm: RBM, given: bool) -> None:
     assert (once.cost, once.info) == (again.cost, again.info)
 
 
-def test_a_call_leaves_the_machine_and_the_start_as_they_were(device: Any, rbm: RBM) -> None:
+def test_a_call_changes_neither_the_rbm_nor_the_initial_hidden_states(device: Any, rbm: RBM) -> None:
     before, start = [part.clone() for part in rbm], torch.ones(4, 8)
     device.sample_rbm(rbm, 4, seed=1, initial_hidden=start)
     assert all(torch.equal(part, kept) for part, kept in zip(rbm, before, strict=True))
     assert torch.equal(start, torch.ones(4, 8))
 
 
-def test_bad_calls_are_refused_with_their_sentence(device: Any, rbm: RBM) -> None:
+def test_zero_reads_and_a_wrong_number_of_initial_states_are_refused(device: Any, rbm: RBM) -> None:
     with pytest.raises(ValueError, match="num_reads=0 is not (at least 1|in \\[1, 10000\\])"):
         device.sample_rbm(rbm, 0, seed=1)
     with pytest.raises(ValueError, match="num_reads=5, but initial_hidden holds 2 chains"):
         device.sample_rbm(rbm, 5, seed=1, initial_hidden=torch.zeros(2, 8))
 
 
-def test_dimods_contract(device: Any) -> None:
+def test_the_sampler_fulfils_dimods_api_and_returns_correct_energies(device: Any) -> None:
     dimod.testing.assert_sampler_api(device)
     for bqm in (
         dimod.BinaryQuadraticModel({"a": 1.0, "b": -2.0, 3: 0.5}, {("a", "b"): 1.5, ("b", 3): -1.0}, 2.0, "BINARY"),

@@ -1,4 +1,4 @@
-"""What a configuration says wrongly of a sampler is told before anything is read."""
+"""Errors in the configuration of a sampler are reported before any data is read."""
 
 from collections.abc import Iterator
 
@@ -31,13 +31,15 @@ def compose() -> Iterator[Composer]:
         (["backend=mock_qpu", "+backend.sampler.noise=1"], "backend.sampler has no key noise"),
     ],
 )
-def test_a_bad_value_gets_its_sentence(compose: Composer, words: list[str], sentence: str) -> None:
+def test_an_invalid_value_is_reported_once_with_a_specific_message(
+    compose: Composer, words: list[str], sentence: str
+) -> None:
     faults = faults_of(compose(["model=qrbm", *words]))
     assert len(faults) == 1
     assert sentence in faults[0]
 
 
-def test_a_model_too_big_for_the_chip_is_refused_with_the_numbers_and_the_ways_out_work(compose: Composer) -> None:
+def test_a_model_too_big_for_the_chip_is_refused_with_the_numbers_and_working_remedies(compose: Composer) -> None:
     words = ["model=qrbm", "backend=mock_qpu"]
     (fault,) = faults_of(compose(words))
     assert fault.startswith("model=qrbm, backend=mock_qpu: 784x300 units do not fit on Advantage_system4")
@@ -53,6 +55,6 @@ def test_a_model_too_big_for_the_chip_is_refused_with_the_numbers_and_the_ways_o
     assert faults_of(compose(["model=qrbm", "backend=mock"])) == [], "no problem is too big for the other device"
 
 
-def test_pixels_that_cannot_be_brought_down_are_a_fault_among_others(compose: Composer) -> None:
+def test_downsampling_to_more_pixels_than_an_image_has_is_reported(compose: Composer) -> None:
     (fault,) = faults_of(compose(["model=qrbm", "backend=mock_qpu", "model.downsample=40"]))
     assert "model.downsample=40 is more than the 28 pixels" in fault

@@ -1,4 +1,4 @@
-"""A sampler of another package that misbehaves is refused by its name before a gradient is made of what it said."""
+"""Invalid answers of another package's sampler are refused with its name before a gradient is computed from them."""
 
 import re
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ MODE: list[str] = []  # how the stand-in answers
 
 
 class StandIn(dimod.Sampler):
-    """Answers the ground state of a model, and in each MODE something else."""
+    """Sampler that returns the lowest states of a model, altered as MODE says."""
 
     properties: ClassVar[dict] = {}
     parameters: ClassVar[dict] = {"num_reads": [], "seed": []}
@@ -77,14 +77,16 @@ def rbm() -> RBM:
         ("a table", "with a ndarray, not with a dimod.SampleSet"),
     ],
 )
-def test_each_way_to_misbehave_has_its_sentence(device: Any, rbm: RBM, mode: str, fault: str) -> None:
+def test_each_kind_of_invalid_answer_is_refused_with_its_own_message(
+    device: Any, rbm: RBM, mode: str, fault: str
+) -> None:
     MODE.append(mode)
     with pytest.raises(UserError, match=rf"{re.escape(__name__)}\.StandIn answered {fault}"):
         device.sample_rbm(rbm, 5, seed=1)
 
 
 @pytest.mark.parametrize("mode", ["spins", "sorted", "aggregated", "too many rows"])
-def test_what_is_right_in_another_form_is_converted(device: Any, rbm: RBM, mode: str) -> None:
+def test_valid_answers_in_other_forms_are_converted(device: Any, rbm: RBM, mode: str) -> None:
     MODE.append("sorted")
     expected = device.sample_rbm(rbm, 5, seed=1)
     MODE.append(mode)
@@ -96,14 +98,14 @@ def test_what_is_right_in_another_form_is_converted(device: Any, rbm: RBM, mode:
         assert torch.equal(reads.h, expected.h)
 
 
-def test_of_too_many_sorted_rows_not_the_lowest_alone_are_taken() -> None:
+def test_surplus_rows_are_thinned_evenly_and_missing_ones_filled_by_repetition() -> None:
     rows = np.arange(10)[:, None]
     assert spread(rows, 5).ravel().tolist() == [0, 2, 4, 6, 8]
     assert spread(rows[:3], 7).ravel().tolist() == [0, 1, 2, 0, 1, 2, 0]
 
 
 @pytest.mark.parametrize("vartype", ["SPIN", "BINARY"])
-def test_energies_are_compared_in_the_problems_own_form(vartype: str) -> None:
+def test_energies_are_compared_in_the_vartype_of_the_problem(vartype: str) -> None:
     problem = dimod.BinaryQuadraticModel({0: 0.3, 1: -1.0}, {(0, 1): 0.7}, 2.0, vartype)
     answer = dimod.ExactSolver().sample(problem)
     assert len(checked_states(answer, 2, "x", problem)) == 4
@@ -112,7 +114,7 @@ def test_energies_are_compared_in_the_problems_own_form(vartype: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["token", "API_KEY", "password", "client_secret"])
-def test_a_credential_is_no_option_and_is_not_repeated(name: str) -> None:
+def test_a_credential_is_refused_as_an_option_and_not_repeated_in_the_message(name: str) -> None:
     with pytest.raises(BoundsError, match=rf"options.{name} would be stored with every run") as refusal:
         DimodSampler(
             sampler="dwave.samplers.TabuSampler", options={name: "DEV-0123456789abcdef"}, parameters={}, composites=()

@@ -1,4 +1,4 @@
-"""What fits on which chip."""
+"""Problem sizes that fit on each annealing chip."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from neurobench.devices.sampler.specs import CHIPS, Chip
 P16, Z12, Z6 = CHIPS["Advantage_system4"], CHIPS["Advantage2_system1"], CHIPS["Advantage2_system4"]
 
 
-def test_chips_are_those_of_the_data_sheets() -> None:
+def test_topologies_qubits_and_couplers_are_those_of_the_data_sheets() -> None:
     assert {name: (chip.topology, chip.qubits, chip.couplers) for name, chip in CHIPS.items()} == {
         "Advantage_system4": ("Pegasus P16", 5627, 40279),
         "Advantage_system6": ("Pegasus P16", 5612, 40088),
@@ -27,7 +27,7 @@ def test_the_largest_problem_fits_and_one_unit_more_does_not(chip: Chip, layer: 
     assert f"at most {clique} units" in chip.clique_misfit(clique + 1, 10**6)
 
 
-def test_the_tutorials_machine_is_refused_with_the_numbers() -> None:
+def test_the_refusal_of_the_tutorials_rbm_gives_needed_and_available_couplers() -> None:
     assert P16.misfit(784, 300) == (
         "784x300 units do not fit on Advantage_system4 (Pegasus P16): 235,200 couplers are needed, 40,279 are present, "
         "and the largest two layers that fit are 172x172"
@@ -38,10 +38,12 @@ def test_the_tutorials_machine_is_refused_with_the_numbers() -> None:
     ("chip", "visible", "hidden", "qubits"),
     [(P16, 172, 172, 5160), (P16, 169, 128, 4455), (P16, 100, 64, 1476), (P16, 49, 64, 678), (Z12, 184, 184, 4416)],
 )
-def test_chains_are_as_long_as_in_the_embeddings_found(chip: Chip, visible: int, hidden: int, qubits: int) -> None:
+def test_two_layers_need_as_many_qubits_as_in_the_embeddings_that_were_found(
+    chip: Chip, visible: int, hidden: int, qubits: int
+) -> None:
     assert chip.chain_length(visible, hidden) * (visible + hidden) == qubits
 
 
 @pytest.mark.parametrize(("chip", "n", "length"), [(P16, 180, 16), (Z12, 184, 13), (Z6, 88, 7), (P16, 1, 1)])
-def test_so_are_those_of_a_clique(chip: Chip, n: int, length: int) -> None:
+def test_chains_of_a_clique_are_as_long_as_in_the_embeddings_that_were_found(chip: Chip, n: int, length: int) -> None:
     assert chip.clique_chain_length(n) == length

@@ -1,4 +1,4 @@
-"""Where a run is computed."""
+"""Choice of CPU or GPU for a run."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from neurobench.experiment.build import pick_device
 from tests.specs import spec
 
 
-def test_auto_takes_a_gpu_for_the_models_that_gain_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_chooses_a_gpu_only_for_models_and_batch_sizes_that_gain_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert pick_device("auto", spec("model/slayer_snn"), 32).type == "cuda"
     assert pick_device("auto", spec("model/eprop_rsnn"), 1000).type == "cpu"

@@ -1,4 +1,4 @@
-"""Test figures by epoch are there to look at: no choice takes part in them; and the state that was best is kept."""
+"""Test metrics by epoch are for display only: no choice depends on them; and the best state is stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
 from neurobench.config.schema import Training
 from neurobench.data.dataset import Split
-from neurobench.experiment.leave import write_exports, write_printout
+from neurobench.experiment.exports import write_exports, write_printout
 from neurobench.experiment.loop import Loop
 from neurobench.experiment.plan import Plan
 from neurobench.storage.atomic import Unwritable
@@ -29,19 +29,19 @@ LONG = replace(PLAN, epochs=7)
 
 
 def flipped(split: Split) -> Split:
-    """The same samples, every label wrong: whoever chose by them would choose otherwise."""
+    """Copy of a split in which every label is wrong: a choice that depended on it would differ."""
     return replace(split, y=1 - split.y)
 
 
 def trained(schedule: Training, test: Split | None, folder: RunFolder | None = None) -> tuple[Softmax, Loop]:
-    learner = Softmax(lr=2.0, noise=2.0)  # its figures go up and down
+    learner = Softmax(lr=2.0, noise=2.0)  # its metrics fluctuate
     loop = Loop(learner, blobs(21), blobs(30, seed=1), schedule, 5, folder, Silent(), test=test)
     loop.run()
     return learner, loop
 
 
 @pytest.mark.parametrize("choice", [{}, {"patience": 2}, {"goal": 0.3}, {"keep_best": True}])
-def test_whatever_the_test_says_the_same_is_learned_stopped_and_kept(choice: dict[str, Any]) -> None:
+def test_test_metrics_affect_neither_learning_nor_stopping_nor_the_best_state(choice: dict[str, Any]) -> None:
     schedule = replace(LONG, **choice)
     ends = [trained(schedule, test) for test in (None, blobs(30, seed=2), flipped(blobs(30, seed=2)))]
     for learner, loop in ends[1:]:
@@ -55,7 +55,7 @@ def test_whatever_the_test_says_the_same_is_learned_stopped_and_kept(choice: dic
     assert right == pytest.approx(1 - wrong)
 
 
-def test_a_test_figure_can_neither_be_monitored_nor_ranked_by(tmp_path: Path) -> None:
+def test_a_test_metric_can_neither_be_monitored_nor_used_for_ranking(tmp_path: Path) -> None:
     with pytest.raises(BoundsError, match="monitor='test_accuracy' is not a figure of an epoch"):
         replace(PLAN, monitor="test_accuracy")
     folder = RunFolder.create(tmp_path, "toy", "0" * 12, "")
@@ -69,7 +69,7 @@ def test_a_test_figure_can_neither_be_monitored_nor_ranked_by(tmp_path: Path) ->
         judge(folder, "test_accuracy")
 
 
-def test_rows_hold_what_a_measurement_after_that_epoch_gives() -> None:
+def test_test_metrics_of_an_epoch_equal_a_measurement_after_that_epoch() -> None:
     test = blobs(30, seed=2)
     _, loop = trained(replace(LONG, epochs=3), test)
     for epochs in (1, 2, 3):
@@ -79,7 +79,7 @@ def test_rows_hold_what_a_measurement_after_that_epoch_gives() -> None:
         assert loop.record.epochs[epochs - 1]["test_accuracy"] == measured.correct / 30  # type: ignore[operator]
 
 
-def test_the_best_state_is_kept_and_the_last_one_is_trained_on() -> None:
+def test_the_best_state_is_stored_and_training_continues_from_the_last_one() -> None:
     learner, loop = trained(replace(LONG, keep_best=True), None)
     losses = [row["validation_loss"] for row in loop.record.epochs]
     best = losses.index(min(losses)) + 1
@@ -87,10 +87,10 @@ def test_the_best_state_is_kept_and_the_last_one_is_trained_on() -> None:
     assert loop.best is not None
     assert torch.equal(loop.best["W"], trained(replace(LONG, epochs=best), None)[0].W)
     assert torch.equal(learner.W, trained(LONG, None)[0].W)
-    assert loop.position.best_epoch is None  # the run ends in its last epoch
+    assert loop.position.best_epoch is None  # the run ends with the state of its last epoch
 
 
-def test_a_kept_state_survives_an_interruption(tmp_path: Path) -> None:
+def test_the_stored_best_state_survives_an_interruption(tmp_path: Path) -> None:
     schedule, folder = replace(LONG, keep_best=True), RunFolder.create(tmp_path, "toy", "0" * 12, "")
     _, whole = trained(schedule, None)
     trained(replace(schedule, epochs=4), None, folder)
@@ -112,7 +112,7 @@ def printed(learner: Softmax, finished: Any) -> list[str]:
     ]
 
 
-def test_a_run_leaves_its_last_and_its_best_network_and_what_the_tutorial_prints(tmp_path: Path) -> None:
+def test_a_run_writes_its_last_and_its_best_network_and_the_tutorials_printout(tmp_path: Path) -> None:
     schedule, folder = replace(LONG, keep_best=True), RunFolder.create(tmp_path, "toy", "0" * 12, "")
     learner, loop = trained(schedule, None, folder)
     here = __name__
@@ -132,8 +132,8 @@ def test_a_run_leaves_its_last_and_its_best_network_and_what_the_tutorial_prints
     ]  # fmt: skip
 
 
-def test_a_network_that_a_full_disk_does_not_take_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no format that has no word for it: the run is to be resumed."""
+def test_a_full_disk_ends_the_run_when_its_network_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unlike a format that cannot express the network, this is an error: the run is to be resumed."""
     learner, folder = trained(LONG, None)[0], RunFolder.create(tmp_path, "toy", "0" * 12, "")
     model = SimpleNamespace(exports=f"{__name__}.exported", leaves={"raw": "net.raw"})
 

@@ -1,4 +1,4 @@
-"""Each figure of each model, rendered by a second process, has the files that it has when it is rendered here."""
+"""Each figure of each model gives the same files when it is rendered by a second process."""
 
 import pickle
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ def renderer() -> Iterator[Renderer]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_files_of_a_model_are_the_same_to_the_bit(
+def test_figures_rendered_by_a_second_process_are_bit_identical(
     model: str, renderer: Renderer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     same = {}

@@ -1,4 +1,4 @@
-"""What a run would ask of its device is what it then asks."""
+"""The estimate of a run's device usage matches the run."""
 
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from neurobench.models.common import readout
 QRBM = ["model=qrbm", "scale=smoke", "threads=1", "model.negative=device", "model.downsample=4", "model.n_hidden=8"]
 
 
-def test_a_device_that_is_asked_now_and_then_is_counted_so(tmp_path: Path) -> None:
-    """36 updates of 10 images, every eighth of which asks: 0, 8, 16, 24, 32."""
+def test_estimated_calls_match_the_run_if_only_every_eighth_update_uses_the_device(tmp_path: Path) -> None:
+    """36 updates of 10 images, every eighth of which uses the device: 0, 8, 16, 24, 32."""
     words = ["scale.train=360", "training.batch_size=10", "model.device_every=8"]
     with composer() as compose:
         plan = parse(compose([*QRBM, *words, f"outputs={tmp_path}"]))
@@ -26,8 +26,8 @@ def test_a_device_that_is_asked_now_and_then_is_counted_so(tmp_path: Path) -> No
     assert result["device_costs"]["sampler"]["calls"] == 5
 
 
-def test_a_rehearsal_fits_no_readout_to_all_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After three updates that takes longer than the run itself."""
+def test_the_rehearsal_of_an_estimate_fits_readouts_to_at_most_2000_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After three updates, a fit to all samples takes longer than the run itself."""
     sizes = []
     fit = readout.fit
 
@@ -39,4 +39,4 @@ def test_a_rehearsal_fits_no_readout_to_all_samples(monkeypatch: pytest.MonkeyPa
     with composer() as compose:
         plan = parse(compose([*QRBM, "scale.train=null", "model.device_every=8"]))
     assert estimate(plan).phases["training"]["sampler"]["calls"] > 0
-    assert 0 < max(sizes) <= 2000  # a thousand, and those held out
+    assert 0 < max(sizes) <= 2000  # a thousand for training, and a thousand held out

@@ -1,4 +1,4 @@
-"""Promises of the figures on the test set."""
+"""Promises of the metrics on the test set."""
 
 import pytest
 import torch
@@ -11,22 +11,22 @@ from tests.toy import Softmax, blobs
 
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 5), (5, 5), (96, 100), (9601, 10_000), (1, 1)])
-def test_interval_is_scipys(correct: int, n: int) -> None:
+def test_wilson_interval_equals_scipys(correct: int, n: int) -> None:
     theirs = binomtest(correct, n).proportion_ci(0.95, method="wilson")
     assert wilson_interval(correct, n) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
-def test_confusion_matrix_is_scikit_learns() -> None:
+def test_confusion_matrix_equals_scikit_learns() -> None:
     generator = torch.Generator().manual_seed(3)
     y, predicted = torch.randint(5, (2, 400), generator=generator)
     assert confusion_matrix(y, predicted, 5).tolist() == sklearn_confusion(y, predicted).tolist()
 
 
-def test_a_class_that_never_occurs_keeps_its_row_and_column() -> None:
+def test_a_class_that_never_occurs_has_its_row_and_column_in_the_confusion_matrix() -> None:
     assert confusion_matrix(torch.tensor([0, 0]), torch.tensor([0, 1]), 3).tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 0]]
 
 
-def test_more_samples_than_a_batch_are_all_counted() -> None:
+def test_metrics_count_all_samples_of_several_batches() -> None:
     learner = Softmax()
     learner.W = torch.tensor([[-1.0, 1.0], [0.0, 0.0]])
     test = blobs(2500)

@@ -1,4 +1,4 @@
-"""Promises of measured joules: what the counters say of each phase, and a reason where there are none."""
+"""Promises of measured joules: the counters' values for each phase, or a reason if there are no counters."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ from neurobench.storage.folder import RunFolder
 
 
 class Monitor:
-    """As Zeus's, of a machine whose processor takes 3 J, memory 0.5 J and GPU 2 J whatever is done."""
+    """Stand-in for Zeus's monitor: the processor takes 3 J, memory 0.5 J and GPU 2 J whatever is done."""
 
     cpu_indices = (0,)
     gpu_indices = (0,)
@@ -45,7 +45,7 @@ def zeus(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return module
 
 
-def test_joules_of_a_phase_are_those_of_all_counters(zeus: SimpleNamespace) -> None:
+def test_joules_of_a_phase_are_the_sum_over_all_counters(zeus: SimpleNamespace) -> None:
     host = HostEnergy(enabled=True)
     with host.measured("train"):
         pass
@@ -55,13 +55,13 @@ def test_joules_of_a_phase_are_those_of_all_counters(zeus: SimpleNamespace) -> N
     assert (host.joules, host.undefined) == ({}, {"host_train_joules": "resumed"})
 
 
-def test_a_failure_ends_its_window(zeus: SimpleNamespace) -> None:
+def test_an_exception_ends_the_measurement_window(zeus: SimpleNamespace) -> None:
     with pytest.raises(ZeroDivisionError), HostEnergy(enabled=True).measured("train"):
         raise ZeroDivisionError
     assert Monitor.open == []
 
 
-def test_without_counters_there_is_a_reason_and_no_figure(zeus: SimpleNamespace) -> None:
+def test_without_readable_counters_joules_are_undefined_with_a_reason(zeus: SimpleNamespace) -> None:
     zeus.ZeusMonitor = Blind
     host = HostEnergy(enabled=True)
     with host.measured("test"):
@@ -70,7 +70,9 @@ def test_without_counters_there_is_a_reason_and_no_figure(zeus: SimpleNamespace)
     assert "no counter that can be read" in host.undefined["host_test_joules"]
 
 
-def test_without_the_extra_it_is_refused_by_name_and_unasked_nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_energy_without_its_extra_is_refused_and_needs_no_extra_if_disabled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "zeus.monitor", None)
     with pytest.raises(UserError, match=r"host_energy=true.*energy"):
         HostEnergy(enabled=True)
@@ -80,7 +82,7 @@ def test_without_the_extra_it_is_refused_by_name_and_unasked_nothing_is_loaded(m
     assert (host.joules, host.undefined) == ({}, {})
 
 
-def test_without_the_extra_validate_and_run_refuse_before_a_folder_is_made(
+def test_validate_and_run_refuse_host_energy_without_its_extra_before_a_folder_is_made(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(host_energy, "is_installed", lambda module: False)
@@ -90,7 +92,7 @@ def test_without_the_extra_validate_and_run_refuse_before_a_folder_is_made(
     assert not any(tmp_path.iterdir())
 
 
-def test_a_measured_run_is_read_where_the_extra_is_absent(
+def test_a_measured_run_can_be_loaded_but_not_repeated_without_the_extra(
     zeus: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert main(["run", "model=pixels_lr", "scale=smoke", f"outputs={tmp_path}", "host_energy=true"]) == 0
@@ -102,7 +104,7 @@ def test_a_measured_run_is_read_where_the_extra_is_absent(
         stored_plan(folder)
 
 
-def test_a_run_records_each_phase_and_is_the_same_configuration(zeus: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_run_records_joules_of_each_phase_under_the_same_config_hash(zeus: SimpleNamespace, tmp_path: Path) -> None:
     words = ["run", "model=pixels_lr", "scale=smoke", f"outputs={tmp_path}", "figures=png"]
     assert main([*words, "host_energy=true"]) == 0
     assert main(words) == 0

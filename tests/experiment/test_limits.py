@@ -1,4 +1,4 @@
-"""What cannot fit, cannot be monitored or has diverged is told, the first two before anything is computed."""
+"""Lack of memory, an unknown monitor and divergence are reported, the first two before anything is computed."""
 
 from pathlib import Path
 from typing import Any
@@ -28,16 +28,18 @@ def plan(*words: str) -> Any:
         (("model=mlp", "training.monitor=val_loss"), "not a figure of an epoch; there is train_loss, train_accuracy"),
     ],
 )
-def test_it_is_refused_with_numbers(words: tuple[str, ...], sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_much_memory_is_refused_with_its_size_and_an_unknown_monitor_with_known_ones(
+    words: tuple[str, ...], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(memory, "machine_memory", lambda: 24 * 2**30)
     with pytest.raises(ConfigError, match=sentence):
         plan(*words)
 
 
-def test_features_of_all_copies_are_counted_before_anything_is_learned(
+def test_memory_for_features_of_all_copies_is_checked_before_anything_is_learned(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """2 x 4 bytes of each of 600 features, of 101 copies of 400 images: 185 MiB."""
+    """2 x 4 bytes for each of 600 features of 101 copies of 400 images: 185 MiB."""
     words = ("model=qrbm", "scale=smoke", "scale.train=500", "model.jitter=1", "model.readout_copies=100")
     monkeypatch.setattr(memory, "machine_memory", lambda: 150 * 2**20)
     for verb in (lambda: nb.run(*words, outputs=str(tmp_path), progress=False), lambda: estimate(plan(*words))):
@@ -47,7 +49,7 @@ def test_features_of_all_copies_are_counted_before_anything_is_learned(
     assert not (run / "metrics.jsonl").exists()
 
 
-def test_the_limit_is_the_machines_and_a_larger_one_takes_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_limit_is_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 2**27 < memory.machine_memory() < 2**50
     monkeypatch.setattr(memory, "machine_memory", lambda: 2**45)
     assert plan("model=qrbm", "model.n_hidden=100000000")
@@ -63,7 +65,7 @@ def test_the_limit_is_the_machines_and_a_larger_one_takes_more(monkeypatch: pyte
     ],
     ids=["container", "version 2", "version 1", "namespace"],
 )
-def test_a_control_group_or_one_above_it_is_the_limit(
+def test_the_memory_limit_of_a_control_group_or_of_one_above_it_is_respected(
     mine: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / "cgroup"
@@ -88,6 +90,8 @@ def test_a_control_group_or_one_above_it_is_the_limit(
         ([9e7, 2e6], False),
     ],
 )
-def test_a_finished_run_says_that_it_diverged(losses: list[float], diverged: bool) -> None:
+def test_a_finished_run_with_an_exploded_training_loss_is_reported_as_diverged(
+    losses: list[float], diverged: bool
+) -> None:
     assert bool(divergence([{"train_loss": loss} for loss in losses])) == diverged
     assert divergence([{"train_reconstruction_mse": 1e12}]) == []

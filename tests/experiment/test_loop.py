@@ -1,4 +1,4 @@
-"""Promises of the one loop over epochs."""
+"""Promises of the training loop over epochs."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ EMPTY = blobs(4).head(0)
 
 
 class Silent:
-    """A meter that only remembers."""
+    """A meter that shows nothing and only records its calls."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -59,7 +59,7 @@ def figures(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: row[key] for key in row if key not in ("seconds", "elapsed", "samples_per_s")} for row in rows]
 
 
-def test_every_sample_is_learned_once_an_epoch_and_the_short_last_batch_is_kept(folder: RunFolder) -> None:
+def test_every_sample_is_learned_once_per_epoch_including_those_of_the_short_last_batch(folder: RunFolder) -> None:
     seen: list[list[float]] = []
 
     class Watching(Softmax):
@@ -74,7 +74,7 @@ def test_every_sample_is_learned_once_an_epoch_and_the_short_last_batch_is_kept(
         assert learned == sorted(blobs(21).x[:, 0].tolist())
 
 
-def test_an_epochs_figures_are_means_over_samples_not_over_batches(folder: RunFolder) -> None:
+def test_metrics_of_an_epoch_are_means_over_samples_not_over_batches(folder: RunFolder) -> None:
     frozen = Softmax(lr=0.0)
     frozen.W = torch.tensor([[-1.0, 1.0], [0.3, 0.0]])
     place = train(frozen, folder)
@@ -93,7 +93,7 @@ def test_a_trace_of_long_epochs_has_a_point_every_few_updates_and_one_at_the_end
     assert [point["epoch"] for point in place.record.trace] == pytest.approx([0.4, 0.8, 1, 1.4, 1.8, 2])
 
 
-def test_seconds_are_those_of_learning_and_elapsed_has_those_of_measuring_too(
+def test_seconds_count_learning_only_and_elapsed_also_counts_measuring(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [100.0]
@@ -114,7 +114,7 @@ def test_seconds_are_those_of_learning_and_elapsed_has_those_of_measuring_too(
     assert place.position.seconds == pytest.approx(6 * 0.123123)
 
 
-def test_checkpoints_within_an_epoch_come_once_their_seconds_have_passed(
+def test_checkpoints_within_an_epoch_are_saved_after_checkpoint_every_seconds(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, saved = [100.0], []
@@ -130,7 +130,7 @@ def test_checkpoints_within_an_epoch_come_once_their_seconds_have_passed(
     assert saved == [3, 6, 0], "of seven batches: after 15 s, after 30, and at the end of the epoch"
 
 
-def test_the_trace_adds_up_to_the_epochs_means(folder: RunFolder) -> None:
+def test_points_of_the_trace_average_to_the_mean_of_the_epoch(folder: RunFolder) -> None:
     place = train(Softmax(), folder)
     assert [point["epoch"] for point in place.record.trace[:3]] == pytest.approx([1 / 3, 2 / 3, 1])
     for epoch, row in enumerate(place.record.epochs):
@@ -138,7 +138,7 @@ def test_the_trace_adds_up_to_the_epochs_means(folder: RunFolder) -> None:
         assert (8 * parts[0] + 8 * parts[1] + 5 * parts[2]) / 21 == pytest.approx(row["train_loss"])
 
 
-def test_step_numbers_run_from_0_to_n_over_all_epochs(folder: RunFolder) -> None:
+def test_steps_are_numbered_from_0_to_n_minus_1_over_all_epochs(folder: RunFolder) -> None:
     steps: list[Step] = []
 
     class Watching(Softmax):
@@ -152,14 +152,14 @@ def test_step_numbers_run_from_0_to_n_over_all_epochs(folder: RunFolder) -> None
     assert [step.epoch for step in steps] == [0] * 3 + [1] * 3 + [2] * 3
 
 
-def test_order_changes_with_epoch_and_seed_and_is_a_permutation() -> None:
+def test_the_sample_order_is_a_permutation_that_changes_with_epoch_and_seed() -> None:
     orders = [epoch_order(50, seed, epoch) for seed in (1, 2) for epoch in (0, 1)]
     assert all(order.sort().values.tolist() == list(range(50)) for order in orders)
     assert len({tuple(order.tolist()) for order in orders}) == 4
     assert torch.equal(epoch_order(50, 1, 1), orders[1])
 
 
-def test_without_shuffle_the_splits_own_order_is_kept(folder: RunFolder) -> None:
+def test_without_shuffle_samples_are_learned_in_the_order_of_the_split(folder: RunFolder) -> None:
     seen: list[float] = []
 
     class Watching(Softmax):
@@ -196,7 +196,7 @@ def test_ctrl_c_finishes_the_update_and_a_resumed_run_ends_like_an_undisturbed_o
     assert figures(folder.metrics()) == figures(whole.record.epochs)
 
 
-def test_the_record_holds_every_updates_means_and_the_snapshots_that_were_asked_for(tmp_path: Path) -> None:
+def test_the_record_has_the_means_of_every_update_and_requested_snapshots_also_if_resumed(tmp_path: Path) -> None:
     class Keeping(Softmax):
         def snapshot(self, label: str) -> torch.Tensor:
             return self.W.clone()
@@ -217,7 +217,7 @@ def test_the_record_holds_every_updates_means_and_the_snapshots_that_were_asked_
         assert torch.equal(resumed.record.snapshots[label], weights), label
 
 
-def test_a_fresh_run_is_handed_what_it_starts_from_and_a_resumed_one_is_not(folder: RunFolder) -> None:
+def test_a_fresh_run_receives_its_initial_state_and_a_resumed_one_does_not(folder: RunFolder) -> None:
     class Handed(Softmax):
         def start(self, train: Split, initial: Initial | None) -> None:
             handed.append(initial)
@@ -229,19 +229,19 @@ def test_a_fresh_run_is_handed_what_it_starts_from_and_a_resumed_one_is_not(fold
     assert handed == [initial]
 
 
-def test_a_checkpoint_of_another_version_is_refused_in_a_sentence(folder: RunFolder) -> None:
+def test_a_checkpoint_of_another_version_is_refused_with_a_remedy(folder: RunFolder) -> None:
     folder.save_checkpoint({"position": {}, "learner": {}, "best": None})
     with pytest.raises(UserError, match="another version of neurobench.*without --resume"):
         train(Softmax(), folder)
 
 
-def test_handlers_are_given_back_after_training(folder: RunFolder) -> None:
+def test_the_signal_handler_is_restored_after_training(folder: RunFolder) -> None:
     before = signal.getsignal(signal.SIGINT)
     train(Softmax(), folder)
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_lines_that_a_kill_left_behind_the_checkpoint_are_dropped_on_resume(folder: RunFolder) -> None:
+def test_metrics_rows_written_after_the_last_checkpoint_are_dropped_on_resume(folder: RunFolder) -> None:
     train(Softmax(), folder, replace(PLAN, epochs=2))
     folder.append_metrics({"epoch": 3, "train_loss": 99.0})
     train(Softmax(), folder)
@@ -249,7 +249,7 @@ def test_lines_that_a_kill_left_behind_the_checkpoint_are_dropped_on_resume(fold
     assert folder.metrics()[2]["train_loss"] < 1
 
 
-def test_early_stopping_goes_back_to_the_best_epoch(folder: RunFolder) -> None:
+def test_early_stopping_restores_the_state_of_the_best_epoch(folder: RunFolder) -> None:
     losses = iter([5.0, 3.0, 4.0, 3.5, 1.0])
 
     class Scripted(Softmax):
@@ -268,7 +268,7 @@ def test_early_stopping_goes_back_to_the_best_epoch(folder: RunFolder) -> None:
     assert learner.W[0, 0] == 2.0
 
 
-def test_an_accuracy_is_watched_upwards(folder: RunFolder) -> None:
+def test_a_monitored_accuracy_improves_only_if_it_increases(folder: RunFolder) -> None:
     rights = iter([1.0, 2.0, 3.0, 3.0, 2.0])
 
     class Scripted(Softmax):
@@ -281,7 +281,7 @@ def test_an_accuracy_is_watched_upwards(folder: RunFolder) -> None:
 
 
 @pytest.mark.parametrize(("monitor", "goal"), [("validation_accuracy", 0.5), ("validation_loss", 3.0)])
-def test_training_stops_in_the_epoch_that_reaches_the_goal_and_keeps_its_state(
+def test_training_stops_after_the_epoch_that_reaches_the_goal_with_its_state(
     folder: RunFolder, monitor: str, goal: float
 ) -> None:
     """4 samples: 2 of them right is an accuracy of 0.5."""
@@ -304,18 +304,18 @@ def test_training_stops_in_the_epoch_that_reaches_the_goal_and_keeps_its_state(
     assert learner.W[0, 0] == 3.0
 
 
-def test_watching_a_figure_that_is_not_there_names_those_that_are(folder: RunFolder) -> None:
+def test_monitoring_an_unknown_metric_is_refused_with_the_known_ones(folder: RunFolder) -> None:
     with pytest.raises(UserError, match=r"validation_f1.*train_loss"):
         train(Softmax(), folder, replace(PLAN, patience=1, monitor="validation_f1"), validation=blobs(4))
 
 
 @pytest.mark.parametrize("stop", [{"patience": 1}, {"goal": 0.9}])
-def test_stopping_by_held_out_samples_that_are_not_there_is_refused_first(folder: RunFolder, stop: Any) -> None:
+def test_stopping_by_a_validation_metric_without_validation_samples_is_refused(folder: RunFolder, stop: Any) -> None:
     with pytest.raises(UserError, match=r"validation_loss decides when to stop.*dataset.validation=100"):
         train(Softmax(), folder, replace(PLAN, **stop))
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_with_its_update(folder: RunFolder) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run_and_the_update_is_named(folder: RunFolder) -> None:
     class Exploding(Softmax):
         def learn(self, batch: Batch, at: Step) -> Sums:
             return Sums(float("nan") if at.k == 4 else 1.0)
@@ -324,7 +324,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_its_update(folder: RunFold
         train(Exploding(), folder)
 
 
-def test_the_meter_is_closed_even_when_training_breaks(folder: RunFolder) -> None:
+def test_the_meter_is_closed_even_if_training_fails(folder: RunFolder) -> None:
     class Broken(Softmax):
         def learn(self, batch: Batch, at: Step) -> Sums:
             raise RuntimeError
@@ -335,7 +335,7 @@ def test_the_meter_is_closed_even_when_training_breaks(folder: RunFolder) -> Non
     assert meter.closed
 
 
-def test_purposes_get_different_seeds_and_the_same_root_the_same_ones() -> None:
+def test_spawned_seeds_differ_by_purpose_and_are_equal_for_the_same_root_seed() -> None:
     seeds = spawn(0)
     assert len({seeds.data, seeds.init, seeds.training, seeds.device}) == 4
     assert spawn(0) == seeds != spawn(1)

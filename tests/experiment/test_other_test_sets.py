@@ -1,5 +1,5 @@
-"""Further test sets of the data, such as real recordings beside emulated ones: of each its accuracy, and nothing else
-of the run is touched by it."""
+"""Further test sets of a data set, such as real recordings beside emulated ones: each adds its accuracy, and
+nothing else of the run is affected."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +15,10 @@ from neurobench.experiment.plan import Plan
 from neurobench.metrics.statistics import wilson_interval
 
 
-def test_recorded_accuracy_is_that_of_the_recorded_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 40 recorded samples, which the model predicts as it predicted the test set, 10 are labelled otherwise."""
+def test_a_further_test_set_adds_its_accuracy_and_changes_no_other_metric(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are 40 recorded samples, which the model predicts as in the test set; 10 are labelled differently."""
     words = ("model=toy", "scale=smoke", f"outputs={tmp_path}")
     alone = nb.run(*words, progress=False)
     with np.load(alone.path / "predictions.npz") as file:
@@ -38,7 +40,7 @@ def test_recorded_accuracy_is_that_of_the_recorded_samples(tmp_path: Path, monke
     assert "recorded_accuracy" not in alone.metrics
 
 
-def test_a_smaller_scale_tests_on_fewer_of_them_too() -> None:
+def test_limiting_the_test_set_also_limits_further_test_sets() -> None:
     split = Split(torch.zeros(9, 2), torch.zeros(9).long(), torch.arange(9))
     whole = Splits(split, split, split, "", "", "all", others={"recorded": split})
     limited = whole.limited(train=5, test=4)

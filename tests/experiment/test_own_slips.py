@@ -1,5 +1,5 @@
-"""What own code may do wrong costs no result: figures that cannot be drawn, numbers that are none, states that no
-checkpoint holds, an end of the process."""
+"""Errors of custom code are handled: figures that cannot be drawn, metrics that are no numbers, states that no
+checkpoint can store, and an exit of the process."""
 
 import io
 import json
@@ -15,13 +15,13 @@ from rich.console import Console
 from neurobench.config.errors import UserError
 from neurobench.experiment import drawing
 from neurobench.experiment.execute import RunFailed, execute
-from neurobench.experiment.handed_over import numbers_of
+from neurobench.experiment.metric_values import numbers_of
 from neurobench.experiment.request import plan_of
 from neurobench.metrics.numbers import plain
 from neurobench.models.learner import Sums
 from neurobench.models.mlp.learner import MLPLearner
+from neurobench.storage.checkpoint_types import require_plain
 from neurobench.storage.folder import RunFolder
-from neurobench.storage.plain import require_plain
 
 
 def run(outputs: Path, said: io.StringIO | None = None) -> RunFolder:
@@ -39,7 +39,7 @@ def ends_with(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("end", [ValueError("Key backend: no such backend"), SystemExit(0)])
-def test_a_result_stands_whose_figures_cannot_be_drawn(
+def test_a_run_keeps_its_result_if_its_figures_cannot_be_drawn(
     end: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drawing, "figures_of", ends_with(end))
@@ -53,7 +53,7 @@ def test_a_result_stands_whose_figures_cannot_be_drawn(
     assert "Traceback" in (folder.path / "run.log").read_text()
 
 
-def test_numbers_of_numpy_and_torch_are_figures_and_what_is_none_is_absent_with_its_reason(
+def test_numpy_and_torch_numbers_are_metrics_and_other_values_are_undefined_with_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handed = {"a": np.float32(2.5), "b": torch.tensor(1.5), "c": "many", "d": float("nan"), "e": torch.ones(2)}
@@ -66,18 +66,18 @@ def test_numbers_of_numpy_and_torch_are_figures_and_what_is_none_is_absent_with_
     assert "is no number" in result["undefined"]["e"]
 
 
-def test_a_function_that_forgets_to_return_is_named() -> None:
+def test_a_finalize_that_returns_none_is_named() -> None:
     with pytest.raises(UserError, match=re.escape("finalize returned None (NoneType), not a mapping")):
         numbers_of(None, "finalize")
 
 
 @pytest.mark.parametrize("value", [3, 2.5, np.float32(2.5), np.int64(3), torch.tensor(3), torch.ones(1, 1), True])
-def test_a_number_is_as_python_has_it(value: Any) -> None:
+def test_plain_turns_numpy_and_torch_numbers_into_python_numbers(value: Any) -> None:
     assert type(plain(value)) in (int, float)
     assert plain(value) == value
 
 
-def test_sums_of_a_learner_may_be_tensors_with_a_gradient() -> None:
+def test_sums_of_a_learner_may_be_tensors_with_a_gradient_but_not_strings() -> None:
     weight = torch.tensor(2.0, requires_grad=True)
     assert Sums(weight * 2, np.float64(3), {"spikes": torch.tensor(5)}).named() == {
         "loss": 4.0,
@@ -88,7 +88,7 @@ def test_sums_of_a_learner_may_be_tensors_with_a_gradient() -> None:
         Sums("low").named()  # type: ignore[arg-type]
 
 
-def test_a_state_that_could_never_be_read_again_is_refused_with_its_place(
+def test_a_state_that_a_checkpoint_cannot_store_is_refused_with_the_path_to_the_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(MLPLearner, "state_dict", ends_with({"layers": [{"W": np.zeros(2)}]}))
@@ -99,8 +99,8 @@ def test_a_state_that_could_never_be_read_again_is_refused_with_its_place(
 
 
 @pytest.mark.parametrize("value", [np.float64(1), np.zeros(1), Sums(), Path("x")], ids=lambda each: type(each).__name__)
-def test_what_torch_reads_as_plain_data_and_what_it_does_not(value: Any, tmp_path: Path) -> None:
-    """By torch itself."""
+def test_require_plain_agrees_with_what_torch_loads_as_plain_data(value: Any, tmp_path: Path) -> None:
+    """Checked by torch itself."""
     kept = {"n": None, "list": [1, 2.5, "x", (True, b"y")], "x": torch.nn.Parameter(torch.ones(2)), 3: torch.Size([1])}
     require_plain(kept)
     torch.save(kept, tmp_path / "kept")
@@ -112,7 +112,7 @@ def test_what_torch_reads_as_plain_data_and_what_it_does_not(value: Any, tmp_pat
         torch.load(tmp_path / "refused", weights_only=True)
 
 
-def test_code_that_ends_the_process_has_not_finished_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_code_exits_the_process_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MLPLearner, "learn", ends_with(SystemExit(0)))
     with pytest.raises(RunFailed, match="SystemExit"):
         run(tmp_path)

@@ -1,4 +1,4 @@
-"""Figures that every run has say what they show."""
+"""Labels and layout of the figures that every run has."""
 
 import torch
 from matplotlib.figure import Figure
@@ -9,7 +9,7 @@ from neurobench.figures.style import COLUMN, LONGEST
 FIGURES = ("loss", "accuracy", "hidden_spikes", "lava_loss", "silent_outputs")
 
 
-def test_classes_go_by_their_names_where_the_data_have_any() -> None:
+def test_a_confusion_matrix_is_labelled_with_the_names_of_classes_if_there_are_any() -> None:
     names = ("eight", "$x$ & _y", "a" * 50)
     figure = confusion(torch.eye(3), "title", names)
     figure.canvas.draw()
@@ -22,7 +22,7 @@ def test_classes_go_by_their_names_where_the_data_have_any() -> None:
     assert [label.get_text() for label in axis.get_xticklabels()] == ["0", "1", "2"]
 
 
-def test_the_colours_of_a_confusion_matrix_have_their_scale_and_hundreds_of_classes_are_no_wall_of_numbers() -> None:
+def test_a_confusion_matrix_has_a_colour_scale_and_contains_numbers_only_for_few_classes() -> None:
     figure = confusion(torch.eye(10), "title")
     assert figure.axes[1].get_ylabel() == "share of the true class"
     assert len(figure.axes[0].texts) == 10
@@ -38,7 +38,7 @@ def curve(epochs: int, parts: int) -> Figure:
     return figure
 
 
-def test_five_panels_stand_in_one_column_with_one_legend_and_loss_and_accuracy_first() -> None:
+def test_five_panels_share_one_column_and_legend_with_loss_and_accuracy_first() -> None:
     figure = curve(3, 0)
     figure.draw_without_rendering()
     assert figure.get_figwidth() == COLUMN
@@ -49,7 +49,7 @@ def test_five_panels_stand_in_one_column_with_one_legend_and_loss_and_accuracy_f
     assert list(figure.axes[0].lines[0].get_xdata()) == [1, 2, 3], "epochs are counted from 1"
 
 
-def test_a_single_epoch_draws_its_course_and_not_a_point_alone() -> None:
+def test_the_learning_curve_of_a_single_epoch_shows_the_trace_within_it() -> None:
     loss = curve(1, 10).axes[0]
     assert [len(line.get_xdata()) for line in loss.lines] == [10, 1, 1]
     assert loss.get_xlim() == (0, 1)
@@ -58,5 +58,5 @@ def test_a_single_epoch_draws_its_course_and_not_a_point_alone() -> None:
     assert alone.get_xlim() == (0.5, 1.5), "no axis of thousandths around one point"
 
 
-def test_without_a_figure_of_epochs_there_is_no_curve() -> None:
+def test_without_metrics_of_epochs_there_is_no_learning_curve() -> None:
     assert learning_curve([{"epoch": 1, "seconds": 2.0}], []) is None

@@ -1,4 +1,4 @@
-"""Promises of `model.init_from`: a model starts from a run that is over, never from the one that asks."""
+"""Promises of `model.init_from`: a model starts from a run that has ended, never from the run being started."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def run(outputs: Path, name: str, id: str, weights: str | None, finished: bool) 
         write_json(path / "result.json", sound_result())
 
 
-def test_a_name_means_its_newest_finished_run_below_the_outputs_of_this_run(tmp_path: Path) -> None:
+def test_init_from_a_name_takes_its_newest_finished_run_below_the_outputs_folder(tmp_path: Path) -> None:
     run(tmp_path, "first", "20260101-000000-aaaaaa", "old", True)
     run(tmp_path, "first", "20260102-000000-aaaaaa", "new", True)
     run(tmp_path, "first", "20260103-000000-aaaaaa", "unfinished", False)
@@ -44,26 +44,26 @@ def test_a_name_means_its_newest_finished_run_below_the_outputs_of_this_run(tmp_
     assert (initial.path.name, initial.state) == ("20260102-000000-aaaaaa", {"weights": "new"})
 
 
-def test_a_run_whose_name_begins_alike_is_not_meant(tmp_path: Path) -> None:
+def test_init_from_a_name_does_not_take_a_run_with_a_longer_name(tmp_path: Path) -> None:
     run(tmp_path, "first_longer", "20260104-000000-bbbbbb", "another's", True)
     with pytest.raises(UserError, match="there is no run 'first' below"):
         found(tmp_path, "first")
 
 
 @pytest.mark.parametrize("finished", [False, True])
-def test_a_run_with_nothing_to_start_from_is_refused(tmp_path: Path, finished: bool) -> None:
-    """As the run that asks, when it names itself, and one whose checkpoint somebody has removed."""
+def test_init_from_a_run_without_a_checkpoint_is_refused(tmp_path: Path, finished: bool) -> None:
+    """Examples are a run that names itself, and a run whose checkpoint has been removed."""
     run(tmp_path, "first", "20260101-000000-aaaaaa", None, finished)
     with pytest.raises(UserError, match=r"model\.init_from=first: .* has no checkpoint to start from"):
         found(tmp_path, "first")
 
 
-def test_an_interrupted_run_can_be_named_by_its_id(tmp_path: Path) -> None:
+def test_init_from_takes_an_interrupted_run_by_its_id(tmp_path: Path) -> None:
     run(tmp_path, "first", "20260103-000000-aaaaaa", "half", False)
     assert found(tmp_path, "20260103").state == {"weights": "half"}
 
 
-def test_a_file_of_the_models_own_format_is_handed_on_and_has_to_be_there(tmp_path: Path) -> None:
+def test_init_from_passes_on_an_existing_file_and_refuses_a_missing_one(tmp_path: Path) -> None:
     (tmp_path / "machine.json").write_text("{}")
     assert found(tmp_path, f"{tmp_path}/machine.json") == Initial(
         f"{tmp_path}/machine.json", tmp_path / "machine.json", None

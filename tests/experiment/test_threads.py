@@ -1,4 +1,4 @@
-"""`threads=auto` takes several where no bit of a run's results changes by it."""
+"""`threads=auto` uses several threads if that changes no bit of a run's results."""
 
 import json
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def widened() -> Iterator[None]:
 
 @pytest.mark.usefixtures("widened")
 @pytest.mark.parametrize("words", RUNS.values(), ids=RUNS)
-def test_any_number_gives_the_same_bits(
+def test_runs_with_one_and_with_two_threads_give_the_same_bits(
     words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if numba.config.NUMBA_NUM_THREADS < 2:
@@ -59,7 +59,9 @@ def test_any_number_gives_the_same_bits(
     torch.testing.assert_close(*states, rtol=0, atol=0)
 
 
-def test_auto_follows_the_model_the_machine_and_who_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_threads_depend_on_the_model_the_cores_and_the_limit_of_the_parent_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     qrbm, hxtorch = (plan_of([f"model={model}"], None)[0] for model in ("qrbm", "hxtorch_mlp"))
     online, _ = plan_of(["experiment=nest_eprop_nmnist_online"], None)
     monkeypatch.setattr(threads, "cores", lambda: 64)
@@ -74,13 +76,13 @@ def test_auto_follows_the_model_the_machine_and_who_started_it(monkeypatch: pyte
     assert threads_of(qrbm) == (1, 2)
 
 
-def test_a_number_is_taken_as_it_is() -> None:
+def test_a_given_number_of_threads_is_used_unchanged() -> None:
     for model in ("qrbm", "hxtorch_mlp"):
         assert threads_of(plan_of([f"model={model}", "threads=7"], None)[0]) == Threads(7, 7)
 
 
 @pytest.mark.parametrize(("text", "expected"), [("max 100000", 8), ("200000 100000", 2), ("50000 100000", 1), ("", 8)])
-def test_a_container_has_the_cores_that_it_is_granted_the_time_of(
+def test_the_number_of_cores_follows_the_cpu_quota_of_a_container(
     text: str, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(provenance.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)

@@ -1,4 +1,4 @@
-"""What every figure owes its reader on paper: for the tests of whoever draws one."""
+"""Readability of figures in print: checks for the tests of code that draws them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,14 +13,14 @@ SMALLEST = 5  # points
 
 
 def in_style(draw: Callable[..., Mapping[str, Figure | bytes]], *arguments: Any) -> Mapping[str, Figure | bytes]:
-    """Figures as a run draws them."""
+    """Draw figures in the style that a run uses."""
     with paper():
         return draw(*arguments)
 
 
 def assert_readable(figures: Mapping[str, Figure | bytes]) -> None:
-    """No wider than a page, no text too small or cut off, no legend or title on something else, a name on every axis
-    with numbers. Animations are looked at elsewhere."""
+    """Assert that no figure is wider than a page, no text too small, no label cut off, and no legend or title on
+    something else. Animations are checked elsewhere."""
     for name, figure in figures.items():
         if isinstance(figure, Figure):
             _check(name, figure)

@@ -1,4 +1,4 @@
-"""Figures that a second process renders: the same files, errors and warnings, and it never outlives who started it."""
+"""Figures rendered by a second process: the same files, errors and warnings, and it never outlives its parent."""
 
 import os
 import pickle
@@ -34,7 +34,7 @@ def curve(title: str = "a curve") -> Figure:
 
 
 def plain() -> Figure:
-    """One that does not lay itself out."""
+    """A figure without a layout engine."""
     figure = Figure(figsize=(2, 1))
     figure.subplots().imshow([[0, 1], [2, 3]])
     return figure
@@ -52,11 +52,11 @@ def broken() -> Figure:
 
 @pytest.mark.parametrize("vector", ["png", "pdf", "svg"])
 @pytest.mark.parametrize("draw", [curve, plain])
-def test_its_files_are_those_of_this_process(renderer: Renderer, draw: type, vector: str) -> None:
+def test_the_second_process_renders_the_same_files_as_this_one(renderer: Renderer, draw: type, vector: str) -> None:
     assert renderer.submit(draw(), vector).result() == files_of(draw(), vector)
 
 
-def test_a_users_settings_count(renderer: Renderer) -> None:
+def test_the_second_process_uses_the_users_matplotlib_settings(renderer: Renderer) -> None:
     usual = files_of(curve(), "svg")
     with rc_context({"font.family": "monospace"}):
         figure = curve()
@@ -65,7 +65,7 @@ def test_a_users_settings_count(renderer: Renderer) -> None:
     assert renderer.submit(curve(), "svg").result() == usual, "and only where they are set"
 
 
-def test_a_warning_is_given_here(renderer: Renderer) -> None:
+def test_a_figure_that_causes_a_warning_is_rendered_in_this_process(renderer: Renderer) -> None:
     with pytest.raises(Refused):
         renderer.submit(curve("\u4e2d is in no font"), "png").result()
     figures = [("no_glyph", curve("\u4e2d is in no font")), ("last", curve())]
@@ -73,7 +73,7 @@ def test_a_warning_is_given_here(renderer: Renderer) -> None:
         assert set(dict(rendered_files(figures, "png", renderer))) == {"no_glyph", "last"}
 
 
-def test_what_a_users_fonts_or_pyplot_have_to_do_with_is_rendered_here(
+def test_the_second_process_refuses_pyplots_figures_and_any_if_the_fonts_differ(
     renderer: Renderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = pyplot.figure()
@@ -85,7 +85,7 @@ def test_what_a_users_fonts_or_pyplot_have_to_do_with_is_rendered_here(
         renderer.submit(curve(), "png").result()
 
 
-def test_what_cannot_be_sent_is_rendered_here(renderer: Renderer) -> None:
+def test_a_figure_that_cannot_be_pickled_is_rendered_in_this_process(renderer: Renderer) -> None:
     def odd() -> Figure:
         figure = curve()
         figure.axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, position: f"<{value}>"))
@@ -99,7 +99,9 @@ def test_what_cannot_be_sent_is_rendered_here(renderer: Renderer) -> None:
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("alone", [False, True])
-def test_a_failure_is_the_one_of_this_process(renderer: Renderer, alone: bool, place: int) -> None:
+def test_a_rendering_error_is_the_same_with_and_without_the_second_process(
+    renderer: Renderer, alone: bool, place: int
+) -> None:
     figures = [(str(number), broken() if number == place else curve()) for number in range(3)]
     with pytest.raises(ZeroDivisionError, match="of a tick label") as failure:
         dict(rendered_files(figures, "png", None if alone else renderer))
@@ -107,7 +109,7 @@ def test_a_failure_is_the_one_of_this_process(renderer: Renderer, alone: bool, p
     assert failure.value.__context__ is None, "nothing of the second process in its story"
 
 
-def test_without_it_figures_are_rendered_in_their_order_after_all_have_been_drawn(
+def test_without_a_second_process_figures_are_rendered_in_order_after_all_have_been_drawn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     events = []
@@ -128,7 +130,9 @@ def test_without_it_figures_are_rendered_in_their_order_after_all_have_been_draw
 
 
 @pytest.mark.parametrize("program", ["raise SystemExit", "import time; time.sleep(1000)", PROGRAM])
-def test_one_that_ends_never_begins_or_is_killed_costs_no_figure(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_process_that_ends_never_starts_or_is_killed_costs_no_figure(
+    program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "PROGRAM", program)
     with second_process(True) as started:
         assert started is not None
@@ -139,7 +143,7 @@ def test_one_that_ends_never_begins_or_is_killed_costs_no_figure(program: str, m
     assert files == {"one": files_of(curve(), "pdf"), "other": files_of(plain(), "pdf")}
 
 
-def test_one_that_stands_still_is_not_waited_for(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_process_that_hangs_is_not_waited_for(renderer: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
     def stands_still(*figure: object) -> Files:
         return real(*figure) if released.wait() else {}
 
@@ -150,7 +154,7 @@ def test_one_that_stands_still_is_not_waited_for(renderer: Renderer, monkeypatch
     assert files == {"one": files_of(curve(), "png")}
 
 
-def test_ctrl_c_does_not_reach_it_and_ends_it_with_this_process() -> None:
+def test_ctrl_c_does_not_reach_the_second_process_which_ends_with_this_one() -> None:
     def interrupted() -> None:
         with second_process(True) as started:
             assert started is not None
@@ -165,10 +169,10 @@ def test_ctrl_c_does_not_reach_it_and_ends_it_with_this_process() -> None:
     assert processes[0].returncode is not None, "waited for"
 
 
-def test_it_ends_by_itself_when_who_started_it_is_killed() -> None:
+def test_the_second_process_ends_by_itself_when_its_input_is_closed() -> None:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     child = subprocess.Popen([sys.executable, "-P", "-c", PROGRAM], **pipes)
     assert child.stdout is not None
     assert pickle.load(child.stdout) is None, "it is ready"
-    _, said = child.communicate()  # closes its input, as the end of a process does
+    _, said = child.communicate()  # closes its standard input, as the end of its parent would
     assert (child.returncode, said) == (0, b"")

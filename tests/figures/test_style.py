@@ -1,4 +1,4 @@
-"""Promises of the style: a column's width, colours that nobody confuses, legends beside the data, files that repeat."""
+"""Figure style: a column's width, colours that nobody confuses, legends beside the data, reproducible files."""
 
 import io
 import itertools
@@ -23,7 +23,7 @@ SEEN_BY = {
 
 
 def lab(colour: str, matrix: Any = ((1, 0, 0), (0, 1, 0), (0, 0, 1))) -> np.ndarray:
-    """CIELAB of an sRGB colour as somebody sees it."""
+    """CIELAB of an sRGB colour as seen by the eyes that `matrix` describes."""
     rgb = np.array(to_rgb(colour))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     linear = np.clip(np.array(matrix) @ linear, 0, 1)
@@ -37,7 +37,7 @@ MEANINGS = ("TRAIN", "VALIDATION", "DEVICE", "IDEAL", "WRONG", "LIMIT")
 
 
 @pytest.mark.parametrize("eyes", ["all cones", *SEEN_BY])
-def test_two_meanings_are_told_apart_by_every_reader(eyes: str) -> None:
+def test_colours_of_two_meanings_differ_also_for_readers_without_red_or_green_cones(eyes: str) -> None:
     seen = {name: lab(getattr(style, name), SEEN_BY.get(eyes, np.eye(3))) for name in MEANINGS}
     for one, other in itertools.combinations(MEANINGS, 2):
         if {one, other} != {"VALIDATION", "WRONG"}:  # never in one figure
@@ -70,7 +70,7 @@ def test_the_same_figure_gives_the_same_bytes(kind: str) -> None:
 
 
 def two_panels() -> Figure:
-    """One line in each, of one label, with a legend; drawn."""
+    """Figure of two panels with one line each, of the same label, and a legend; drawn."""
     figure, panels = stack(2)
     for axes in panels:
         axes.plot([1, 2], [0, 1], label="same")
@@ -79,7 +79,7 @@ def two_panels() -> Figure:
     return figure
 
 
-def test_nothing_is_smaller_than_print_allows_and_a_users_settings_stay() -> None:
+def test_no_text_is_smaller_than_7_points_and_the_users_settings_are_restored() -> None:
     before = mpl.rcParams["font.size"]
     with paper():
         figure = two_panels()
@@ -96,7 +96,7 @@ def test_a_legend_lies_beside_the_data_and_names_each_line_once() -> None:
     assert not any(box.get_window_extent().overlaps(axes.get_window_extent()) for axes in figure.axes)
 
 
-def test_epochs_are_counted_from_1_and_a_single_one_stands_in_the_middle() -> None:
+def test_epochs_are_counted_from_1_and_a_single_epoch_is_in_the_middle_of_the_axis() -> None:
     axes = Figure().subplots()
     by_epoch(axes, 1)
     assert (axes.get_xlim(), list(axes.get_xticks())) == ((0.5, 1.5), [1])
@@ -115,7 +115,7 @@ def test_a_gallery_is_one_panel_and_marks_mistakes() -> None:
     assert axes.texts[0].get_text() == "$a_b$"
 
 
-def test_labels_of_panels_stand_on_one_line_beside_the_widest_numbers() -> None:
+def test_y_labels_of_panels_are_aligned_beside_the_widest_tick_labels() -> None:
     with paper():
         figure, panels = stack(3)
         for axes, top in zip(panels, (1, 123_456, 0.001), strict=True):

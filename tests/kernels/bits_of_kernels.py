@@ -1,4 +1,4 @@
-"""Prints the width of the registers in use, and a digest of what kernels compute in them."""
+"""Script that prints the width of the registers in use and a digest of kernels' results computed in them."""
 
 import hashlib
 import sys

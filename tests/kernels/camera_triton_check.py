@@ -1,6 +1,6 @@
-"""Imported by test_interpreted with TRITON_INTERPRET=1: the shipped camera, and one whose events need a second call.
+"""Check, imported by test_interpreted with TRITON_INTERPRET=1: the shipped camera, and one that needs a second call.
 
-No event differs. "cpu" is the compiled kernel; "cpu:0" is torch's other name of the same place, and Triton's kernel.
+No event may differ. "cpu" runs the compiled kernel; "cpu:0", torch's other name of the same device, Triton's kernel.
 """
 
 from dataclasses import replace
@@ -19,7 +19,7 @@ with checked_root(None) as root:
 
 
 def check(camera: Camera, images: np.ndarray, width: int) -> None:
-    camera_triton.WIDTH = width  # the interpreter's time is for programs, not for pixels
+    camera_triton.WIDTH = width  # the interpreter's time depends on programs, not on pixels
     ids = range(7, 7 + len(images))
     reference, ours = (emulate(camera, 3, images, ids, device=device) for device in ("cpu", "cpu:0"))
     assert reference[1].min() > 100
@@ -32,12 +32,12 @@ assert min(fitted.threshold_noise, fitted.lost, fitted.background, fitted.delay,
 n = sum(knot <= 40_000.0 for knot in fitted.knots)
 begin = {name: getattr(fitted, name)[:n] for name in ("knots", "row", "column")}
 check(replace(fitted, **begin, rests=(), late=()), images[:1], 2048)
-# Within 24 ms: two recordings that go on after a rest at moments of their own, where each goes on drawing thresholds.
+# Within 24 ms: two recordings that resume after a rest at different times, at which each resumes drawing thresholds.
 path = {"knots": (0.0, 8_000.0, 14_000.0, 24_000.0), "row": (0.0, 2.0, 2.0, 3.0), "column": (1.0, 3.0, 3.0, 3.0)}
 rested = replace(fitted, **path, rests=((8_000.0, 14_000.0),), late=(2_000.0,))
 check(rested, images, 2048)
-# The same without a draw of a threshold: several programs for each recording, less room than there are events.
-# Thresholds are so small that a signal's last bits show, and whether it comes to rest in the dark.
+# The same without drawing thresholds: several programs for each recording, and less room than events.
+# Thresholds are so small that events show a signal's last bits, and whether it comes to rest in the dark.
 emulation.ROOM = 50
 check(replace(rested, threshold_noise=0.0, brighter=3e-4, darker=2e-4), images, 1024)
 print("agree")

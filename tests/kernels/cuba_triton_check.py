@@ -1,4 +1,4 @@
-"""Imported by test_interpreted with TRITON_INTERPRET=1: layers, events and the grid of weights."""
+"""Check, imported by test_interpreted with TRITON_INTERPRET=1: layers, events and the grid of weights."""
 
 import torch
 
@@ -23,7 +23,7 @@ from neurobench.models.slayer.neuron import (
 )
 from neurobench.models.slayer.spikes import as_dense, binned, motion
 
-T, B, C = 18, 2, 40  # 80 pairs: a whole block of 64 and part of one; steps are taken by four
+T, B, C = 18, 2, 40  # 80 pairs: a whole block of 64 and part of another; steps are taken four at a time
 CPU = torch.device("cpu")
 SURROGATE = lava_surrogate(1.25, 0.03, 3.0)
 draw = torch.Generator().manual_seed(0)
@@ -58,7 +58,7 @@ def check_events(sheared: bool) -> None:
     lengths = torch.tensor([540, 0, 40])
     n = int(lengths.sum())
     t = torch.cat([torch.randint(0, 30_000, (int(each),), generator=draw).sort().values for each in lengths])
-    t[:3] = torch.tensor([500, 1500, 2500])  # halves of a step: to the even one
+    t[:3] = torch.tensor([500, 1500, 2500])  # half steps: rounded to the even one
     t[:540] = t[:540].sort().values
     x, y, p = (torch.randint(0, most, (n,), generator=draw, dtype=torch.uint8) for most in (34, 34, 2))
     start = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)])

@@ -1,4 +1,4 @@
-"""Imported by test_interpreted with TRITON_INTERPRET=1: the engine and the update of GPUs on tensors of the CPU."""
+"""Check, imported by test_interpreted with TRITON_INTERPRET=1: the GPU's engine and update on tensors of the CPU."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from neurobench.models.slayer.update import update, update_by_triton, zero_momen
 from tests.models.slayer.conftest import case, learner
 
 CPU = torch.device("cpu")
-STEPS = 22  # the interpreter's time is for steps, which the kernels take by four
+STEPS = 22  # the interpreter's time depends on steps, which the kernels take four at a time
 
 
 def dense(gradient: LayerGradient) -> torch.Tensor:
@@ -42,7 +42,7 @@ def check_engine(name: str) -> None:
 
 
 def check_update(**settings: Any) -> None:
-    """Two updates from gradients in three parts, some weights beyond the grid."""
+    """Check two updates from gradients in three parts, with some weights beyond the grid."""
     draw = torch.Generator().manual_seed(1)
     one, other = (learner(**settings) for _ in range(2))
     layers = [one.layers[1], other.layers[1]]

@@ -1,4 +1,4 @@
-"""Compiled kernels are kept by what they are compiled from, beside no checkout, and never outlive a callee's edit."""
+"""Kernels are cached by the source they are compiled from, outside any checkout, and never outlive a callee's edit."""
 
 import fcntl
 import importlib
@@ -21,7 +21,7 @@ from numba.core.errors import NumbaWarning, TypingError
 from numba.core.event import Event, EventStatus
 from numba.core.registry import cpu_target
 
-from neurobench.kernels import cache, declared, logistic, random
+from neurobench.kernels import cache, jit, logistic, random
 from neurobench.kernels.compilation import named_compilation
 from neurobench.kernels.cuba import forward as cuba_forward
 from neurobench.kernels.eprop import forward as eprop_forward
@@ -34,7 +34,7 @@ CALLER = f"from some_kernels.callee import f\n{JIT}def g():\n    return f()\n"
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package of two kernels, in a checkout of its own; what is compiled is kept beside it."""
+    """A package of two kernels in a separate checkout; compiled kernels are cached beside it."""
     checkout(tmp_path / "one", 1)
     monkeypatch.setattr(cache, "home", lambda: tmp_path / "kept")
     monkeypatch.setattr(cache.SharedCache, "waits", True)
@@ -50,7 +50,7 @@ def checkout(folder: Path, callee: int) -> None:
 
 
 def of_a_new_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The caller of a checkout, as a process imports it that begins."""
+    """The caller kernel of a checkout, imported as by a new process."""
     monkeypatch.setattr(cache, "ROOT", folder)
     monkeypatch.setattr(cache, "PACKAGE", folder / "some_kernels")
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
@@ -66,12 +66,12 @@ def processor() -> Any:
 
 
 def answer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
-    """What it returns, and how often it was compiled for that."""
+    """The caller's result, and how often the caller was compiled for it."""
     g = of_a_new_process(folder, monkeypatch)
     return g(), sum(g.stats.cache_misses.values())
 
 
-def test_a_caller_runs_its_callee_as_it_is_now_and_another_checkout_compiles_nothing(
+def test_a_caller_uses_its_callees_current_source_and_an_equal_checkout_compiles_nothing(
     package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = answer(package / "one", monkeypatch)
@@ -84,21 +84,21 @@ def test_a_caller_runs_its_callee_as_it_is_now_and_another_checkout_compiles_not
 
 @pytest.fixture
 def compiled(package: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The caller's folder, with what a process has kept there."""
+    """The caller's cache folder, with the kernel that a process has stored there."""
     answer(package / "one", monkeypatch)
     (lock,) = (package / "kept").glob("some_kernels.caller-*/*.lock")
     return lock.parent
 
 
 def held(folder: Path) -> int:
-    """The caller's lock, as another process holds it."""
+    """Take the caller's lock as another process would; returns its descriptor."""
     (lock,) = folder.glob("*.lock")
     file = os.open(lock, os.O_RDWR)
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises unless whoever compiled has given it back
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises unless the compiling process has released it
     return file
 
 
-def test_a_kernel_that_another_process_is_compiling_is_awaited_and_read_and_waiting_is_no_work(
+def test_a_kernel_that_another_process_compiles_is_awaited_and_waiting_is_not_working_time(
     compiled: Path, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (index,) = compiled.glob("*.nbi")
@@ -117,7 +117,7 @@ def test_a_kernel_that_another_process_is_compiling_is_awaited_and_read_and_wait
     os.close(held(compiled))
 
 
-def test_after_long_enough_each_compiles_its_own(
+def test_a_process_that_waited_in_vain_compiles_the_kernel_itself_and_never_waits_again(
     compiled: Path, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (index,) = compiled.glob("*.nbi")
@@ -131,7 +131,7 @@ def test_after_long_enough_each_compiles_its_own(
     os.close(file)
 
 
-def test_a_kernel_whose_folder_is_gone_is_compiled_and_kept_anew(
+def test_a_kernel_whose_cache_folder_is_gone_is_compiled_and_cached_again(
     compiled: Path, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     g = of_a_new_process(package / "one", monkeypatch)
@@ -140,7 +140,7 @@ def test_a_kernel_whose_folder_is_gone_is_compiled_and_kept_anew(
     assert list(compiled.glob("*.nbi"))
 
 
-def test_a_kernel_whose_folder_cannot_be_made_again_is_compiled(
+def test_a_kernel_is_compiled_even_if_its_cache_folder_cannot_be_made_again(
     compiled: Path, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse() -> None:
@@ -152,7 +152,7 @@ def test_a_kernel_whose_folder_cannot_be_made_again_is_compiled(
     assert g() == 1
 
 
-def test_an_interrupted_process_does_not_wait_for_itself(
+def test_an_interrupted_process_releases_its_lock_and_does_not_wait_for_itself(
     compiled: Path, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:
@@ -167,12 +167,12 @@ def test_an_interrupted_process_does_not_wait_for_itself(
                 g()
         assert g._cache.lock is None
         os.close(held(compiled))
-    g._cache._await_lock(processor())  # and no more: as if interrupted before numba says that it compiles
+    g._cache._await_lock(processor())  # and no more: as if interrupted before numba announces that it compiles
     assert g() == 1
     os.close(held(compiled))
 
 
-def test_processors_of_other_kinds_do_not_wait_for_each_other(
+def test_processors_of_different_kinds_do_not_wait_for_each_other(
     compiled: Path, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     g = of_a_new_process(package / "one", monkeypatch)
@@ -181,7 +181,9 @@ def test_processors_of_other_kinds_do_not_wait_for_each_other(
     g._cache.release()
 
 
-def test_what_cannot_be_cached_is_named_with_its_file(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_that_cannot_be_cached_causes_a_warning_that_names_its_file(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     g = of_a_new_process(package / "one", monkeypatch)
     uncachable = SimpleNamespace(lifted=[SimpleNamespace(can_cache=False)], fndesc=SimpleNamespace(qualname="g"))
     with pytest.warns(NumbaWarning, match="lifted code") as caught:
@@ -189,12 +191,14 @@ def test_what_cannot_be_cached_is_named_with_its_file(package: Path, monkeypatch
     assert caught[0].filename == str(package / "one/some_kernels/caller.py")
 
 
-def test_compilers_without_a_cache_may_fail_too() -> None:
+def test_a_failed_compilation_without_a_cache_raises_no_further_error() -> None:
     failed = {"dispatcher": SimpleNamespace(overloads={}), "args": ()}
     cache.Failures().on_end(Event("numba:compile", EventStatus.END, failed))
 
 
-def test_a_compilation_that_fails_is_nobodys_to_wait_for(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_compilation_releases_the_locks_of_caller_and_callee(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (package / "one/some_kernels/callee.py").write_text(f"{JIT}def f():\n    return nowhere\n")
     with pytest.raises(TypingError):
         answer(package / "one", monkeypatch)
@@ -203,7 +207,9 @@ def test_a_compilation_that_fails_is_nobodys_to_wait_for(package: Path, monkeypa
         os.close(held(lock.parent))
 
 
-def test_a_module_that_is_not_imported_does_not_matter(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_that_is_not_imported_does_not_change_the_digest(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cache, "ROOT", package / "one")
     caller = package / "one/some_kernels/caller.py"
     before = cache.content_of(caller)
@@ -212,7 +218,7 @@ def test_a_module_that_is_not_imported_does_not_matter(package: Path, monkeypatc
     assert cache.content_of(caller) == before
 
 
-def test_kernels_of_ours_lie_in_the_users_folder_each_under_a_name_of_its_own() -> None:
+def test_kernels_are_cached_in_the_users_folder_each_under_its_modules_name() -> None:
     kernels = (logistic.logistic, cuba_forward.forward, eprop_forward.forward, gibbs.half_step)
     paths = [Path(kernel._cache.cache_path) for kernel in kernels]
     names = [path.name.partition("-")[0] for path in paths]
@@ -221,7 +227,7 @@ def test_kernels_of_ours_lie_in_the_users_folder_each_under_a_name_of_its_own() 
     assert not cache.home().is_relative_to(cache.PACKAGE)
 
 
-def test_what_is_no_kernel_of_ours_and_a_folder_that_cannot_be_written_are_left_to_numba(
+def test_other_functions_and_unwritable_cache_folders_are_left_to_numba(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def function() -> None: ...
@@ -232,7 +238,7 @@ def test_what_is_no_kernel_of_ours_and_a_folder_that_cannot_be_written_are_left_
     assert cache.KernelLocator.from_function(function, random.__file__) is None
 
 
-def test_what_nobody_has_used_for_a_month_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernels_unused_for_a_month_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "home", lambda: tmp_path)
     monkeypatch.setattr(cache.CacheImpl, "_locator_classes", [])
     monkeypatch.setattr(cache, "register", lambda kind, listener: None)
@@ -243,19 +249,19 @@ def test_what_nobody_has_used_for_a_month_goes(tmp_path: Path, monkeypatch: pyte
     assert {path.name for path in tmp_path.iterdir()} == {"recent"}
 
 
-def test_a_kernel_for_kernels_alone_says_so() -> None:
+def test_calling_a_kernel_that_only_kernels_can_call_says_so() -> None:
     with pytest.raises(TypeError, match="_arrivals begins with an underscore: it can be called by kernels"):
         eprop_online._arrivals(1)
 
 
-@declared.njit()
+@jit.njit()
 def _twice(x: Any) -> Any:
     return 2 * x
 
 
-def test_a_kernel_for_kernels_alone_is_one_in_another_process_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_that_only_kernels_can_call_remains_so_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = pickle.dumps(_twice)
-    monkeypatch.setattr(Dispatcher, "_memo", WeakValueDictionary())  # by which this process would know it again
+    monkeypatch.setattr(Dispatcher, "_memo", WeakValueDictionary())  # by which this process would recognise it
     received = pickle.loads(sent)
     assert received is not _twice
     with pytest.raises(TypeError, match="_twice begins with an underscore"):
@@ -280,10 +286,10 @@ sys.exit(ended or str({"scipy.linalg", "numba.np.linalg", "numba.np.arraymath"} 
         ["model=eventprop_snn", "dataset=yin_yang", "model.hidden=[8]"],
     ],
 )
-def test_a_run_whose_kernels_are_kept_imports_nothing_that_they_are_compiled_from(
+def test_a_run_with_cached_kernels_imports_no_module_needed_only_to_compile_them(
     tmp_path: Path, words: list[str]
 ) -> None:
-    """0.4 s of every run, SciPy's linear algebra above all."""
+    """They take 0.4 s of every run, SciPy's linear algebra most of all."""
     command = [sys.executable, "-c", IMPORTED, str(tmp_path), *words]
     said = [subprocess.run(command, capture_output=True, text=True).stderr.splitlines()[-1] for _ in range(2)]
     assert said[1] == "set()", said

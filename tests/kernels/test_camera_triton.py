@@ -1,6 +1,6 @@
-"""A GPU's camera makes the recordings of the CPU's: in its machine code, and on a GPU where there is one.
+"""The camera on a GPU makes the CPU's recordings: checked in its machine code, and on a GPU if there is one.
 
-In Triton's interpreter: test_interpreted.
+Checked in Triton's interpreter by test_interpreted.
 """
 
 import re
@@ -22,7 +22,7 @@ ARGUMENTS = {
 
 @pytest.mark.parametrize("capability", [75, 90])
 def test_a_gpus_machine_code_rounds_each_float32_as_the_cpu_does(capability, tmp_path, monkeypatch) -> None:
-    """Compiled for a GPU, which need not be there: no product fused with a sum, nothing approximate, none flushed."""
+    """Compiled for a GPU, even without one: no product fused with a sum, nothing approximate, no denormal flushed."""
     triton = pytest.importorskip("triton")
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
@@ -41,7 +41,7 @@ def test_a_gpus_machine_code_rounds_each_float32_as_the_cpu_does(capability, tmp
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_makes_the_recordings_of_the_cpu() -> None:
-    """Of the codes one in 10,000 may differ: where CUDA's logarithm is rounded the other way, a pixel goes its own."""
+    """One code in 10,000 may differ: if CUDA's logarithm is rounded the other way, the pixel's later events deviate."""
     from neurobench.data.camera.emulation import emulate
     from neurobench.data.camera.parameters import read
 

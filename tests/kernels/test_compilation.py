@@ -1,4 +1,4 @@
-"""Compiling is a phase of its own, and no clock that times the work counts it."""
+"""Compilation is a separate phase, excluded from every clock that times the work."""
 
 import time
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ from tests.experiment.test_loop import EMPTY, PLAN, Silent
 from tests.toy import Softmax, blobs
 
 
-def test_the_clock_of_the_work_stands_still_while_kernels_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_working_time_stops_while_kernels_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(compilation, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     with named_compilation() as compiled:
@@ -41,7 +41,7 @@ def test_the_clock_of_the_work_stands_still_while_kernels_are_compiled(monkeypat
     assert working_time() == now[0]
 
 
-def test_training_that_compiles_a_kernel_is_timed_without_it() -> None:
+def test_training_time_excludes_the_compilation_of_kernels() -> None:
     @njit
     def kernel(x: np.ndarray) -> float:
         return x.sum()

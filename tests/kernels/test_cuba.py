@@ -1,4 +1,4 @@
-"""The event-driven kernels: independent of how samples are shared out, and right at the edges of their lists."""
+"""Event-driven kernels: independent of how samples are divided among chunks, and right at the ends of their lists."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_the_forward_pass_does_not_depend_on_the_number_of_chunks(chunks: int) -
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_spike_arrives_one_step_and_its_delay_later_or_never() -> None:
+def test_a_spike_arrives_one_step_and_its_delay_later_unless_dropped_or_too_late() -> None:
     fired = np.zeros(64, np.uint8)
     fired[[0, 1, 2, 3]] = 1
     out, count = np.zeros((10, 5), np.uint16), np.zeros(10, np.int32)
@@ -58,8 +58,8 @@ def test_a_spike_arrives_one_step_and_its_delay_later_or_never() -> None:
 
 
 @pytest.mark.parametrize("chunks", [1, 2, 3, 11])
-def test_scattered_rows_are_the_dense_product(chunks: int) -> None:
-    """Of all samples together, each chunk of inputs by itself."""
+def test_scattered_rows_add_up_to_the_dense_product(chunks: int) -> None:
+    """Rows are summed over all samples, separately for each chunk of inputs."""
     index, begin, count, _ = lists(3)
     eu = np.random.default_rng(4).standard_normal((N, T, C)).astype(np.float32)
     dW, first = np.zeros((INPUTS, C), np.float32), first_places(count)
@@ -80,21 +80,21 @@ def test_scattered_rows_are_the_dense_product(chunks: int) -> None:
 
 
 @pytest.mark.parametrize("width", [1, 10, 16, 100, 512])
-def test_columns_are_shared_out_in_whole_lines_of_the_cache(width: int) -> None:
+def test_columns_are_divided_among_chunks_in_whole_cache_lines(width: int) -> None:
     for chunks in (1, 2, 3, 64):
         shares = [share_of_columns(width, c, chunks) for c in range(chunks)]
         assert [j for low, high in shares for j in range(low, high)] == list(range(width))
         assert all(low % 16 == 0 or low == width for low, _ in shares)
 
 
-def test_the_exponential_is_numpys() -> None:
+def test_the_exponential_agrees_with_numpys() -> None:
     x = -np.linspace(0, 80, 2001, dtype=np.float32)
     ours = np.array([exponential(value) for value in x])
     np.testing.assert_allclose(ours, np.exp(x.astype(np.float64)), rtol=5e-6)
     assert exponential(np.float32(-1e30)) < 1e-37
 
 
-def test_an_input_counts_once_a_step_and_what_leaves_the_sensor_never() -> None:
+def test_an_input_counts_once_per_step_and_events_moved_off_the_sensor_never() -> None:
     t = np.array([0, 100, 400, 501, 1499, 1500, 2500, 9000], np.int32)
     x = np.array([3, 3, 3, 3, 3, 33, 3, 0], np.uint8)
     index, begin, count = np.zeros(8, np.uint16), np.zeros((1, 4), np.int64), np.zeros((1, 4), np.int32)
@@ -108,7 +108,7 @@ def test_an_input_counts_once_a_step_and_what_leaves_the_sensor_never() -> None:
     assert begin.tolist() == [[0, 1, 2, 3]]
 
 
-def test_sums_of_squares_in_chunks() -> None:
+def test_sums_of_squares_agree_with_numpys_for_any_number_of_chunks() -> None:
     v = np.random.default_rng(5).standard_normal((101, 7)).astype(np.float32)
     for chunks in (1, 4, 200):
         np.testing.assert_allclose(squares(v, chunks), (v.astype(np.float64) ** 2).sum(0))
@@ -116,8 +116,8 @@ def test_sums_of_squares_in_chunks() -> None:
 
 
 @pytest.mark.parametrize("keep", [0.95, 0.9, 0.7, 1 / 3])
-def test_a_step_divides_by_the_share_that_dropout_left(keep: float) -> None:
-    """The quotient of whole numbers, cut towards zero, is numpy's division in float64."""
+def test_a_step_divides_its_input_by_the_share_that_dropout_retains(keep: float) -> None:
+    """The quotient of integers, truncated towards zero, equals numpy's division in float64."""
     a = np.concatenate([np.arange(-40_000, 40_000), np.random.default_rng(0).integers(-(2**20), 2**20, 40_000)])
     wanted = np.trunc(a * 128.0 / keep).astype(np.int32)
     neuron = FixedNeuron(*map(np.int32, (0, 0, 2**30, 2**30, 2**30)))

@@ -1,4 +1,4 @@
-"""The kernels for GPUs compute what the reference does on a GPU, where there is one; see also test_interpreted."""
+"""GPU kernels agree with the reference when run on a GPU, if there is one; see also test_interpreted."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_a_gpu_learns_what_the_cpu_does() -> None:
+def test_a_gpu_computes_the_spikes_and_losses_of_the_cpu() -> None:
     from neurobench.models.learner import Seeds, Step, Task
     from tests.specs import spec
 

@@ -37,7 +37,7 @@ def weights(seed: int = 0) -> ChipWeights:
 
 
 def spikes(n: int, rate: float = 0.2, seed: int = 1) -> np.ndarray:
-    """(n, T + 1, inputs) events."""
+    """Numbers of events, (n, T + 1, inputs)."""
     return np.random.default_rng(seed).poisson(rate, (n, T + 1, INPUTS))
 
 
@@ -51,7 +51,7 @@ def listed(events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def kernel(
     c: Chip, w: ChipWeights, B: np.ndarray, events: np.ndarray, labels: Any, rate: float, learn: bool
 ) -> ChipResults:
-    """Changes w."""
+    """Run the kernel, which changes w in place."""
     G, (n_in, n, k) = len(labels), (w.w_in.shape[0], c.N, c.K)
     assert events.shape[2] == n_in
     spikes_of, arrived = np.zeros((G, n), np.int64), np.zeros(n, np.int64)
@@ -67,7 +67,7 @@ def dither(t: int, i: int, bits: int) -> int:
 
 
 def stair(u: int, v_th: int) -> int:
-    """4, 3, 2, 1 in the first four fifths of v_th around the threshold."""
+    """Surrogate: 4, 3, 2, 1 in the first four fifths of v_th around the threshold."""
     fifths = math.floor(5 * abs(u - v_th) / v_th)
     return (4, 3, 2, 1, 0)[min(fifths, 4)]
 
@@ -75,7 +75,7 @@ def stair(u: int, v_th: int) -> int:
 def plain(
     c: Chip, w: ChipWeights, B: np.ndarray, events: np.ndarray, labels: Any, rate: float
 ) -> tuple[ChipWeights, ChipResults]:
-    """Learning, rounded updates. Python's integers, so that nothing overflows unseen; gradients in float64."""
+    """Learn with rounded updates, in Python's integers, so that nothing overflows unseen; gradients in float64."""
     n_in = w.w_in.shape[0]
     wi, wr, wo = (w.astype(int).tolist() for w in w[:3])
     sources = n_in + c.N
@@ -90,7 +90,7 @@ def plain(
         for t in range(c.T):
             arriving = [int(number) for number in x[t]] + z
             for s in range(sources):
-                own = s if s < n_in else s - n_in  # units of a kind are numbered for themselves
+                own = s if s < n_in else s - n_in  # inputs and neurons are numbered separately
                 trace[s] = (trace[s] * c.alpha + dither(t, own, c.alpha_bits)) // 2**c.alpha_bits
                 for _ in range(arriving[s]):
                     trace[s] = min(trace[s] + c.trace_one, c.trace_limit)
@@ -155,7 +155,7 @@ NARROW = {
 
 
 @pytest.mark.parametrize("c", NARROW.values(), ids=NARROW)
-def test_three_samples_are_learned_as_the_integers_say(c: Chip) -> None:
+def test_learning_three_samples_equals_the_integer_reference(c: Chip) -> None:
     w, events, labels = weights(), spikes(3), [0, 2, 1]
     wanted, told = plain(c, w, FEEDBACK, events, labels, 0.004)
     mine = copied(w)
@@ -169,8 +169,8 @@ def test_three_samples_are_learned_as_the_integers_say(c: Chip) -> None:
     assert told.counts.sum() > 20
 
 
-def test_a_narrow_register_changes_what_is_learned() -> None:
-    """Otherwise the cases above would not be cases."""
+def test_narrow_registers_and_coarse_decays_change_the_learned_weights() -> None:
+    """Otherwise the cases above would prove nothing."""
     found = []
     for c in NARROW.values():
         w = weights()
@@ -180,7 +180,7 @@ def test_a_narrow_register_changes_what_is_learned() -> None:
         assert (one != found[0]).any()
 
 
-def test_predicting_leaves_the_weights_and_learning_leaves_missing_synapses() -> None:
+def test_predicting_changes_no_weight_and_learning_creates_no_missing_synapse() -> None:
     w = weights()
     kernel(CHIP, w, FEEDBACK, spikes(3), [-1, -1, -1], 1.0, False)
     for ours, before in zip(w, weights(), strict=True):
@@ -192,7 +192,7 @@ def test_predicting_leaves_the_weights_and_learning_leaves_missing_synapses() ->
 
 
 @pytest.mark.parametrize("limit", [1, 7, 127])
-def test_weights_stop_at_both_ends(limit: int) -> None:
+def test_weights_are_clipped_at_both_ends_of_their_range(limit: int) -> None:
     reached = []
     for rate in (50.0, -50.0):  # down the slope and up
         w = weights()
@@ -204,7 +204,7 @@ def test_weights_stop_at_both_ends(limit: int) -> None:
 
 
 def alone(limit: int, *inputs: tuple[int, int, int]) -> int:
-    """Spikes of one neuron without a leak, threshold 60, under inputs of (step, weight, events in that step)."""
+    """Number of spikes of a neuron without a leak, threshold 60, for inputs of (step, weight, events in that step)."""
     nothing, there = np.zeros((1, 1), np.int16), np.ones((1, 1), np.uint8)
     w_in = np.array([[weight] for _, weight, _ in inputs], np.int16)
     w = ChipWeights(w_in, nothing, nothing.copy(), np.ones(w_in.shape, np.uint8), there, there)
@@ -215,8 +215,8 @@ def alone(limit: int, *inputs: tuple[int, int, int]) -> int:
     return int(kernel(c, w, np.zeros((1, 1)), events, [-1], 0.0, False).counts[0, 0])
 
 
-def test_a_saturated_membrane_forgets_what_does_not_fit() -> None:
-    """300 in one step are 5 spikes of 60; held at 130, they are 2. After -300 held at -130, 190 are just one spike."""
+def test_a_saturated_membrane_loses_the_input_beyond_its_limit() -> None:
+    """300 in one step gives 5 spikes of 60; clipped at 130, 2. After -300, clipped at -130, 190 just gives one."""
     assert alone(2047, (2, 100, 3)) == 5
     assert alone(130, (2, 100, 3)) == 2
     assert alone(130, (2, -100, 3), (4, 95, 2)) == 1
@@ -224,7 +224,7 @@ def test_a_saturated_membrane_forgets_what_does_not_fit() -> None:
     assert alone(2047, (2, -100, 3), (4, 95, 2)) == 0
 
 
-def test_the_surrogate_is_a_staircase_of_fifths() -> None:
+def test_the_surrogate_is_a_staircase_in_fifths_of_the_threshold() -> None:
     for v_th in (5, 38, 60, 1000):
         seen = [chip.stairs(d, v_th) for d in range(-2 * v_th, 2 * v_th + 1)]
         assert seen == [stair(v_th + d, v_th) for d in range(-2 * v_th, 2 * v_th + 1)]
@@ -234,7 +234,7 @@ def test_the_surrogate_is_a_staircase_of_fifths() -> None:
 
 
 @pytest.mark.parametrize("bits", [4, 7, 15])
-def test_dither_is_even_over_steps_and_over_units(bits: int) -> None:
+def test_dither_has_the_right_mean_over_steps_and_over_units(bits: int) -> None:
     """Rounding by it is right on average: its mean is that of all numbers below 2^bits, to a hundredth of the range."""
     drawn = np.array([[chip.dither(t, i, bits) for i in range(150)] for t in range(300)])
     assert drawn.min() >= 0
@@ -249,7 +249,7 @@ ROWS, COLUMNS = 200, 150
 
 
 def moved(g: np.ndarray, stochastic: bool, k0: int = 1, k1: int = 9) -> np.ndarray:
-    """LSB by which weights of 0 move under gradient g at rate 1/2; g becomes 0."""
+    """Change, in LSB, of weights of 0 under gradient g at rate 1/2; the kernel resets the gradient to 0."""
     w, mask = np.zeros(g.shape, np.int16), np.ones(g.shape, np.uint8)
     left = g.astype(np.float32)
     c = CHIP._replace(stochastic=stochastic)
@@ -287,7 +287,7 @@ def test_a_rounded_update_is_the_nearest_lsb() -> None:
     assert (-moved(2 * wanted, False)).tolist() == [[0, 1, 0, -1, 1, -8, 0]]
 
 
-def test_a_chip_s_numbers_follow_from_its_widths() -> None:
+def test_a_chips_limits_and_lsb_follow_from_its_register_widths() -> None:
     numbers = reckon().fixed_point
     assert isinstance(numbers, FixedPoint)
     first = draw(3, 12, 8, 3, 0.01, (0.2, 0.4, 0.0))
@@ -302,8 +302,8 @@ def test_a_chip_s_numbers_follow_from_its_widths() -> None:
     assert made.chip.trace_one / (1 - TINY.alpha) <= made.chip.trace_limit == 2047
 
 
-def test_the_update_points_where_e_prop_s_gradient_does() -> None:
-    """One sample, wide registers, updates of many LSB: what is left of a difference is the staircase, and that the chip
+def test_the_chips_update_has_the_direction_and_size_of_eprops_gradient() -> None:
+    """One sample, wide registers, updates of many LSB: all that differs is the staircase, and that the chip
     credits an error to its own step, not to the one before."""
     wide = FixedPoint(16, 24, 15, 15, 16, 16, False, 10.0)
     c = TINY._replace(c_reg=0.0, cutoff=1000)

@@ -51,7 +51,7 @@ def _bits(x, words, limits):
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("rows", [0, 1, 7])
 def test_scaled_rows_are_added_in_their_order(rows, fused):
-    """To the bit where each product is rounded; else a processor may round it or not."""
+    """Exact to the bit if each product is rounded; if fused, a processor may round it or not."""
     draw = np.random.default_rng(rows)
     scales = draw.normal(size=(rows + 1, 5)).astype(np.float32)
     table, start = draw.normal(size=(rows, 24)).astype(np.float32), draw.normal(size=24).astype(np.float32)
@@ -77,7 +77,7 @@ def test_rows_of_a_table_are_added_in_the_order_of_their_index(spikes, afresh):
 
 
 @pytest.mark.parametrize("count", [1, 15, 16, 63, 64, 65, 80, 160, 201])
-def test_a_bit_a_neuron_fills_words_across_vectors_and_leftovers(count):
+def test_one_bit_per_neuron_fills_words_across_vectors_and_remainders(count):
     x = np.random.default_rng(count).normal(size=count).astype(np.float32)
     x[::5] = np.nan
     words = np.full((count + 63) // 64, 2**64 - 1, np.uint64)
@@ -87,11 +87,11 @@ def test_a_bit_a_neuron_fills_words_across_vectors_and_leftovers(count):
 
 
 @pytest.mark.parametrize("groups", [1, 511, 512, 513, 1500])
-def test_each_group_of_spikes_is_sorted_where_it_stands(groups):
-    """More groups than are sorted at once, empty ones, and repeats within one."""
+def test_each_group_of_spikes_is_sorted_in_place(groups):
+    """Cases are more groups than are sorted at once, empty groups, and repeats within a group."""
     draw = np.random.default_rng(groups)
     start = np.append(0, np.cumsum(draw.integers(0, 4, groups)))
-    source = draw.integers(0, 7, start[-1] + 3)  # what follows the last group stays
+    source = draw.integers(0, 7, start[-1] + 3)  # spikes after the last group stay unchanged
     expected = source.copy()
     for first, last in itertools.pairwise(start):
         expected[first:last].sort()

@@ -1,4 +1,4 @@
-"""Registers of any width give the same bits, and `kernels=fast` is used where it can be."""
+"""Registers of any width give the same bits, and `kernels=fast` is used if supported."""
 
 import os
 import runpy
@@ -16,7 +16,7 @@ from neurobench.kernels import host
 SCRIPT = Path(__file__).with_name("bits_of_kernels.py")
 
 
-def test_registers_of_256_bits_give_the_bits_of_512() -> None:
+def test_registers_of_256_bits_give_the_same_results_as_registers_of_512_bits() -> None:
     if not host.WIDE:
         pytest.skip("this processor has no AVX-512")
     from tests.bench.bench_kernels import narrow_features
@@ -31,7 +31,7 @@ def test_registers_of_256_bits_give_the_bits_of_512() -> None:
     assert wide == narrow
 
 
-def test_a_processor_of_which_llvm_knows_no_features_has_the_narrow_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_processor_whose_features_llvm_does_not_know_gets_the_narrow_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown() -> None:
         raise RuntimeError("failed to get host cpu features.")
 
@@ -41,7 +41,7 @@ def test_a_processor_of_which_llvm_knows_no_features_has_the_narrow_kernels(monk
     assert (loaded["WIDE"], loaded["WIDTH"], loaded["use_fast"](True)) == (False, 256, False)
 
 
-def test_fast_says_where_it_cannot_be_and_exact_is_silent(
+def test_fast_kernels_warn_if_unsupported_and_exact_kernels_do_not(
     monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
     monkeypatch.setattr(host, "_OFFERED", set())

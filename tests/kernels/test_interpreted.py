@@ -1,4 +1,4 @@
-"""The kernels for GPUs compute what the references on the CPU do: in Triton's interpreter."""
+"""GPU kernels agree with their references on the CPU when run in Triton's interpreter."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ CHECKS = ("camera_triton_check", "cuba_triton_check", "cuba_triton_engine_check"
 
 
 def test_interpreted_kernels_of_camera_layers_and_engine_agree_with_their_references() -> None:
-    """All in one process: the variable has to be set before triton is imported, which takes longer than a check."""
+    """Checks share a process: the variable must be set before triton is imported, which takes longer than a check."""
     pytest.importorskip("triton")
     words = [sys.executable, "-c", "".join(f"import tests.kernels.{check}\n" for check in CHECKS)]
     done = subprocess.run(words, cwd=ROOT, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True)

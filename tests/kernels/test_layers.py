@@ -1,4 +1,4 @@
-"""The compiled kernels against float64 and against the plain torch that stands beside them."""
+"""Compiled kernels against float64 and against their equivalents in plain torch."""
 
 import numba
 import numpy as np
@@ -41,7 +41,9 @@ def test_logistic_is_within_2e7_of_float64_everywhere():
 @pytest.mark.parametrize(("rows", "units", "outputs"), [(1, 1, 1), (3, 7, 5), (20, 37, 130), (100, 784, 300)])
 @pytest.mark.parametrize("grey", [False, True])
 @pytest.mark.parametrize("beta", [1.0, 0.3])
-def test_half_step_is_torchs_with_the_same_uniforms(rows: int, units: int, outputs: int, grey: bool, beta: float):
+def test_a_half_step_equals_torchs_with_the_same_uniform_numbers(
+    rows: int, units: int, outputs: int, grey: bool, beta: float
+):
     x, (W, _, b) = sparse(rows, units, 1, grey), machine(units, outputs)
     ours, plain = conditional(x, W, b, 5, beta), conditional_torch(x, W, b, 5, beta)
     torch.testing.assert_close(ours.p, plain.p, atol=2e-6, rtol=0)
@@ -50,7 +52,7 @@ def test_half_step_is_torchs_with_the_same_uniforms(rows: int, units: int, outpu
     assert set(ours.state.unique().tolist()) <= {0.0, 1.0}
 
 
-def test_rows_all_dark_and_all_bright_are_summed_right():
+def test_rows_of_only_zeros_and_of_only_ones_are_summed_correctly():
     W, _, b = machine(24, 9)
     x = torch.stack([torch.zeros(24), torch.ones(24)])
     torch.testing.assert_close(conditional(x, W, b, 0).p, torch.sigmoid(b + x @ W))
@@ -58,7 +60,7 @@ def test_rows_all_dark_and_all_bright_are_summed_right():
 
 @pytest.mark.parametrize(("data", "model"), [(10, 10), (1, 4), (33, 7)])
 @pytest.mark.parametrize("grey", [False, True])
-def test_an_update_is_torchs_twice_over(data: int, model: int, grey: bool):
+def test_two_consecutive_updates_equal_torchs(data: int, model: int, grey: bool):
     draw = torch.Generator().manual_seed(4)
     ours, plain = machine(53, 21), machine(53, 21)
     ours_speed, plain_speed = machine(53, 21, seed=9), machine(53, 21, seed=9)
@@ -76,7 +78,7 @@ def test_an_update_is_torchs_twice_over(data: int, model: int, grey: bool):
 @pytest.mark.parametrize("update", [ascend, ascend_torch])
 @pytest.mark.parametrize("bad", ["W", "a", "b"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_an_update_says_where_a_parameter_is_no_longer_finite(update, bad: str, value: float):
+def test_an_update_reports_if_a_parameter_is_no_longer_finite(update, bad: str, value: float):
     rbm, speed, pair = (
         machine(20, 5),
         RBM(*(part * 0 for part in machine(20, 5))),
@@ -90,7 +92,9 @@ def test_an_update_says_where_a_parameter_is_no_longer_finite(update, bad: str, 
     ("rows", "hidden", "visible"), [(1, 1, 1), (3, 5, 7), (20, 37, 130), (9, 16, 160), (100, 300, 784)]
 )
 @pytest.mark.parametrize("grey", [False, True])
-def test_a_step_down_is_a_step_by_the_transposed_weights_bit_for_bit(rows: int, hidden: int, visible: int, grey: bool):
+def test_a_downward_half_step_equals_one_with_the_transposed_weights_bit_for_bit(
+    rows: int, hidden: int, visible: int, grey: bool
+):
     x, (W, a, _) = sparse(rows, hidden, 1, grey), machine(visible, hidden)
     down, transposed = conditional_down(x, W, a, 5, 0.7), conditional(x, W.t().contiguous(), a, 5, 0.7)
     assert torch.equal(down.p, transposed.p)
@@ -98,7 +102,7 @@ def test_a_step_down_is_a_step_by_the_transposed_weights_bit_for_bit(rows: int, 
 
 
 @pytest.mark.parametrize(("visible", "hidden"), [(7, 5), (40, 16), (784, 300), (60, 331)])
-def test_a_machine_that_is_laid_out_computes_the_same_bits(visible: int, hidden: int):
+def test_a_laid_out_machine_computes_the_same_bits_as_a_plain_one(visible: int, hidden: int):
     v, u, answers = sparse(20, visible, 1), sparse(30, visible, 2, grey=True), []
     for layout in (lambda each: each, laid_out):
         rbm, speed = layout(machine(visible, hidden)), layout(machine(visible, hidden, seed=9))
@@ -110,7 +114,7 @@ def test_a_machine_that_is_laid_out_computes_the_same_bits(visible: int, hidden:
     assert all(torch.equal(left, right) for left, right in zip(*answers, strict=True))
 
 
-def test_weights_that_lie_in_another_order_are_read_right_and_never_changed_beside_the_call():
+def test_weights_in_another_memory_layout_are_read_correctly_but_updates_refuse_them():
     rbm, speed, x = machine(20, 33), machine(20, 33, seed=9), sparse(6, 20, 1)
     for other in (rbm.W.t().contiguous().t(), torch.cat([rbm.W, rbm.W], 1)[:, :33], torch.cat([rbm.W] * 2, 1)[:, 33:]):
         assert torch.equal(conditional(x, other, rbm.b, 5).p, conditional(x, rbm.W, rbm.b, 5).p)
@@ -119,15 +123,15 @@ def test_weights_that_lie_in_another_order_are_read_right_and_never_changed_besi
             ascend(rbm._replace(W=other), speed, pair, pair, 0.1, 0.0, 0.5)
 
 
-def test_rows_that_are_laid_out_begin_lines_and_end_with_zeros():
+def test_laid_out_rows_begin_at_cache_lines_and_end_with_zeros():
     rbm = laid_out(machine(5, 20))
     assert rbm.W.stride() == (32, 1)
     assert rbm.W.data_ptr() % 64 == 0
     assert not rbm.W.as_strided((5, 12), (32, 1), 20).any()
 
 
-def test_the_units_that_are_on_are_listed_in_order_whatever_the_pattern():
-    """All patterns of eight states; and lengths that end within a group."""
+def test_active_units_are_listed_in_order_whatever_their_pattern():
+    """All patterns of eight states, and lengths that end within a group."""
     x = ((np.arange(256)[:, None] >> np.arange(8)) & 1).astype(np.float32)
     for row in [x.ravel(), *x, *(np.tile(row, 5)[:37] for row in x[::7])]:
         index = np.full(len(row) + ROOM, 99, np.uint32)
@@ -138,8 +142,8 @@ def test_the_units_that_are_on_are_listed_in_order_whatever_the_pattern():
 @pytest.mark.parametrize("width", [*range(1, 20), 63, 64, 80, 96, 112, 128, 144, 155, 304, 320])
 @pytest.mark.parametrize("n", [0, 1, 3, 4, 5, 9])
 def test_rows_are_added_four_at_a_time_in_a_fixed_order(width: int, n: int):
-    """Whole numbers of at most 24 bits times 0, 1 or 1/2 leave nothing to round; in float32 the order then shows in
-    sums beyond 2^24 alone, which numpy takes here as the kernel should."""
+    """Integers of at most 24 bits times 0, 1 or 1/2 need no rounding; in float32 the order then matters only in sums
+    beyond 2^24, which numpy adds here in the order that the kernel should use."""
     draw = np.random.default_rng(width)
     W = draw.integers(-(2**23), 2**23, (12, width)).astype(np.float32)
     x, index = np.ones(12, np.float32), np.sort(draw.choice(12, n, replace=False)).astype(np.uint32)

@@ -1,4 +1,4 @@
-"""The product inside compiled kernels is numpy's, at every edge of its tiles of 6 rows and panels of 16 columns."""
+"""The product inside compiled kernels equals numpy's, at every edge of its tiles of 6 rows and panels of 16 columns."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,9 @@ from neurobench.kernels.cuba.product import COLUMNS, multiply, pack_transposed
 @pytest.mark.parametrize("inner", [1, 10, 65])
 @pytest.mark.parametrize("width", [1, 10, 16, 17, 40])
 @pytest.mark.parametrize("steps", [1, 5, 6, 7, 97, 103])
-def test_it_is_numpys_product(steps: int, width: int, inner: int) -> None:
+def test_the_tiled_product_equals_numpys_and_writes_nothing_outside_its_result(
+    steps: int, width: int, inner: int
+) -> None:
     random = np.random.default_rng(steps * width * inner)
     a = random.standard_normal((steps, inner)).astype(np.float32)
     w = random.standard_normal((width, inner)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The product by the matrix unit: its operands on every processor, itself where there is one."""
+"""Product on the matrix unit (AMX): the operands on every processor, the product itself if there is such a unit."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from neurobench.kernels.host import use_fast
 
 
 def operands(rows: int, inner: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """a (rows, inner), and w (width, inner) on the core's grid."""
+    """Random a (rows, inner), and w (width, inner) on the core's grid."""
     random = np.random.default_rng(rows)
     return random.standard_normal((rows, inner)).astype(np.float32), (
         random.integers(-128, 128, (width, inner)) / 32
@@ -19,14 +19,14 @@ def from_bfloat16(x: np.ndarray) -> np.ndarray:
     return (x.astype(np.uint32) << 16).view(np.float32)
 
 
-def test_three_parts_hold_every_bit() -> None:
+def test_three_bfloat16_parts_contain_every_bit_of_a_float32() -> None:
     a = np.ldexp(*np.broadcast_arrays(operands(SIDE, 64, 32)[0], np.arange(-50, 14))).astype(np.float32)
     parts = np.empty((3, SIDE, 64), np.uint16)
     split(a, parts)
     np.testing.assert_array_equal(from_bfloat16(parts).astype(np.float64).sum(0), a)
 
 
-def test_tiles_hold_the_weights_as_the_instruction_reads_them() -> None:
+def test_tiles_contain_the_weights_in_the_order_that_the_instruction_reads() -> None:
     """TDPBF16PS: sum[m, n] += a[m, 2 k] b[k, 2 n] + a[m, 2 k + 1] b[k, 2 n + 1], k < 16."""
     a, w = operands(SIDE, 96, 64)
     tiles = np.empty(tile_grid(w), np.uint16)
@@ -37,7 +37,7 @@ def test_tiles_hold_the_weights_as_the_instruction_reads_them() -> None:
 
 
 @pytest.mark.parametrize(("rows", "inner", "width"), [(32, 32, 32), (33, 64, 96), (300, 512, 512)])
-def test_the_product_is_within_its_bound(rows: int, inner: int, width: int) -> None:
+def test_the_matrix_units_product_is_within_its_error_bound(rows: int, inner: int, width: int) -> None:
     if not use_fast(True):
         pytest.skip("this processor has no matrix unit (AMX)")
     use_fast(False)
@@ -53,5 +53,7 @@ def test_the_product_is_within_its_bound(rows: int, inner: int, width: int) -> N
 @pytest.mark.parametrize(
     ("rows", "shape", "whether"), [(32, (32, 64), True), (31, (32, 64), False), (300, (512, 10), False)]
 )
-def test_which_products_are_for_it(rows: int, shape: tuple[int, int], whether: bool) -> None:
+def test_the_matrix_unit_is_for_products_of_at_least_32_rows_and_whole_blocks_of_weights(
+    rows: int, shape: tuple[int, int], whether: bool
+) -> None:
     assert fits(rows, np.zeros(shape, np.float32)) is whether

@@ -1,4 +1,4 @@
-"""The generator: torch and the kernels draw the same numbers, and they look random."""
+"""Random numbers: torch and the kernels draw the same ones, and they look random."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def test_torch_and_numba_draw_the_same_numbers():
         assert uniform(np.uint32(counter), k0, k1) == drawn[counter].item()
 
 
-def test_every_number_of_a_path_matters_and_so_does_its_length():
+def test_a_derived_seed_depends_on_every_number_of_its_path_and_on_its_length():
     seeds = [derive(*path) for path in [(0,), (1,), (0, 0), (0, 1), (1, 0), (0, 0, 0), (0, 0, 1), (2**62, 5)]]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**63 for seed in seeds)
@@ -33,13 +33,13 @@ def test_draws_are_uniform():
 
 
 @pytest.mark.parametrize("lag", [1, 2, 8, 300, 784])
-def test_neighbouring_draws_do_not_know_each_other(lag: int):
+def test_neighbouring_draws_are_uncorrelated(lag: int):
     u = uniforms(11, (1 << 20,)).double() - 0.5
     correlation = (u[lag:] * u[:-lag]).mean() * 12
     assert abs(correlation) < 5 / 1024
 
 
-def test_streams_of_neighbouring_seeds_do_not_know_each_other():
+def test_streams_of_neighbouring_seeds_are_uncorrelated():
     u, w = (uniforms(derive(5, k), (1 << 20,)).double() - 0.5 for k in (0, 1))
     assert abs((u * w).mean() * 12) < 5 / 1024
     bits = [(uniforms(derive(5, k), (64,)) < 0.5).float() for k in range(2000)]

@@ -1,7 +1,7 @@
-"""A kernel rounds alike whoever calls it.
+"""A kernel rounds the same way whichever kernel calls it.
 
-One that does not name its `fastmath` takes that of the caller that is compiled first, and so do the calls of all others
-(numba's `Flags.inherit_if_not_set`), in this process and, by the cache, in later ones.
+One that does not declare `fastmath` takes that of the caller that is compiled first, and all other callers use it too
+(numba's `Flags.inherit_if_not_set`), in this process and, through the cache, in later ones.
 """
 
 import ast
@@ -17,7 +17,7 @@ Name = tuple[str, str]  # module, function
 
 
 class Kernel(NamedTuple):
-    fastmath: str | None  # as it stands in the source
+    fastmath: str | None  # as written in the source
     uses: set[Name]
 
 
@@ -38,7 +38,7 @@ def kernels(file: Path) -> Iterator[tuple[Name, Kernel]]:
 
 
 def roundings(found: dict[Name, Kernel]) -> dict[Name, set[str]]:
-    """Of each kernel, the ways in which it may be compiled."""
+    """Values of `fastmath` with which each kernel may be compiled."""
     callers = {name: [each for each in found if name in found[each].uses - {each}] for name in found}
     ways = {
         name: {kernel.fastmath or PLAIN} if kernel.fastmath or not callers[name] else set()
@@ -57,7 +57,7 @@ def test_no_kernel_takes_its_rounding_from_whichever_caller_comes_first() -> Non
     assert {name: ways for name, ways in roundings(found).items() if len(ways) > 1} == {}
 
 
-def test_one_that_would_is_noticed() -> None:
+def test_a_kernel_that_takes_its_rounding_from_its_caller_is_detected() -> None:
     step, fused, exact = ("m", "step"), ("m", "fused"), ("m", "exact")
     found = {step: Kernel(None, set()), fused: Kernel("{'contract'}", {step}), exact: Kernel(None, {step})}
     assert roundings(found)[step] == {"{'contract'}", PLAIN}

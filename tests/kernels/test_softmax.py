@@ -1,4 +1,4 @@
-"""The pass over the samples of a softmax regression against autograd in float64."""
+"""Softmax regression's pass over the samples against autograd in float64."""
 
 import numba
 import numpy as np
@@ -13,7 +13,7 @@ Problem = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def problem(samples: int, features: int, classes: int, size: float = 1.0) -> Problem:
-    """Padded as the kernel wants it: x, y, weight and bias."""
+    """Random x, y, weight and bias, padded as the kernel requires."""
     draw = np.random.default_rng(samples + features + classes)
     x = np.zeros((samples, -(-features // FEATURES) * FEATURES), np.float32)
     weight = np.zeros((-(-classes // CLASSES) * CLASSES, x.shape[1]), np.float32)
@@ -29,10 +29,10 @@ def by_autograd(x: np.ndarray, y: np.ndarray, weight: np.ndarray, bias: np.ndarr
     return [part.detach().numpy() for part in (loss, w.grad, b.grad)]
 
 
-# Fewer samples than chunks, a chunk that ends within a tile; features and classes beside the multiples of their padding
+# Fewer samples than chunks, a chunk that ends within a tile; features and classes next to multiples of their padding
 @pytest.mark.parametrize("samples", [1, 31, 600, 1777])
 @pytest.mark.parametrize(("features", "classes"), [(1, 2), (31, 3), (32, 5), (33, 6), (100, 11)])
-def test_loss_and_derivatives_are_those_of_autograd(samples: int, features: int, classes: int):
+def test_loss_and_derivatives_equal_those_of_autograd(samples: int, features: int, classes: int):
     x, y, weight, bias = problem(samples, features, classes)
     loss, by_weight, by_bias = cross_entropy(x, y, weight, bias)
     expected, weight_grad, bias_grad = by_autograd(x, y, weight, bias)
@@ -41,8 +41,8 @@ def test_loss_and_derivatives_are_those_of_autograd(samples: int, features: int,
     np.testing.assert_allclose(by_bias, bias_grad, atol=1e-5 * samples**0.5, rtol=1e-5)
 
 
-def test_scores_far_apart_neither_overflow_nor_lose_their_loss():
-    """A thousand nats between classes: the exponential of float32 ends at 88."""
+def test_scores_far_apart_do_not_overflow_and_give_the_right_loss():
+    """Classes are a thousand nats apart, but the exponential of float32 overflows at 88."""
     x, y, weight, bias = problem(600, 64, 7, size=100.0)
     loss, by_weight, _ = cross_entropy(x, y, weight, bias)
     expected, weight_grad, _ = by_autograd(x, y, weight, bias)
@@ -51,8 +51,8 @@ def test_scores_far_apart_neither_overflow_nor_lose_their_loss():
     np.testing.assert_allclose(by_weight[:7], weight_grad, atol=1e-3)
 
 
-def test_threads_change_no_bit():
-    """Nor do samples that are divided among them otherwise."""
+def test_the_number_of_threads_changes_no_bit():
+    """Nor does a different division of the samples among them."""
     arguments = problem(1777, 40, 10)
     before, found = numba.get_num_threads(), []
     try:
@@ -67,7 +67,7 @@ def test_threads_change_no_bit():
             np.testing.assert_array_equal(one, another)
 
 
-def test_the_exponential_is_exact_to_float32():
+def test_the_exponential_agrees_with_float64_to_the_rounding_of_its_argument():
     x = np.linspace(-87, 88, 100_001).astype(np.float32)
     found = np.array([exponential(each) for each in x], np.float64)
     np.testing.assert_allclose(found, np.exp(x.astype(np.float64)), rtol=2e-7 + 2**-24 * 88)

@@ -1,4 +1,4 @@
-"""Sums have one order on every processor: that of numpy's float32 arithmetic, lane by lane."""
+"""Sums have one order on every processor, reproduced here lane by lane in numpy's float32 arithmetic."""
 
 from collections.abc import Callable
 
@@ -34,7 +34,7 @@ def _decay_sums(v, before, e1, f1, threshold, kv):  # type: ignore[no-untyped-de
 
 
 def in_order(start: float, n: int, lanes: int, add: Callable[[np.ndarray, slice], np.ndarray]) -> np.float32:
-    """By lanes, then by four, then one by one; lanes in parts of eight, then by halves. add(sums, places) -> sums."""
+    """Sum by lanes, by four, then singly; lanes fold in parts of eight, then by halves. add(sums, places) -> sums."""
     number, place = f32(start), 0
     for width in (lanes, 4, 1):
         sums = np.full(width, -0.0, f32)
@@ -53,7 +53,7 @@ def in_order(start: float, n: int, lanes: int, add: Callable[[np.ndarray, slice]
 
 
 def fused(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """x y + z rounded once; the product of two float32 is exact in float64, whose sum is rounded to odd before that."""
+    """x y + z, rounded once: the product of two float32 is exact in float64, where the sum is first rounded to odd."""
     product, z = x.astype(np.float64) * y, z.astype(np.float64)
     sums = product + z
     virtual = sums - product
@@ -65,7 +65,7 @@ def fused(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("n", [0, 1, 5, 32, 47, 103])
-def test_sums_are_added_up_in_one_order(n: int) -> None:
+def test_sums_products_and_squared_distances_are_added_up_in_one_order(n: int) -> None:
     random = np.random.default_rng(n)
     x, y = random.standard_normal((2, n)).astype(f32)
     assert _total(x) == in_order(0.0, n, 32, lambda sums, at: sums + x[at])
@@ -75,7 +75,7 @@ def test_sums_are_added_up_in_one_order(n: int) -> None:
 
 @pytest.mark.parametrize("kind", [np.int32, f32])
 @pytest.mark.parametrize("n", [0, 3, 16, 55])
-def test_sums_of_the_decays_gradient_too(kind: type, n: int) -> None:
+def test_sums_of_the_decays_gradient_are_added_up_in_one_order(kind: type, n: int) -> None:
     random = np.random.default_rng(n)
     v, before = (1000 * random.standard_normal((2, n))).astype(kind)
     e1, f1 = random.standard_normal((2, n)).astype(f32)
@@ -95,7 +95,7 @@ def _transposed(x, out):  # type: ignore[no-untyped-def]
     transpose_tile(x, 0, 0, out, 0, 0)
 
 
-def test_a_tile_of_other_numbers_or_of_a_view_with_gaps_is_refused() -> None:
+def test_transposing_a_tile_refuses_other_dtypes_and_arrays_that_are_not_contiguous() -> None:
     x, out = np.arange(64, dtype=f32).reshape(8, 8), np.zeros((8, 8), f32)
     _transposed(x, out)
     np.testing.assert_array_equal(out, x.T)

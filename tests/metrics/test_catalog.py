@@ -1,4 +1,4 @@
-"""Promises of the catalogue of metrics: one unit and one direction a name, wherever it is printed or searched on."""
+"""Catalogue of metrics: one unit and one direction per name, wherever it is printed or used by a search."""
 
 import pytest
 from scipy import stats
@@ -20,16 +20,16 @@ from neurobench.metrics.catalog import UNKNOWN, larger_is_better, mean_interval,
         ("inaccuracy", "0.97 ± 0.014"),
     ],
 )
-def test_proportions_are_printed_in_per_cent_and_all_else_as_it_is(name: str, text: str) -> None:
+def test_proportions_are_printed_in_per_cent_and_other_metrics_unscaled(name: str, text: str) -> None:
     assert printed(name, 0.97, 0.0141421) == text
 
 
-def test_another_metric_has_five_significant_digits_unless_others_are_asked_for() -> None:
+def test_a_metric_that_is_no_proportion_has_five_significant_digits_by_default() -> None:
     assert printed("validation_loss", 0.123456789) == "0.12346"
     assert printed("validation_loss", 0.123456789, digits=2) == "0.12"
 
 
-def test_a_change_of_a_proportion_is_told_in_points() -> None:
+def test_a_change_of_a_proportion_is_printed_in_percentage_points() -> None:
     assert printed_change("test_accuracy", 0.0031) == "+0.31 points"
     assert printed_change("train_loss", -0.0031) == "-0.0031"
 
@@ -48,15 +48,15 @@ def test_a_change_of_a_proportion_is_told_in_points() -> None:
         ("a_name_that_nobody_listed", False),
     ],
 )
-def test_which_way_early_stopping_and_a_search_go(name: str, larger: bool) -> None:
+def test_larger_is_better_for_accuracies_and_gains_but_not_for_other_metrics(name: str, larger: bool) -> None:
     assert larger_is_better(name) == larger
 
 
-def test_an_estimate_s_error_and_an_unknown_name_have_no_better_side() -> None:
+def test_an_estimates_error_and_an_unlisted_metric_have_no_unit_or_direction() -> None:
     assert metric("calibrated_gain_error") == metric("parameters") == UNKNOWN
 
 
-def test_the_interval_of_a_mean_is_students_and_that_of_a_proportion_ends_at_0_and_1() -> None:
+def test_the_interval_of_a_mean_is_students_and_that_of_a_proportion_is_clipped_to_0_and_1() -> None:
     wide, narrow = [0.1, 0.9], [0.85, 0.86]
     assert mean_interval("test_accuracy", wide) == (0, 1)
     for name, values in (("test_accuracy", narrow), ("test_loss", wide)):

@@ -1,4 +1,4 @@
-"""Promises of the device costs: every answer is billed to its phase, a device's own calls are not billed twice."""
+"""Device costs: every answer is billed to its phase, and a device's internal calls are not billed twice."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def test_reads_and_sweeps_of_every_call_add_up() -> None:
     assert ledger.of_run() == {"sampler": {"calls": 2, "reads": 7, "sweeps": 49}}
 
 
-def test_what_draws_a_figure_is_not_billed_as_the_run() -> None:
+def test_calls_for_figures_and_the_tutorial_are_not_billed_to_the_run() -> None:
     device, ledger = billed("backend/sim", "sampler", sweeps=7)
     device.sample_rbm(MACHINE, 5, 1)
     with ledger.phase("test"):
@@ -52,7 +52,7 @@ def test_what_draws_a_figure_is_not_billed_as_the_run() -> None:
     }
 
 
-def test_a_killed_runs_ledger_goes_on_from_its_checkpoint() -> None:
+def test_a_killed_runs_ledger_resumes_from_its_checkpoint() -> None:
     device, ledger = billed("backend/sim", "sampler")
     device.sample_rbm(MACHINE, 5, 1)
     again = Ledger(ledger.phases)
@@ -60,7 +60,7 @@ def test_a_killed_runs_ledger_goes_on_from_its_checkpoint() -> None:
     assert again.of_run()["sampler"]["reads"] == 7
 
 
-def test_a_temperature_is_not_added_but_device_time_is() -> None:
+def test_device_seconds_add_up_and_a_temperature_is_not_billed() -> None:
     device, ledger = billed("backend/mock_qpu", "sampler")
     one = device.sample_rbm(MACHINE, 5, 1).cost["device_seconds"]
     two = device.sample_rbm(MACHINE, 9, 1).cost["device_seconds"]
@@ -70,7 +70,7 @@ def test_a_temperature_is_not_added_but_device_time_is() -> None:
     assert "beta" not in total
 
 
-def test_an_array_counts_vectors_and_is_still_its_own_host() -> None:
+def test_a_billed_array_counts_vectors_and_sends_and_is_its_own_host() -> None:
     device, ledger = billed("backend/sim", "mac")
     device.matmul(torch.ones(6, 4), torch.ones(4, 2), 3, seed=0)
     device.matmul(torch.ones(4), torch.ones(4, 2), num_sends=2, seed=0)
@@ -88,7 +88,7 @@ def test_simulated_circuits_and_shots_add_up_and_take_no_device_time() -> None:
 
 
 def test_seconds_of_an_emulated_processor_are_those_of_its_shots() -> None:
-    """By hand: reset 250 us, RY as two pulses, read-out; two jobs, each of which waits half a second."""
+    """Computed by hand: reset 250 us, RY as two pulses, read-out; two jobs, each of which waits half a second."""
     changes = {"reset": 250.0, "queue": 0.5, "job": 4}
     device, ledger = billed("backend/mock", "circuit", **changes)
     device.expectation(TURN, turns(7))
@@ -101,7 +101,7 @@ def test_seconds_of_an_emulated_processor_are_those_of_its_shots() -> None:
 
 
 def test_circuits_of_a_parameter_shift_are_counted_as_planned() -> None:
-    """The backward pass asks the device too: one circuit a sample, and two for each of its angles."""
+    """The backward pass uses the device too: one circuit per sample, and two for each of its angles."""
     device, ledger = billed("backend/sim", "circuit")
     runner = CircuitRunner(device, TURN, 50, "param_shift")
     angles = Angles(uniform(8, 1, requires_grad=True), torch.zeros(0))

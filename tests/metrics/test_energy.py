@@ -1,4 +1,4 @@
-"""Promises of the energy: published joules times counts, worked by hand; none where none is published."""
+"""Energy: published joules times counts, checked by hand; no figure if none is published."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from neurobench.experiment.plan import parse
 from neurobench.metrics.costs import SIMULATED, Energy, energy_sources, joules_of_sample, with_joules
 from neurobench.metrics.operations import Operations, Population, linear
 
-# 2 samples of 5 steps, 3 inputs -> 2 neurons: 4 spikes meet two weights each, and one graded input that is no spike.
+# 2 samples of 5 steps, 3 inputs -> 2 neurons: 4 spikes meet two weights each, and one layer of graded inputs.
 X = torch.zeros(10, 3)
 X[:4, 0] = 1
 TOLD = Operations(
@@ -24,18 +24,18 @@ TOLD = Operations(
 )
 
 
-def test_a_prediction_on_loihi_by_hand() -> None:
-    """8 accumulations; 7 + 3 updates; 13 neuron's steps at rest. Of two samples."""
+def test_the_energy_of_a_prediction_on_loihi_2_matches_a_hand_computation() -> None:
+    """8 accumulations, 7 + 3 updates and 13 steps of a neuron at rest, for two samples."""
     joules = joules_of_sample({"core": Loihi2.energy}, [TOLD])
     assert joules == pytest.approx((8 * 23.6e-12 + 10 * 81e-12 + 13 * 52e-12) / 2, rel=1e-12)
 
 
-def test_a_prediction_on_reckon_by_hand_whatever_the_batches() -> None:
+def test_the_energy_of_a_prediction_on_reckon_matches_a_hand_computation_for_any_batches() -> None:
     assert joules_of_sample({"learning_core": ReckOn.energy}, [TOLD]) == pytest.approx(8 * 5.3e-12 / 2, rel=1e-12)
     assert joules_of_sample({"learning_core": ReckOn.energy}, [TOLD, TOLD]) == pytest.approx(8 * 5.3e-12 / 2, rel=1e-12)
 
 
-def test_a_systems_power_gives_joules_of_the_run_and_none_of_a_sample() -> None:
+def test_a_systems_power_gives_the_joules_of_a_run_but_not_of_a_sample() -> None:
     """0.2 s at 25 kW."""
     told = {"sampler": {"calls": 3.0, "device_seconds": 0.2}}
     priced = with_joules({"sampler": AnnealingQPU.energy}, told)
@@ -47,21 +47,21 @@ def test_a_systems_power_gives_joules_of_the_run_and_none_of_a_sample() -> None:
     assert with_joules({"sampler": Energy("per spike alone", accumulation=1.0)}, told) == told
 
 
-def test_what_is_not_published_has_a_reason_and_no_figure() -> None:
+def test_a_device_without_published_energy_has_a_reason_instead_of_a_figure() -> None:
     assert joules_of_sample({"mac": "nobody says"}, [TOLD]) == "nobody says"
     assert joules_of_sample({}, [TOLD]) == "this model asks no device"
     assert energy_sources({"mac": "nobody says", "core": Loihi2.energy}).keys() == {"core"}
 
 
 @pytest.mark.parametrize("backend", ["sim", "mock", "mock_qpu"])
-def test_every_device_of_a_backend_tells_its_figures_with_a_source_or_why_not(backend: str) -> None:
+def test_every_device_of_a_backend_states_its_energy_with_a_source_or_a_reason_for_none(backend: str) -> None:
     with composer() as compose:
         for model in ("qrbm", "hxtorch_mlp", "slayer_snn", "hybrid_qcnn", "eprop_rsnn"):
             config = compose([f"model={model}", f"backend={backend}", "scale=smoke"])
-            if len(config.backend) < 4 and model != "qrbm":  # mock_qpu offers a sampler alone
+            if len(config.backend) < 4 and model != "qrbm":  # mock_qpu offers only a sampler
                 continue
             if backend == "mock_qpu":
-                config.model.downsample, config.model.n_hidden = 13, 100  # as many as fit
+                config.model.downsample, config.model.n_hidden = 13, 100  # as many units as fit
             ((name, told),) = energies(parse(config)).items()
             if backend == "sim":
                 assert told == SIMULATED
@@ -72,6 +72,6 @@ def test_every_device_of_a_backend_tells_its_figures_with_a_source_or_why_not(ba
                 assert "published" in told, name
 
 
-def test_without_a_device_there_is_no_energy() -> None:
+def test_a_model_without_a_device_has_no_energy() -> None:
     with composer() as compose:
         assert energies(parse(compose(["model=pixels_lr"]))) == {}

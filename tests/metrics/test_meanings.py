@@ -1,4 +1,4 @@
-"""Figures of merit stand with their like, each once."""
+"""Metrics are grouped by kind, each listed once."""
 
 import pytest
 
@@ -25,18 +25,18 @@ from neurobench.metrics.meanings import grouped, sentence
         ("calibrated_gain_error", "The model"),
     ],
 )
-def test_a_figure_stands_under_the_title_of_its_kind(name: str, title: str) -> None:
+def test_a_metric_is_listed_under_the_title_of_its_kind(name: str, title: str) -> None:
     assert grouped([name]) == {title: [name]}
 
 
-def test_every_figure_stands_once_and_nothing_is_empty() -> None:
+def test_every_metric_is_listed_once_and_no_title_is_empty() -> None:
     names = ["energy_joules", "gain", "test_loss", "test_accuracy"]
     assert grouped(names) == {
         "Accuracy and loss": ["test_loss", "test_accuracy"], "The model": ["gain"], "Energy": ["energy_joules"],
     }  # fmt: skip
 
 
-def test_a_sentence_is_of_its_own_metric_and_no_other() -> None:
+def test_a_sentence_describes_only_the_metric_whose_whole_name_matches() -> None:
     assert sentence("effective_macs_per_step") == "the same for one time step"
     assert sentence("effective_macs").startswith("products of a weight")
     assert sentence("layer1_rate") == sentence("calibrated_gain_error") == ""

@@ -1,4 +1,4 @@
-"""Promise of the counts: they are those of PyPI's neurobench, sample by sample, or differ as the bench says and why."""
+"""Operation counts equal those of PyPI's neurobench, sample by sample, or differ as the bench states and explains."""
 
 from pathlib import Path
 
@@ -29,11 +29,13 @@ def compare(cases: dict[str, bench_counts.Case]) -> None:
                 assert ours[f"activation_sparsity_{population.name}"] == pytest.approx(by_layer[population.name])
 
 
-def test_small_networks_of_both_kinds() -> None:
+def test_counts_of_small_networks_equal_pypis_neurobench_except_for_declared_differences() -> None:
     compare({name: make() for name, make in bench_counts.SMALL.items()})
 
 
 @pytest.mark.parametrize("name", ["hxtorch_mlp in floats", "slayer_snn on the emulated Loihi 2"])
-def test_trained_networks(name: str, tmp_path: Path) -> None:
+def test_counts_of_trained_networks_equal_pypis_neurobench_except_for_declared_differences(
+    name: str, tmp_path: Path
+) -> None:
     overrides, make = bench_counts.TRAINED[name]
     compare({name: make(*bench_counts.trained(overrides, 3, tmp_path))})

@@ -1,4 +1,4 @@
-"""Promises of the counts: small nets counted by hand, and the same figures however the samples are batched."""
+"""Operation counts: small networks are counted by hand, and figures do not depend on how samples are batched."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ def operations(x: torch.Tensor, hidden: torch.Tensor, spikes: bool = True) -> Op
     )
 
 
-def test_two_layers_counted_by_hand() -> None:
+def test_counts_of_two_layers_match_a_count_by_hand() -> None:
     figures, undefined = total([operations(X, HIDDEN)])
     assert figures["effective_acs"] == (4 + 1) / 2
     assert figures["effective_macs"] == 1 / 2
@@ -45,19 +45,19 @@ def test_two_layers_counted_by_hand() -> None:
     assert undefined == {"membrane_updates": "no unit of this model has a membrane"}
 
 
-def test_figures_do_not_depend_on_the_batches() -> None:
+def test_operation_counts_do_not_depend_on_the_batches() -> None:
     whole = total([operations(X, HIDDEN)])
     assert total([operations(X[:1], HIDDEN[:1]), operations(X[1:], HIDDEN[1:])]) == whole
 
 
-def test_the_declared_type_decides_not_the_values() -> None:
-    """Ones and zeros in a single sample look like spikes; declared graded they are multiplied."""
+def test_the_declared_type_of_inputs_not_their_values_decides_what_is_counted() -> None:
+    """Ones and zeros in a single sample look like spikes; declared as graded, they are multiplied."""
     figures, _ = total([operations(X[:1], HIDDEN[:1], spikes=False)])
     assert figures["effective_acs"] == 0
     assert figures["effective_macs"] == 5
 
 
-def test_steps_divide_what_samples_add_up() -> None:
+def test_counts_per_step_are_the_counts_of_a_sample_divided_by_its_steps() -> None:
     """One sample over 4 steps: input 0 spikes in steps 0 and 3, input 2 in step 1."""
     x = torch.zeros(4, 1, 3)
     x[0, 0, 0] = x[3, 0, 0] = x[1, 0, 2] = 1
@@ -69,15 +69,15 @@ def test_steps_divide_what_samples_add_up() -> None:
     assert not undefined
 
 
-def test_a_kernels_counts_are_worth_what_the_inputs_are() -> None:
+def test_counts_per_input_from_a_kernel_give_the_same_figures_as_the_inputs() -> None:
     from_inputs = linear("in", W, X, spikes=True)
     from_counts = synapses("in", W, torch.tensor([1, 1, 1]), 2, spikes=True)
     assert (from_counts.effective, from_counts.dense) == (from_inputs.effective, from_inputs.dense)
 
 
 @pytest.mark.parametrize(("stride", "padding"), [(1, 0), (2, 0), (1, 1), (2, 1), (3, 2)])
-def test_a_convolution_counts_what_it_multiplies(stride: int, padding: int) -> None:
-    """Ones in place of all that is not 0: then the sum of the outputs is the number of products."""
+def test_a_convolution_counts_its_products_of_nonzero_weights_and_inputs(stride: int, padding: int) -> None:
+    """If ones replace all nonzero values, the sum of the outputs is the number of products."""
     draw = torch.Generator().manual_seed(1)
     weight = torch.randn(4, 2, 3, 3, generator=draw) * (torch.rand(4, 2, 3, 3, generator=draw) < 0.6)
     x = torch.rand(5, 2, 8, 7, generator=draw) * (torch.rand(5, 2, 8, 7, generator=draw) < 0.4)
@@ -89,13 +89,13 @@ def test_a_convolution_counts_what_it_multiplies(stride: int, padding: int) -> N
     assert (told.weights, told.nonzero) == (72, int(ones.sum()))
 
 
-def test_a_membrane_is_updated_where_it_moves() -> None:
+def test_a_membrane_update_is_counted_in_each_step_in_which_the_potential_changes() -> None:
     """Two units. Step 0 counts both; in step 1 the first fires and is reset to where it was, the second leaks."""
     held = torch.tensor([[0.0, 0.5], [0.0, 0.4], [0.0, 0.4], [0.3, 0.4]])
     assert membrane_updates(held) == 2 + 1 + 0 + 1
 
 
-def test_what_a_model_says_is_undefined_has_no_figure() -> None:
+def test_a_count_that_a_model_declares_undefined_has_a_reason_and_no_figure() -> None:
     told = operations(X, HIDDEN)
     figures, undefined = total([Operations(**{**told.__dict__, "undefined": {"effective_macs": "a circuit has none"}})])
     assert "effective_macs" not in figures

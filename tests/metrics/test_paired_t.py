@@ -1,4 +1,4 @@
-"""Promises of the paired t-test over seeds: scipy's."""
+"""The paired t-test over seeds equals scipy's."""
 
 import pytest
 from scipy import stats
@@ -15,7 +15,7 @@ from neurobench.metrics.paired import paired_t
         ([0.1 * k for k in range(11)], [0.1 * k + 0.01 * (-1) ** k for k in range(11)]),
     ],
 )
-def test_it_is_scipys(a: list[float], b: list[float]) -> None:
+def test_the_paired_t_test_equals_scipys(a: list[float], b: list[float]) -> None:
     ours, theirs = paired_t(a, b), stats.ttest_rel(b, a)
     assert ours is not None
     assert (ours.t, ours.p) == pytest.approx((theirs.statistic, theirs.pvalue), rel=1e-9)
@@ -23,7 +23,7 @@ def test_it_is_scipys(a: list[float], b: list[float]) -> None:
     assert (ours.n, ours.difference) == (len(a), pytest.approx(sum(b) / len(b) - sum(a) / len(a)))
 
 
-def test_it_turns_its_sign_with_the_order() -> None:
+def test_t_changes_sign_with_the_order_of_the_two_runs() -> None:
     one, other = [0.9, 0.8, 0.95], [0.93, 0.85, 0.96]
     there, back = paired_t(one, other), paired_t(other, one)
     assert there is not None
@@ -32,6 +32,6 @@ def test_it_turns_its_sign_with_the_order() -> None:
     assert there.p == pytest.approx(back.p)
 
 
-def test_differences_that_are_all_the_same_have_no_t() -> None:
+def test_no_t_is_computed_if_all_differences_are_equal() -> None:
     assert paired_t([0.86, 0.91, 0.3], [0.87, 0.92, 0.31]) is None
     assert paired_t([0.5, 0.5], [0.5, 0.5]) is None

@@ -1,4 +1,4 @@
-"""What the tutorials print, word for word, of runs that had their figures."""
+"""Printouts of runs with the tutorials' figures: word for word what the tutorials print."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ Model(
     (2): Linear(in_features=128, out_features=3, num_sends=4, avg=5, mock=True)
   )
 )
-""".strip().splitlines()  # the tutorial's, whose summary does not say avg=5
+""".strip().splitlines()  # the tutorial's summary, in which avg=5 is not shown
 
 
 def finished(rows: list[dict[str, Any]], metrics: dict[str, float] | None = None) -> Finished:
     return Finished(cast(Any, None), TrainingRecord(epochs=rows), metrics or {}, {})
 
 
-def test_lava_dls_block_has_the_best_of_the_epochs_before() -> None:
+def test_lava_dl_printout_shows_the_best_figures_of_earlier_epochs() -> None:
     def row(train: tuple[float, float], test: tuple[float, float]) -> dict[str, float]:
         names = ("train_lava_loss", "train_accuracy", "test_lava_loss", "test_accuracy")
         return dict(zip(names, (*train, *test), strict=True))
@@ -60,21 +60,21 @@ def test_lava_dls_block_has_the_best_of_the_epochs_before() -> None:
     assert lines[-4:-1] == LAVA
 
 
-def test_lava_dls_block_without_test_figures_has_those_that_there_are() -> None:
+def test_lava_dl_printout_without_test_figures_shows_the_training_figures() -> None:
     lines = list(of_slayer(cast(Any, None), finished([{"train_lava_loss": 0.5, "train_accuracy": 0.25}])))
     assert lines == ["[Epoch  0/1]", "Train loss =     0.50000    accuracy = 0.25000", ""]
 
 
-def test_qutrunks_lines_have_the_time_of_all_epochs_and_the_best_of_them() -> None:
+def test_qutrunk_printout_shows_elapsed_time_and_the_best_validation_accuracy_so_far() -> None:
     names = ("elapsed", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
     figures = [(11.5436, -0.7767, 0.9062, -0.9643, 0.9938), (22.3013, -0.9766, 0.9988, -0.9844, 0.9988)]
     rows = [dict(zip(names, each, strict=True)) for each in figures]
     assert list(of_qcnn(cast(Any, None), finished(rows))) == QUTRUNK
     lines = list(of_qcnn(cast(Any, None), finished([*rows, {**rows[0], "elapsed": 33.0}])))
-    assert lines[-1] == "Best Accuracy for Validation :0.9988 at epoch 1"  # not the present one, as there
+    assert lines[-1] == "Best Accuracy for Validation :0.9988 at epoch 1"  # the tutorial prints the current epoch
 
 
-def test_hxtorchs_summary_has_the_20_and_4_sends_of_the_tutorial() -> None:
+def test_hxtorch_printout_has_the_tutorials_num_sends_of_20_and_4() -> None:
     made = learner(phases=phases(host=201, loop=16))
     lines = list(of_hxtorch(made, finished([], {"host_accuracy": 0.87})))
     assert lines[3 : 3 + len(HXTORCH)] == HXTORCH
@@ -83,7 +83,7 @@ def test_hxtorchs_summary_has_the_20_and_4_sends_of_the_tutorial() -> None:
     assert sum("mock=False" in line for line in lines) == 2
 
 
-def test_dynexs_lines_show_equal_weights_after_save_and_load(tmp_path: Path) -> None:
+def test_dynex_printout_counts_the_weights_that_are_equal_after_save_and_load(tmp_path: Path) -> None:
     values = {"n_hidden": 12, "threshold": 0.5, "lr": 0.05, "momentum": 0.9, "decay_factor": 1.00005, "init_sd": 0.001}
     model = TutorialQRBM(**values, num_reads=10, steps_per_epoch=6, readout_iterations=20, sampler="sampler")
     sampler = spec("backend/sim", "sampler", sweeps=5).open(0, CPU)

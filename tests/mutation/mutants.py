@@ -1,6 +1,6 @@
 """Mutants of a module: the same module with one operator, number, sign, boundary or negation changed.
 
-Where nothing is computed there are none: annotations, decorators, docstrings, messages and what raises them.
+Code that computes nothing has none: annotations, decorators, docstrings, messages and statements that raise them.
 """
 
 import ast
@@ -16,15 +16,15 @@ OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
 NAMES = {"min": "max", "argmin": "argmax", "any": "all", "floor": "ceil"}
 NAMES |= {other: name for name, other in NAMES.items()}
 NOT_COMPUTED = {"annotation", "returns", "decorator_list", "type_params"}
-SETTINGS = {"strict", "stacklevel", "frozen", "kw_only", "maxsize", "encoding"}  # keywords that no figure depends on
-Place = tuple[ast.AST, str, int | None]  # a node's parent, the field, and where in it if that is a list
+SETTINGS = {"strict", "stacklevel", "frozen", "kw_only", "maxsize", "encoding"}  # keywords on which no result depends
+Place = tuple[ast.AST, str, int | None]  # a node's parent, its field there, and the index in it if that is a list
 
 
 class Mutant(NamedTuple):
-    name: str  # function: before -> after; "(2)" behind the second of the same name
+    name: str  # function: before -> after; the second of the same name ends in "(2)"
     line: int
     function: str  # dotted, with its classes; "" outside functions and classes
-    tree: ast.Module  # as it is until the next one is asked for
+    tree: ast.Module  # valid until the next mutant is requested
 
 
 def mutants(source: str) -> Iterator[Mutant]:
@@ -57,7 +57,7 @@ def _places(node: ast.AST, function: str) -> Iterator[tuple[Place, ast.AST, str]
 
 
 def _is_message(node: ast.AST) -> bool:
-    """What says something, or is no more than a setting."""
+    """Whether a node is a message, or only a setting."""
     if isinstance(node, ast.keyword):
         return node.arg in SETTINGS
     called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
@@ -65,7 +65,7 @@ def _is_message(node: ast.AST) -> bool:
 
 
 def _changed(node: ast.AST, field: str) -> Iterator[ast.AST]:
-    """What may stand in a node's place."""
+    """Nodes that may replace a node."""
     if type(node) in OPERATORS:
         yield OPERATORS[type(node)]()
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.Not):

@@ -1,16 +1,16 @@
-"""Do the tests notice? Each module that decides figures is changed in one place, and its tests have to fail.
+"""Mutation testing: each module that determines results is changed in one place, and its tests have to fail.
 
     make mutate                                              # all modules
     python -m tests.mutation.mutate metrics/paired.py        # one
 
-`modules.yaml` says which tests belong to a module, and of each mutant that survives why it computes the same. A mutant
-that survives without a reason, and a reason whose mutant is noticed or gone, make the run fail with code 1.
+`modules.yaml` lists the tests of each module, and for each mutant that survives the reason why it computes the same. A
+mutant that survives without a reason, and a reason whose mutant is noticed or gone, make the run fail with code 1.
 
-What is known of a mutant is kept in outputs/mutants.jsonl, so that a run that was cut off goes on where it stopped; it
-is examined again once the module or a file of its tests has changed.
+Outcomes are stored in outputs/mutants.jsonl, so that an interrupted run resumes where it stopped; a mutant is examined
+again once the module or a file of its tests has changed.
 
-The tests are collected once a module. Each mutant has a process of its own, forked from there, in which the code of the
-changed function is put in the place of the function's; what is changed outside functions is imported anew.
+The tests are collected once per module. Each mutant has a separate process, forked from there, in which the code of the
+function is replaced by that of the changed one; after changes outside functions, all modules are imported anew.
 """
 
 import ast
@@ -35,12 +35,12 @@ from tests.mutation.mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
 FILE = Path(__file__).with_name("modules.yaml")
-KNOWN = ROOT / "outputs" / "mutants.jsonl"  # a line a mutant that was examined
+KNOWN = ROOT / "outputs" / "mutants.jsonl"  # one line per examined mutant
 PLUGINS = ("xdist", "cacheprovider", "logging", "unraisableexception", "threadexception", "terminalreporter")
 OPTIONS = ("-x", "--assert=plain", *(f"-pno:{plugin}" for plugin in PLUGINS))
-SLACK = 2.0  # seconds of CPU time above three times what the unchanged module takes: a mutant may not end at all
+SLACK = 2.0  # seconds of CPU time above three times those of the unchanged module: a mutant may never end
 OURS = ("neurobench", "neurobench_toy", "tests")
-WAIT = 600  # seconds after which one that waits is given up
+WAIT = 600  # seconds after which a waiting process is ended
 
 
 class Ended(NamedTuple):
@@ -61,11 +61,11 @@ class Examiner:
         self.known = {line["mutant"]: line["passed"] for line in lines if line["of"] == self.digest}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        run_items(session)  # here, so that no process imports or loads kernels once more
-        gc.freeze()  # nor looks for garbage through all of it
+        run_items(session)  # in this process, so that none of its children imports or loads kernels again
+        gc.freeze()  # nor collects garbage among all of it
         chosen = [mutant.function for mutant in mutants(self.source) if not self.only or mutant.function in self.only]
         plain = ast.parse(self.source)
-        # That code is replaced at all makes no difference; else every mutant would be noticed.
+        # Replacing code must not make tests fail by itself; otherwise every mutant would be noticed.
         ended = [in_child(lambda: self._passes(session, plain, set(chosen)), WAIT)]
         ended += [in_child(lambda: self._passes_afresh(plain), WAIT)] if not all(map(self._old, chosen)) else []
         if not all(each.passed for each in ended):
@@ -108,10 +108,10 @@ class Examiner:
         return f"neurobench.{self.file.removesuffix('.py').replace('/', '.')}"
 
     def _passes(self, session: pytest.Session, tree: ast.Module, functions: set[str]) -> bool:
-        """With the functions' code as in `tree`."""
+        """Whether the tests pass with the functions' code as in `tree`."""
         changed = self._made(tree)
         for value in vars(importlib.import_module(self.module)).values():
-            if clear := getattr(value, "cache_clear", None):  # of what the unchanged code found
+            if clear := getattr(value, "cache_clear", None):  # results cached by the unchanged code
                 clear()
         for name in functions:
             old, new = self._old(name), function(changed, name)
@@ -120,7 +120,7 @@ class Examiner:
         return run_items(session)
 
     def _passes_afresh(self, tree: ast.Module) -> bool:
-        """With `tree` in the module's place wherever it is imported."""
+        """Whether the tests pass with `tree` in the module's place wherever it is imported."""
         for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
             del sys.modules[name]
         parent, _, leaf = self.module.rpartition(".")
@@ -128,7 +128,7 @@ class Examiner:
         return pytest.main([*OPTIONS, *self.tests]) == 0
 
     def _made(self, tree: ast.Module) -> ModuleType:
-        """The module of a tree; it is not the one that others have imported, but where there is none yet."""
+        """Module compiled from a tree; others see it only if the module has not been imported yet."""
         path = str(ROOT / "neurobench" / self.file)
         made = ModuleType(self.module)
         made.__file__, made.__package__ = path, self.module.rpartition(".")[0]
@@ -138,7 +138,7 @@ class Examiner:
 
 
 def run_items(session: pytest.Session) -> bool:
-    """Whether all pass; those behind one that fails are not run."""
+    """Whether all tests pass; those after the first failure are not run."""
     for k, item in enumerate(session.items):
         after = session.items[k + 1] if k + 1 < len(session.items) else None
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
@@ -148,7 +148,7 @@ def run_items(session: pytest.Session) -> bool:
 
 
 def function(module: ModuleType, name: str) -> FunctionType | None:
-    """The outermost function on the way to a dotted name, without what wraps it; None outside functions."""
+    """Outermost function on the path of a dotted name, without its wrappers; None outside functions."""
     found: Any = module
     for part in name.split("."):
         found = inspect.getattr_static(found, part, None)
@@ -160,7 +160,7 @@ def function(module: ModuleType, name: str) -> FunctionType | None:
 
 
 def in_child(run: Callable[[], bool], limit: float) -> Ended:
-    """What `run` says in a process of its own, which may take so many seconds of CPU time and says nothing else."""
+    """Outcome of `run` in a separate process, which may take `limit` seconds of CPU time and prints nothing."""
     pid = os.fork()
     if pid == 0:
         passed = False

@@ -1,4 +1,4 @@
-"""The sceptic's checklist of RESULTS.md: what was looked at before which choice, for every preset that ships."""
+"""Tests of the sceptic's checklist of RESULTS.md: what was seen before each choice, for every preset that ships."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ ANSWERS = {"no", "yes", "not recorded", "the prototype's", "the prototype's; the
 
 
 def presets(cell: str, known: set[str]) -> set[str]:
-    """Those that a cell names: `whole`, `_ending` of the family of the last whole one, `family_*`."""
+    """Presets that a cell names: `whole`, `_ending` of the family of the last whole one, `family_*`."""
     named: set[str] = set()
     whole = ""
     for word in re.findall(r"`([\w*]+)`", cell):
@@ -36,5 +36,5 @@ def test_every_preset_is_on_the_checklist_once_and_nothing_else_is() -> None:
     assert known - set().union(*lines) == set(), "it is said nowhere what was in view when these were chosen"
     assert set().union(*lines) - known == set(), "there are no such presets"
     twice = [name for name in known if sum(name in line for line in lines) > 1]
-    assert [name for name in twice if not name.startswith("controls_")] == []  # `controls_*` are all but those named
+    assert [name for name in twice if not name.startswith("controls_")] == []  # `controls_*`: all but those named
     assert {cells[-1].rstrip(" |") for cells in rows} <= ANSWERS, "were test figures in view?"

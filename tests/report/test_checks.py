@@ -1,4 +1,4 @@
-"""Promises of the tests that a row can fail: against another row seed by seed, and against runs of the original."""
+"""Tests of the checks that a row can fail: against another row, seed by seed, and against runs of the original."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from neurobench.report.checks import against_original, against_row
 WITHIN = Relation("other", "within", 0.03)
 
 
-def test_the_interval_of_two_samples_is_scipys_but_for_its_rounded_freedom() -> None:
+def test_welch_interval_contains_scipys_because_its_degrees_of_freedom_are_rounded_down() -> None:
     random = np.random.default_rng(0)
     for n, m in ((2, 2), (3, 12), (12, 10)):
         a, b = random.normal(0, 1, n).tolist(), random.normal(0.5, 3, m).tolist()
@@ -23,7 +23,7 @@ def test_the_interval_of_two_samples_is_scipys_but_for_its_rounded_freedom() -> 
     assert welch_interval([1.0, 1.0], [0.5, 0.5]) == (0.5, 0.5)
 
 
-def test_a_shifted_sample_is_noticed_and_the_same_distribution_passes_nineteen_times_in_twenty() -> None:
+def test_against_original_detects_a_shift_and_passes_equal_distributions_19_times_in_20() -> None:
     random = np.random.default_rng(1)
     same = [against_original(random.normal(0, 1, 10).tolist(), random.normal(0, 1, 12).tolist()) for _ in range(400)]
     passed = sum(one.verdict == "consistent" for one in same) / 400
@@ -33,7 +33,7 @@ def test_a_shifted_sample_is_noticed_and_the_same_distribution_passes_nineteen_t
     assert against_original([1.0, 2.0], [1.5]).verdict == "undecided"
 
 
-def test_within_is_a_test_of_equivalence_over_common_seeds() -> None:
+def test_the_relation_within_is_an_equivalence_test_over_common_seeds() -> None:
     theirs = {seed: 0.9 + 0.01 * seed for seed in range(5)}
 
     def verdict(*shifts: float) -> str:
@@ -47,7 +47,7 @@ def test_within_is_a_test_of_equivalence_over_common_seeds() -> None:
     assert against_row(WITHIN, {9: 0.9, 8: 0.9}, theirs).n == (0, 0), "no seed in common"
 
 
-def test_equal_means_at_every_seed() -> None:
+def test_the_relation_equal_requires_equal_values_at_every_seed() -> None:
     equal = Relation("other", "equal")
     assert against_row(equal, {0: 0.5, 1: 0.25}, {0: 0.5, 1: 0.25, 2: 0.9}).verdict == "equal"
     assert against_row(equal, {0: 0.5, 1: 0.25}, {0: 0.25, 1: 0.5}).verdict == "OUT", "equal means are not enough"

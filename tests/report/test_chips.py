@@ -1,4 +1,5 @@
-"""The chips of a tutorial side by side: on paper, with intervals, and a stage that was not run is no bar of 0."""
+"""Tests of the figure that compares a tutorial's chips: readable, with intervals, and no bar of 0 for a stage that was
+not run."""
 
 from neurobench.figures.style import COLUMN
 from neurobench.metrics.statistics import wilson_interval
@@ -6,7 +7,7 @@ from neurobench.report.chips import ChipRun, bars
 from tests.figures.readable import assert_readable
 
 
-def test_each_bar_has_its_interval_and_what_was_not_measured_has_no_bar() -> None:
+def test_each_bar_has_its_interval_and_a_stage_that_was_not_measured_has_no_bar() -> None:
     runs = [
         ChipRun(str(k), {"host_accuracy": 0.98, "transfer_accuracy": 0.9, "input_cap": 0.994}, 1000) for k in (0, 1)
     ]

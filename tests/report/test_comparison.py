@@ -1,4 +1,4 @@
-"""Promises of runs against each other: paired by sample, and only where the samples and the task are the same."""
+"""Tests of comparisons between runs: paired by sample, and only if the samples and the task are the same."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ Make = Callable[..., RunFolder]
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     def made(name: str, wrong: range, ids: Any = None, target: Any = TARGET, sha256: str = "a" * 64) -> RunFolder:
-        """A run that is right on all of its samples but those at `wrong`."""
+        """Write a run that is right on all of its samples but those at `wrong`."""
         folder = RunFolder(tmp_path / name)
         folder.path.mkdir()
         result = sound_result(0.9)
@@ -35,7 +35,7 @@ def make(tmp_path: Path) -> Make:
 
 
 def test_samples_are_paired_by_their_ids_whatever_their_order(make: Make) -> None:
-    """A wrong on ids 0 to 9, B on 5 to 29, in the opposite order and with ten more samples that A never saw."""
+    """A is wrong on ids 0 to 9, B on 5 to 29; B is in the opposite order, with ten more samples that A never saw."""
     back = np.arange(50)[::-1].copy()
     other = make("b", range(20, 45), ids=back, target=back % 2)
     (pair,) = paired([make("a", range(10)), other])
@@ -45,7 +45,7 @@ def test_samples_are_paired_by_their_ids_whatever_their_order(make: Make) -> Non
     assert conclusion(pair) == "A is better than B on these 40 samples"
 
 
-def test_the_better_run_is_named_whichever_stands_first(make: Make) -> None:
+def test_the_better_run_is_named_regardless_of_the_order_of_the_runs(make: Make) -> None:
     good, bad = make("good", range(1)), make("bad", range(20))
     for runs, sentence in (((good, bad), "A is better than B"), ((bad, good), "B is better than A")):
         assert conclusion(paired(runs)[0]).startswith(sentence)
@@ -55,7 +55,7 @@ def test_the_better_run_is_named_whichever_stands_first(make: Make) -> None:
     assert "(McNemar, exact)" in numbers(pair)
 
 
-def test_as_many_mistakes_on_other_samples_are_no_difference_and_not_the_same(make: Make) -> None:
+def test_equally_many_mistakes_on_different_samples_are_no_difference_but_not_called_the_same(make: Make) -> None:
     (pair,) = paired([make("a", range(5)), make("b", range(5, 10))])
     assert conclusion(pair) == "A and B: no difference can be told on 40 samples"
 
@@ -77,12 +77,12 @@ def test_several_tests_are_corrected_by_holm(make: Make) -> None:
 
 
 @pytest.mark.parametrize(("p", "told"), [(0.05, False), (0.0499, True)])
-def test_the_level_itself_tells_no_difference(p: float, told: bool) -> None:
+def test_a_corrected_p_equal_to_the_level_shows_no_difference(p: float, told: bool) -> None:
     pair = Pair("A", "B", paired_test([True] * 9, [False] * 9), p, "")
     assert ("is better" in conclusion(pair)) == told
 
 
-def test_what_is_not_the_same_task_is_not_paired(make: Make) -> None:
+def test_runs_on_different_data_samples_or_classes_are_not_paired(make: Make) -> None:
     a, one_differs = make("a", range(3)), np.where(np.arange(40) == 7, 0, TARGET)
     for other, reason in (
         (make("data", range(3), sha256="b" * 64), "they read other data (sha256 aaaaaaaa and bbbbbbbb)"),
@@ -100,7 +100,7 @@ def test_what_is_not_the_same_task_is_not_paired(make: Make) -> None:
             assert conclusion(pair).startswith("A and B: no paired test, ")
 
 
-def test_predictions_that_cannot_be_read_are_named_whichever_run_has_them(make: Make) -> None:
+def test_a_run_with_unreadable_predictions_is_named_regardless_of_the_order_of_the_runs(make: Make) -> None:
     sound, damaged, other = make("a", range(3)), make("damaged", range(3)), make("other", range(3))
     for run in (damaged, other):
         (run.path / "predictions.npz").write_bytes(b"PK")
@@ -117,5 +117,5 @@ def test_a_pair_without_a_test_takes_no_part_in_the_correction(make: Make) -> No
     assert ac.test is bc.test is None
 
 
-def test_small_p_are_written_as_powers() -> None:
+def test_small_p_values_are_written_in_exponential_notation() -> None:
     assert [p_text(p) for p in (None, 0.0123, 0.0001, 0.0000123, 1.0)] == ["-", "0.012", "0.0001", "1.2e-05", "1"]

@@ -1,4 +1,4 @@
-"""Controls held against their models: which runs are paired, both tests against scipy's, and what is said."""
+"""Tests of comparisons of controls with their models: pairing of runs, both statistical tests, and the output."""
 
 import json
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ def run(
     sha: str = "0" * 64,
     figures: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
-    """A finished run whose model is wrong on these of N samples; `figures`: further metrics."""
+    """Write a finished run whose model is wrong on the samples `wrong` of N; `figures`: further metrics."""
     folder = RunFolder(outputs / setting.name / f"{scale}{seed}")
     folder.path.mkdir(parents=True)
     write_json(folder.path / "run.json", {"status": "finished"})
@@ -63,12 +63,12 @@ def compared(outputs: Path, tables: dict[str, list[Published]] = TABLES) -> list
     return comparisons(join(tables["controls"], outputs, runs), tables, outputs, runs)
 
 
-def test_seeds_are_paired_and_both_tests_are_scipys(tmp_path: Path) -> None:
+def test_runs_are_paired_by_seed_with_correct_p_values_of_the_t_test_and_of_mcnemars_test(tmp_path: Path) -> None:
     wrong = {0: (range(10), range(30)), 1: (range(12), range(30)), 2: (range(8), range(5, 30))}
     for seed, (of_model, of_control) in wrong.items():
         run(tmp_path, MODEL, seed, of_model)
         run(tmp_path, CONTROL, seed, of_control)
-    run(tmp_path, MODEL, 7, range(100))  # a seed that the control does not have
+    run(tmp_path, MODEL, 7, range(100))  # a seed that the control was not run with
     (made,) = compared(tmp_path)
     assert made.seeds == (0, 1, 2)
     assert made.differences == pytest.approx((-20 / N, -18 / N, -17 / N))
@@ -77,13 +77,13 @@ def test_seeds_are_paired_and_both_tests_are_scipys(tmp_path: Path) -> None:
     assert made.over_seeds.p == pytest.approx(theirs.pvalue)
     assert made.p == made.over_seeds.p, "one test alone is not corrected"
     assert [(test.only_a, test.only_b) for test in made.samples] == [(20, 0), (18, 0), (22, 5)]
-    raw = [2 / 2**20, 2 / 2**18, stats.chi2.sf(16**2 / 27, 1)]  # 27 of them are no few
+    raw = [2 / 2**20, 2 / 2**18, stats.chi2.sf(16**2 / 27, 1)]  # 27 discordant samples are too many for the exact test
     assert [test.p for test in made.samples] == pytest.approx(raw)
     assert made.p_samples == pytest.approx((3 * raw[0], 2 * raw[1], raw[2])), "by Holm's rule over the table"
     assert (made.told_apart, made.outcome) == (3, "worse")
 
 
-def test_the_sign_is_the_control_s_and_what_can_be_chance_is_said_to_be(tmp_path: Path) -> None:
+def test_the_outcome_is_that_of_the_control_and_a_chance_difference_is_no_difference(tmp_path: Path) -> None:
     for seed in range(3):
         run(tmp_path, MODEL, seed, range(30 + seed))
         run(tmp_path, CONTROL, seed, range(10))
@@ -95,7 +95,7 @@ def test_the_sign_is_the_control_s_and_what_can_be_chance_is_said_to_be(tmp_path
     assert compared(tmp_path)[0].outcome == "no difference"
 
 
-def test_one_seed_is_judged_by_its_samples_and_equal_differences_have_no_t(tmp_path: Path) -> None:
+def test_a_single_seed_is_judged_by_its_samples_and_equal_differences_have_no_t_test(tmp_path: Path) -> None:
     run(tmp_path, MODEL, 0, range(10))
     run(tmp_path, CONTROL, 0, range(40))
     (made,) = compared(tmp_path)
@@ -112,7 +112,7 @@ def test_one_seed_is_judged_by_its_samples_and_equal_differences_have_no_t(tmp_p
     assert compared(tmp_path / "same")[0].outcome == "no difference", "there is none at any seed"
 
 
-def test_runs_are_of_one_scale(tmp_path: Path) -> None:
+def test_only_runs_of_the_same_scale_are_compared(tmp_path: Path) -> None:
     run(tmp_path, CONTROL, 0, range(10), scale="quick")
     run(tmp_path, MODEL, 0, range(20))
     (made,) = compared(tmp_path)
@@ -125,7 +125,7 @@ def test_runs_are_of_one_scale(tmp_path: Path) -> None:
     assert conclusion([made]).endswith("scale=quick gives an impression, no result.")
 
 
-def test_other_samples_are_no_pairs_and_the_reason_is_given(tmp_path: Path) -> None:
+def test_runs_on_different_data_are_not_tested_and_the_reason_is_given(tmp_path: Path) -> None:
     run(tmp_path, MODEL, 0, range(20))
     run(tmp_path, CONTROL, 0, range(10), sha="1" * 64)
     (made,) = compared(tmp_path)
@@ -134,7 +134,7 @@ def test_other_samples_are_no_pairs_and_the_reason_is_given(tmp_path: Path) -> N
     assert "they read other data" in list(as_markdown([made]))[2]
 
 
-def test_runs_whose_folders_have_gone_are_compared_over_seeds_alone(tmp_path: Path) -> None:
+def test_runs_whose_folders_are_missing_are_compared_over_seeds_only(tmp_path: Path) -> None:
     for seed in range(3):
         run(tmp_path, MODEL, seed, range(10 + seed**2))
         run(tmp_path, CONTROL, seed, range(30))
@@ -146,7 +146,7 @@ def test_runs_whose_folders_have_gone_are_compared_over_seeds_alone(tmp_path: Pa
     assert made.reason == "the folder of model/paper0 and control/paper0 has no predictions.npz"
 
 
-def test_a_control_of_several_models_is_corrected_over_them(tmp_path: Path) -> None:
+def test_p_values_of_a_control_of_several_models_are_corrected_over_all_of_them(tmp_path: Path) -> None:
     other = replace(MODEL, experiment="other", name="other", setting_hashes={"paper": "o" * 12})
     both = replace(CONTROL, rows=(replace(OURS, against=["model", "other"]),))
     for seed in range(3):
@@ -161,7 +161,7 @@ def test_a_control_of_several_models_is_corrected_over_them(tmp_path: Path) -> N
     assert f"better in {sum(each.outcome == 'better' for each in (one, two))}, worse in 0" in sentence
 
 
-def test_counts_and_estimates_of_joules_stand_side_by_side_and_are_never_mixed(tmp_path: Path) -> None:
+def test_operation_counts_and_energy_estimates_appear_side_by_side_and_are_never_mixed(tmp_path: Path) -> None:
     spiking = {"effective_macs": 0.0, "effective_acs": 1_482_511.96, "energy_joules": 5.98e-5, "mesh_joules": 7.58e-5}
     for setting, figures in ((MODEL, spiking), (CONTROL, {"effective_macs": 407_050.0, "effective_acs": 0.0})):
         run(tmp_path, setting, 0, range(10), figures=figures)
@@ -170,7 +170,7 @@ def test_counts_and_estimates_of_joules_stand_side_by_side_and_are_never_mixed(t
     assert (named["chip, J"], named["mesh, J"]) == ("- / 5.98e-05", "- / 7.58e-05")
 
 
-def test_the_verb_prints_them_in_every_format(
+def test_table_shows_comparisons_on_screen_in_markdown_notebooks_json_and_documents(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verbs, "published_tables", lambda config_dir: TABLES)
@@ -209,7 +209,7 @@ def test_the_verb_prints_them_in_every_format(
 
 
 def test_rows_of_one_table_are_paired_each_by_its_own_metric(tmp_path: Path) -> None:
-    """Both are figures of the same runs: seeds are pairs, and there are no two models for McNemar's test."""
+    """Both rows show figures of the same runs: seeds form the pairs, and McNemar's test would need two models."""
     rows = tuple(
         replace(ROW, id=id, what=id, metric=metric, against=against)
         for id, metric, against in (
@@ -236,8 +236,8 @@ def test_rows_of_one_table_are_paired_each_by_its_own_metric(tmp_path: Path) -> 
     assert (absent.outcome, absent.reason) == ("not run", "experiment=model has no test_loss")
 
 
-def test_rows_by_metrics_of_another_unit_or_direction_are_not_compared() -> None:
-    """An accuracy and a loss, a proportion and a mean without bounds; two accuracies may have other names."""
+def test_rows_whose_metrics_differ_in_unit_or_direction_are_not_compared() -> None:
+    """Examples: an accuracy and a loss, a proportion and an unbounded mean; two accuracies may differ in name."""
     metrics = {"a": "test_accuracy", "b": "classical_accuracy", "c": "test_loss", "d": "gain_over_classical"}
     against = {"a": ["b", "c", "d", "an_experiment"], "c": ["a"]}
     rows = tuple(
@@ -252,7 +252,7 @@ def test_rows_by_metrics_of_another_unit_or_direction_are_not_compared() -> None
 
 
 def experiments() -> dict[str, dict[str, list[str]]]:
-    """Experiment -> row -> what it is held against, as the YAML files have it."""
+    """Experiment -> row -> names that it is compared with (`against`), as declared in the YAML files."""
     held = {}
     for file in sorted((Path(conf.__path__[0]) / "experiment").glob("*.yaml")):
         rows = (yaml.safe_load(file.read_text()).get("table") or {}).get("rows", [])
@@ -261,8 +261,8 @@ def experiments() -> dict[str, dict[str, list[str]]]:
 
 
 def test_every_unusual_model_has_the_controls_that_it_has_to_beat() -> None:
-    """Machines: the pixels themselves and random features. Circuits: no entanglement and a classical map; one qubit has
-    nothing to entangle. Spiking networks: a quantised conventional one; NEST's own run has no test."""
+    """Boltzmann machines: raw pixels and random features. Circuits: no entanglement and a classical map; one qubit has
+    nothing to entangle. Spiking networks: a quantised conventional network; NEST's own run has no test."""
     held = experiments()
     controls: dict[str, set[str]] = {}
     for name, rows in held.items():
@@ -291,8 +291,8 @@ def test_every_unusual_model_has_the_controls_that_it_has_to_beat() -> None:
     assert missing == []
 
 
-def test_what_a_row_is_held_against_is_an_experiment_or_a_row_of_its_table() -> None:
-    """Never both: a name says which."""
+def test_a_row_is_compared_with_either_an_experiment_or_a_row_of_its_own_table() -> None:
+    """No name is both: each is unambiguous."""
     held = experiments()
     tables = {
         file.stem: (yaml.safe_load(file.read_text()).get("table") or {}).get("name")
@@ -306,8 +306,8 @@ def test_what_a_row_is_held_against_is_an_experiment_or_a_row_of_its_table() -> 
             assert (target.split()[0] in names) + (target in ids) == 1, (experiment, target)
 
 
-def test_every_control_that_ships_is_held_against_an_experiment_that_publishes() -> None:
-    """As the YAML files have it: composing them all is another test's."""
+def test_controls_that_ship_are_compared_only_with_experiments_that_publish_rows() -> None:
+    """Controls are read from the YAML files: another test composes them all."""
     folder, held = Path(conf.__path__[0]) / "experiment", 0
     for file in sorted(folder.glob("controls_*.yaml")):
         for row in yaml.safe_load(file.read_text())["table"]["rows"]:

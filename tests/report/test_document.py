@@ -1,4 +1,4 @@
-"""Promises of `table --into`: marked places of a document change, to the rows that they name, and nothing else does."""
+"""Tests of `table --into`: marked places of a document change to the rows that they name, and nothing else changes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,7 @@ def row(metric: str, id: str, *values: float, **more: str) -> ResultRow:
 LAVA = [row("test_accuracy", "accuracy", 0.95, 0.97), row("test_error", "error", 0.25), row("x", "not_run")]
 
 
-def test_rows_are_those_named_in_the_order_named_and_nothing_else_changes() -> None:
+def test_a_marked_place_receives_its_named_rows_in_their_order_and_nothing_else_changes() -> None:
     text = refreshed(DRAFT, {"lava": LAVA})
     again = "`neurobench sweep experiment=e seed="
     head, table, rest = text.partition(
@@ -47,17 +47,17 @@ def test_rows_are_those_named_in_the_order_named_and_nothing_else_changes() -> N
     assert refreshed(text, {"lava": LAVA}) == text
 
 
-def test_without_ids_all_that_was_measured_is_shown() -> None:
+def test_a_marked_place_without_row_ids_receives_every_measured_row() -> None:
     text = refreshed(DRAFT, {"nest": LAVA})
     assert text.count("\n| Accuracy |") == 2
 
 
-def test_a_row_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_an_unknown_row_is_refused_with_the_rows_that_exist() -> None:
     with pytest.raises(UserError, match="table lava has no row error; it has accuracy"):
         refreshed(DRAFT, {"lava": LAVA[:1]})
 
 
-def test_the_matrix_is_a_grid() -> None:
+def test_the_matrix_is_written_as_a_grid_of_models_and_data_sets() -> None:
     cells = [
         row("test_accuracy", f"{m}{d}", 0.5 + 0.1 * d, model=m, dataset=f"D{d}", backend="sim")
         for m in "AB"
@@ -71,13 +71,13 @@ def test_the_matrix_is_a_grid() -> None:
     assert "| A | 60.0 % (quick) | 70.0 % |" in text, "a cell that is no result says so"
 
 
-def test_every_cell_of_the_declared_matrix_has_its_place(tmp_path: Path) -> None:
+def test_every_cell_of_the_declared_matrix_has_its_place_in_the_grid(tmp_path: Path) -> None:
     text = refreshed("<!-- table matrix -->\n<!-- end -->\n", {"matrix": join(published_tables()["matrix"], tmp_path)})
     lines = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| model")]
     assert [line.count(" -") for line in lines] == [6] * 5
 
 
-def test_the_command_writes_into_the_document_and_refuses_one_without_a_place(
+def test_table_into_writes_a_document_and_refuses_one_without_a_marked_place(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document = tmp_path / "draft.md"
@@ -91,7 +91,7 @@ def test_the_command_writes_into_the_document_and_refuses_one_without_a_place(
     assert document.read_text() == "nothing marked\n"
 
 
-def test_the_results_name_tables_and_rows_that_exist(tmp_path: Path) -> None:
+def test_results_md_names_every_table_but_controls_and_only_rows_that_exist(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "outputs/readme/RESULTS.md").read_text()
     tables = published_tables()
     named = tables_named(text)

@@ -1,4 +1,4 @@
-"""Promises of the report: one file that works from a folder, clicked through in a real browser."""
+"""Tests of the report: one file that works without a server, clicked through in a real browser."""
 
 import json
 import re
@@ -53,7 +53,7 @@ table: {{name: published_rows}}
 
 
 def leave(outputs: Path, seed: int, accuracy: float, lr: float, setting: str = "p", sweeps: int = 7) -> None:
-    """A finished run; on the held-out samples it is worse the better it is on the test set."""
+    """Write a finished run: the better it is on the test set, the worse it is on the held-out samples."""
     folder = outputs / "tutorial" / f"20260101-00000{seed}-{setting * 6}"
     (folder / "figures").mkdir(parents=True)
     (folder / "figures" / "confusion.png").write_bytes(DOT)
@@ -91,7 +91,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_page_asks_nothing_of_a_network_and_nothing_breaks_out_of_its_data(file: Path) -> None:
+def test_the_page_requests_nothing_from_a_network_and_its_data_cannot_inject_a_script(file: Path) -> None:
     text = file.read_text()
     assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//|@import|url\(\s*["']?http|fetch\(|XMLHttpRequest""", text)
     assert "alert(1)</script>" not in text
@@ -101,7 +101,7 @@ def test_the_page_asks_nothing_of_a_network_and_nothing_breaks_out_of_its_data(f
     assert told["tables"][0]["rows"][0]["verdict"] == "in band"
 
 
-def test_figures_and_details_stay_within_what_is_asked(file: Path) -> None:
+def test_figures_and_details_of_runs_stay_within_the_requested_limits(file: Path) -> None:
     outputs = file.parent
     text = page(TABLES, outputs, read_index(outputs), 3, len(DOT))
     told = json.loads(text.split('id="data">')[1].split("</script>")[0])
@@ -115,7 +115,7 @@ def told_by(outputs: Path) -> dict[str, Any]:
     return json.loads(text.split('id="data">')[1].split("</script>")[0])
 
 
-def test_a_killed_run_says_which_model_it_was_and_what_is_missing_is_no_number(file: Path) -> None:
+def test_a_killed_run_shows_its_model_data_set_and_seed_and_no_metrics(file: Path) -> None:
     killed = next(run for run in told_by(file.parent)["runs"] if run["status"] == "killed")
     assert [killed[key] for key in ("model", "dataset", "backend", "scale", "seed")] == [
         "slayer_snn", "nmnist", "mock", "smoke", 8,
@@ -124,7 +124,7 @@ def test_a_killed_run_says_which_model_it_was_and_what_is_missing_is_no_number(f
     assert "validation" not in killed
 
 
-def test_the_configuration_is_of_what_took_part(file: Path) -> None:
+def test_the_configuration_of_a_run_shows_only_sections_that_took_effect(file: Path) -> None:
     run = told_by(file.parent)["runs"][0]
     assert run["config_tree"]["backend"] == {"name": "sim", "sampler": {"sweeps": 7}}
     assert run["config_tree"]["training"] == {"epochs": 3}, "the scale allows no more"
@@ -132,7 +132,7 @@ def test_the_configuration_is_of_what_took_part(file: Path) -> None:
     assert yaml.safe_load(run["config"]) == run["config_tree"]
 
 
-def test_held_out_samples_that_are_the_test_set_choose_nothing(tmp_path: Path) -> None:
+def test_there_is_no_validation_figure_if_held_out_samples_are_missing_or_are_the_test_set(tmp_path: Path) -> None:
     leave(tmp_path, 0, 0.95, 0.1)
     (entry,) = read_index(tmp_path)
     assert entry.result is not None
@@ -154,7 +154,7 @@ def test_held_out_samples_that_are_the_test_set_choose_nothing(tmp_path: Path) -
     assert validation() is None, "a result of an earlier version does not say so itself"
 
 
-def test_the_verb_writes_a_page_of_no_runs_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_writes_a_page_even_if_there_are_no_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "--outputs", str(tmp_path)]) == FINE
     assert "0 runs" in capsys.readouterr().out
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
@@ -174,7 +174,7 @@ def browser() -> Iterator[Any]:
 @pytest.mark.parametrize(
     ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)], ids=["light", "dark", "phone"]
 )
-def test_a_reader_finds_a_run_looks_into_it_and_sets_two_side_by_side(
+def test_a_reader_of_the_page_can_find_a_run_open_it_and_compare_two_runs(
     browser: Any, file: Path, scheme: str, width: int
 ) -> None:
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 844}, offline=True)
@@ -253,7 +253,9 @@ def test_a_reader_finds_a_run_looks_into_it_and_sets_two_side_by_side(
     context.close()
 
 
-def test_of_several_settings_held_out_samples_choose_and_never_the_test_set(browser: Any, tmp_path: Path) -> None:
+def test_the_best_of_several_settings_is_chosen_by_held_out_samples_never_by_the_test_set(
+    browser: Any, tmp_path: Path
+) -> None:
     for seed, (accuracy, lr, setting) in enumerate(((0.951, 0.1, "a"), (0.973, 0.2, "b"), (0.962, 0.4, "c"))):
         leave(tmp_path, seed, accuracy, lr, setting)
     path = tmp_path / "report.html"
@@ -290,7 +292,7 @@ def test_two_parameters_of_three_values_make_a_heat_map(browser: Any, tmp_path: 
     view.close()
 
 
-def test_names_of_runs_set_side_by_side_stay_within_the_page(browser: Any, tmp_path: Path) -> None:
+def test_long_names_of_compared_runs_stay_within_the_page(browser: Any, tmp_path: Path) -> None:
     names = [f"a-sweep-with-a-name-that-says-all-{n}" for n in range(4)]
     for n, name in enumerate(names):
         leave(tmp_path / "in", n, 0.95, 0.1 * n, "abcd"[n])

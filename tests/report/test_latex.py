@@ -1,4 +1,4 @@
-"""Promises of the LaTeX: every character is one that pdflatex takes, and a table is a table that it compiles."""
+"""Tests of the LaTeX output: pdflatex accepts every character, and it compiles the tables."""
 
 import re
 import shutil
@@ -30,18 +30,18 @@ NASTY = 'a_b & 50 % of #1 {x} ~ \\x^2 <$> | "quoted" \'single\' [1] µ ± − �
         ("名", r"\texttt{U+540D}"),
     ],
 )
-def test_text_is_written_as_print_has_it(text: str, expected: str) -> None:
+def test_text_is_escaped_with_the_signs_quotes_and_powers_of_printed_text(text: str, expected: str) -> None:
     assert escaped(text) == expected
 
 
-def test_nothing_special_is_left_bare() -> None:
+def test_no_special_character_is_left_unescaped() -> None:
     bare = re.sub(r"\\[a-zA-Z]+(\{\})?|\\[%&_#${}]|\$[^$]*\$|\{\[\}|\{\]\}", "", escaped(NASTY))
     assert not set(bare) & set('\\&%$#_^"<>|[]\n')
     assert "\\\n" not in escaped("\\\n")
 
 
 def structure(text: str) -> None:
-    """Balanced braces and environments, rows of one width, one rule of each kind."""
+    """Check for balanced braces and environments, rows of one width, one rule of each kind."""
     assert len(re.findall(r"(?<!\\)\{", text)) == len(re.findall(r"(?<!\\)\}", text))
     assert re.findall(r"\\begin\{(\w+)\}", text) == list(reversed(re.findall(r"\\end\{(\w+)\}", text)))
     for rule in ("toprule", "midrule", "bottomrule", "caption", "label"):
@@ -61,7 +61,7 @@ def published() -> list[ResultRow]:
     return [ran, ResultRow(replace(ROW, what="never run"), "e", (), None, "h")]
 
 
-def test_the_table_of_published_figures_has_only_rows_that_ran() -> None:
+def test_the_table_of_published_figures_has_only_rows_that_were_run() -> None:
     text = as_latex(published(), "my_table")
     structure(text)
     assert "never run" not in text
@@ -71,7 +71,7 @@ def test_the_table_of_published_figures_has_only_rows_that_ran() -> None:
     assert as_latex(published()[1:], "x") == "% table x: nothing was run"
 
 
-def test_the_matrix_has_the_cells_that_ran() -> None:
+def test_the_matrix_has_only_the_cells_that_were_run() -> None:
     ran, idle = published()
     cell = {
         **ran.runs[0], "intervals": {"test_accuracy": [0.9, 0.95]}, "seconds": {}, "undefined": {},
@@ -92,7 +92,7 @@ def swept(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_results_and_the_report_are_tables(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_and_report_are_written_as_latex_tables(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["results", "--format", "tex", "--outputs", str(swept)]) == 0
     results = capsys.readouterr().out
     structure(results)
@@ -106,7 +106,7 @@ def test_results_and_the_report_are_tables(swept: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("name", ["tables.pdf", "tables", "tables.md"])
-def test_the_report_is_written_under_no_name_of_another_kind(
+def test_a_report_file_name_without_a_supported_suffix_is_refused(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -116,13 +116,15 @@ def test_the_report_is_written_under_no_name_of_another_kind(
 
 
 def _sets_tables() -> bool:
-    """pdflatex may come without the package that the tables need."""
+    """Whether pdflatex is installed with the package that the tables need."""
     found = shutil.which("pdflatex") and shutil.which("kpsewhich")
     return bool(found) and subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True).returncode == 0
 
 
 @pytest.mark.skipif(not _sets_tables(), reason="pdflatex with booktabs is not installed (texlive-latex-recommended)")
-def test_pdflatex_compiles_all_of_it(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pdflatex_compiles_tables_of_results_comparisons_and_published_figures(
+    swept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["results", "--format", "tex", "--outputs", str(swept)]) == 0
     runs = [str(path.parent) for path in sorted(swept.glob("toy/*/result.json"))[:2]]
     assert main(["compare", *runs, "--format", "tex", "--outputs", str(swept)]) == 0

@@ -1,4 +1,4 @@
-"""A cell of the matrix: judged by its line at any scale, labelled where its data are emulated."""
+"""Tests of the cells of the matrix: judged by their line at any scale, labelled if their data are emulated."""
 
 from dataclasses import replace
 from itertools import product
@@ -29,11 +29,11 @@ def filled(accuracy: float, **more: Any) -> ResultRow:
 
 
 @pytest.mark.parametrize(("accuracy", "word"), [(0.9, "held"), (0.95, "held"), (0.8999, "BELOW")])
-def test_the_line_decides_at_any_scale(accuracy: float, word: str) -> None:
+def test_a_cell_is_judged_by_its_target_accuracy_even_at_quick_scale(accuracy: float, word: str) -> None:
     assert verdict(filled(accuracy)) == word
 
 
-def test_a_row_tells_figure_and_costs() -> None:
+def test_a_cell_shows_accuracy_times_operations_and_device_costs() -> None:
     told = matrix_cells(filled(0.95))
     named = dict(zip(MATRIX_COLUMNS, told, strict=True))
     assert (named["accuracy"], named["95 % interval"], named["line"]) == ("95.0%", "94.0% to 96.0%", "90%")
@@ -42,7 +42,7 @@ def test_a_row_tells_figure_and_costs() -> None:
     assert named["device"] == "sampler: 3 calls, 0.5 device seconds"
 
 
-def test_what_is_emulated_or_undefined_or_not_run_says_so() -> None:
+def test_emulated_data_undefined_metrics_and_cells_without_runs_are_labelled() -> None:
     emulated = filled(
         0.95,
         data={"evaluated_on": "the test set", "emulated": True},
@@ -57,7 +57,7 @@ def test_what_is_emulated_or_undefined_or_not_run_says_so() -> None:
     assert len(matrix_cells(nothing)) == len(MATRIX_COLUMNS)
 
 
-def test_all_thirty_cells_are_there_and_can_run() -> None:
+def test_all_thirty_cells_of_the_matrix_exist_and_are_valid() -> None:
     names = [name for name in choices("experiment") if name.startswith("matrix_")]
     assert len(names) == 15
     with composer() as compose:
@@ -71,7 +71,7 @@ def test_all_thirty_cells_are_there_and_can_run() -> None:
             assert row.dataset == {"mnist": "MNIST", "yin_yang": "Yin-Yang", "nmnist": "emulated N-MNIST"}[data]
 
 
-def test_what_a_backend_changes_in_a_cell() -> None:
+def test_the_backend_sets_shift_epochs_and_pooling_of_eprop_on_nmnist() -> None:
     with composer() as compose:
         sim, mock = (compose(["experiment=matrix_eprop_nmnist", f"backend={name}"]) for name in ("sim", "mock"))
         assert (sim.model.shift, mock.model.shift) == (2, 0)

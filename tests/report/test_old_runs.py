@@ -1,4 +1,4 @@
-"""A run of before the present rule of hashes, its small files as they were written: listed, shown and tabled."""
+"""Tests of a run from before the present hash rule, its small files as they were written: `list`, `show`, tables."""
 
 import json
 import shutil
@@ -21,7 +21,9 @@ def outputs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_it_is_listed_and_shown(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_under_an_earlier_hash_rule_is_listed_and_shown(
+    outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["list", "runs", "--outputs", str(outputs)]) == FINE
     assert f"qutrunk_mnist_01_best/{STEM}" in capsys.readouterr().out
     assert main(["show", STEM, "--outputs", str(outputs)]) == FINE
@@ -30,17 +32,17 @@ def test_it_is_listed_and_shown(outputs: Path, capsys: pytest.CaptureFixture[str
         assert word in shown
 
 
-def test_it_fills_its_rows_of_the_table(outputs: Path) -> None:
+def test_a_run_under_an_earlier_hash_rule_fills_its_rows_of_the_table(outputs: Path) -> None:
     settings = [entry for entry in published_tables()["qutrunk"] if entry.name == "qutrunk_mnist_01_best"]
     rows = {row.row.id: row for row in join(settings, outputs)}
     assert rows["best_full"].measured == (0.9990543735224586,)
-    later = rows.pop("last_800")  # a figure that runs have had since
+    later = rows.pop("last_800")  # a figure that only later runs have
     assert later.verdict == "not run"
     assert {row.verdict for row in rows.values()} == {"in band", "reported"}
     assert {row.scale for row in rows.values()} == {"paper"}
 
 
-def test_the_newest_of_old_and_new_runs_of_a_seed_counts(outputs: Path) -> None:
+def test_the_newest_run_of_a_seed_counts_whether_its_hash_is_of_the_earlier_or_current_rule(outputs: Path) -> None:
     row = Row("a", "A", "test_accuracy", None, "own", [None, None], "of A")
     old = json.loads((RECORDED / "result.json").read_text())
     setting = Published("e", old["name"], {"paper": "new"}, (row,), {"paper": old["setting_hash"]})

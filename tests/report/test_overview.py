@@ -1,5 +1,5 @@
-"""Promises of a table on the screen: short where nothing was run, with the way to run it; bands and verdicts beside the
-figures; everything only where it is asked for."""
+"""Tests of a table on the screen: short if nothing was run, with the command that runs it; bands and verdicts beside
+the figures; all rows only on request."""
 
 import json
 import shlex
@@ -44,7 +44,7 @@ def test_without_runs_every_table_is_three_lines_with_command_and_time(tmp_path:
     )
 
 
-def test_what_was_run_stands_with_its_band_and_verdict_and_the_rest_is_counted(
+def test_rows_that_were_run_show_band_and_verdict_and_rows_not_run_are_counted(
     tmp_path: Path, capsys: Captured
 ) -> None:
     main(["table", "dynex", "--format", "json", "--outputs", str(tmp_path)])
@@ -63,6 +63,6 @@ def test_what_was_run_stands_with_its_band_and_verdict_and_the_rest_is_counted(
     assert everything.partition(" comparisons are")[0].count("not run") == len(rows) - 1
 
 
-def test_every_experiment_of_a_table_is_known_to_the_list() -> None:
+def test_every_experiment_of_a_table_is_a_choice_of_experiment() -> None:
     named = {setting.experiment.split()[0] for settings in published_tables().values() for setting in settings}
     assert named <= set(choices("experiment"))

@@ -1,4 +1,4 @@
-"""Promises of the published column: it holds what the named source prints and nothing else. A reference says what it
+"""Tests of the published column: it contains what the named source prints and nothing else. A reference states what it
 is, a band when and from what it was set."""
 
 import json
@@ -20,7 +20,7 @@ from neurobench.report.published import Published, published_tables
 
 QUOTATIONS = yaml.safe_load((Path(__file__).parent / "quotations.yaml").read_text())
 ROOT = Path(__file__).parents[2]
-DIGITS = 4  # of a longer print-out a table keeps at least so many
+DIGITS = 4  # minimum number that a table keeps of a longer figure
 
 
 def quoted(line: str) -> Decimal:
@@ -31,8 +31,8 @@ def quoted(line: str) -> Decimal:
 
 
 def states(line: str, figure: float, name: str) -> bool:
-    """Whether a quotation's last number is the figure of that metric: all of its digits or, of a print-out of more
-    than six, rounded to as many as the figure has. A proportion that is printed in per cent stands as one."""
+    """Whether a quotation's last number is the figure of that metric: all of its digits or, if more than six are
+    printed, rounded to as many as the figure has. A proportion that is printed in per cent is converted."""
     number, ours = quoted(line), Decimal(repr(float(figure)))
     if line.endswith("%") and metric(name).unit == "proportion":
         number /= 100
@@ -54,7 +54,7 @@ def lines_of(table: str, row: Row) -> list[str]:
     return [line for line, ids in quotations.items() if row.id in ids]
 
 
-def test_every_published_figure_is_what_its_source_prints() -> None:
+def test_every_published_figure_equals_the_figure_that_its_source_prints() -> None:
     published = [(table, row) for table, row in rows() if row.published is not None]
     assert len(published) >= 25
     unquoted = [row.id for table, row in published if not lines_of(table, row)]
@@ -71,8 +71,8 @@ def test_every_published_figure_is_what_its_source_prints() -> None:
             if (table, id) not in ids] == []  # fmt: skip
 
 
-def test_any_other_figure_would_be_noticed() -> None:
-    """The last digit changed by one either way, the sign, per cent for a proportion, all but three digits dropped."""
+def test_a_slightly_wrong_published_figure_contradicts_its_quotation() -> None:
+    """Changes: the last digit by one either way, the sign, per cent for a proportion, all but three digits dropped."""
     for table, row in rows():
         if row.published is None:
             continue
@@ -83,8 +83,8 @@ def test_any_other_figure_would_be_noticed() -> None:
                 assert not all(states(line, float(changed), row.metric) for line in lines_of(table, row))
 
 
-def test_references_that_were_measured_are_the_figures_that_are_kept_of_it() -> None:
-    """NEST's losses and errors in the vectors of its own run; the plain re-implementation's figures, seed by seed."""
+def test_measured_references_equal_the_stored_figures_of_their_runs() -> None:
+    """NEST's losses and errors, in the vectors of its run; the plain re-implementation's figures, seed by seed."""
     references = {row.id: row.reference for _, row in rows() if row.reference}
     nest = np.load(ROOT / "tests/models/eprop/vectors/tutorial_600.npz")
     for name, figures in (("loss", nest["loss"]), ("error", nest["err"])):
@@ -115,7 +115,7 @@ def test_a_relation_names_a_row_of_its_own_table() -> None:
     assert [pair for pair in related if pair not in ids] == []
 
 
-def test_the_seeds_of_every_experiment_are_those_that_its_target_runs() -> None:
+def test_the_seeds_of_every_experiment_are_those_that_its_make_target_runs() -> None:
     targets = ["runs", "table-camera", "table-emulated", "table-controls"]
     words = ["make", "-n", *targets, "SCALE=paper"]
     printed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -152,6 +152,8 @@ ROW = Row("a", "b", "test_accuracy", None, "c", (0.9, None), "d")
         ({"relation": "best"}, "relation='best' is not a section of keys"),
     ],
 )
-def test_what_does_not_fit_is_refused_in_a_sentence(changed: dict[str, object], sentence: str) -> None:
+def test_an_inconsistent_band_relation_or_reference_of_a_row_is_refused_with_its_reason(
+    changed: dict[str, object], sentence: str
+) -> None:
     with pytest.raises(BoundsError, match=re.escape(sentence)):
         replace(ROW, **changed)  # type: ignore[arg-type]

@@ -1,5 +1,5 @@
-"""Promises of records: a table from them is the table from the runs; a damaged file is refused with every fault;
-RESULTS.md shows what the records that ship say, and nothing else."""
+"""Tests of records: a table from them equals the table from the runs; a damaged file is refused with every fault;
+RESULTS.md shows what the shipped records contain, and nothing else."""
 
 import json
 from dataclasses import replace
@@ -43,7 +43,7 @@ def outputs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_table_from_records_is_the_table_from_the_runs(outputs: Path, tmp_path: Path) -> None:
+def test_a_table_from_records_equals_the_table_from_the_runs(outputs: Path, tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
     write_records(file, collect(TABLES, TABLES, read_index(outputs)))
     records = read_records(file)
@@ -57,7 +57,7 @@ def test_a_table_from_records_is_the_table_from_the_runs(outputs: Path, tmp_path
     assert rows[1].again == "neurobench sweep experiment=tutorial seed=0,1"
 
 
-def test_new_records_replace_those_of_the_same_run_and_settings_that_are_gone_go(outputs: Path) -> None:
+def test_new_records_replace_those_of_the_same_seed_and_those_of_removed_settings_are_dropped(outputs: Path) -> None:
     records = collect(TABLES, TABLES, read_index(outputs))
     finished(outputs, "z", "p" * 12, 1, 0.75)
     newer = collect(TABLES, TABLES, read_index(outputs))
@@ -66,7 +66,7 @@ def test_new_records_replace_those_of_the_same_run_and_settings_that_are_gone_go
     assert merged({"t": []}, records, []) == []
 
 
-def test_the_record_of_one_table_keeps_what_controls_of_another_are_held_against(outputs: Path) -> None:
+def test_records_of_one_table_include_the_metrics_that_controls_of_another_are_compared_with(outputs: Path) -> None:
     control = replace(TUTORIAL.rows[0], metric="shown_nowhere", against=("tutorial",))
     both = {**TABLES, "controls": [replace(TUTORIAL, experiment="control", name="control", rows=(control,))]}
     records = collect(both, ["t"], read_index(outputs))
@@ -74,7 +74,7 @@ def test_the_record_of_one_table_keeps_what_controls_of_another_are_held_against
     assert all(record.metrics.keys() == {"test_accuracy", "shown_nowhere"} for record in records)
 
 
-def test_a_damaged_file_is_refused_with_every_fault(outputs: Path, tmp_path: Path) -> None:
+def test_a_damaged_records_file_is_refused_with_every_fault(outputs: Path, tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
     write_records(file, collect(TABLES, TABLES, read_index(outputs)))
     lines = file.read_text().splitlines()
@@ -96,7 +96,9 @@ def test_a_damaged_file_is_refused_with_every_fault(outputs: Path, tmp_path: Pat
         read_records(tmp_path / "nothing")
 
 
-def test_the_verb_records_and_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_writes_records_and_shows_the_same_table_from_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     target = tables()["dynex"][0]
     finished(tmp_path, "1", target.setting_hashes["paper"], 0, 0.9185, name=target.name)
     file = tmp_path / "readme" / "records.jsonl"
@@ -113,7 +115,7 @@ def test_the_verb_records_and_reads(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert f"again: neurobench sweep experiment={target.experiment} seed=0" in " ".join(shown[0].split())
 
 
-def test_results_show_what_the_records_say() -> None:
+def test_results_md_shows_exactly_what_the_records_contain() -> None:
     text = (README / "RESULTS.md").read_text()
     entries = [record.entry() for record in read_records(README / "records.jsonl")]
     shown = {name: join(tables()[name], README, entries) for name in tables_named(text)}
@@ -124,7 +126,7 @@ def test_results_show_what_the_records_say() -> None:
     assert controls_table.refreshed(refreshed(text, shown), compared) == text, "make tables writes them anew"
 
 
-def test_every_record_belongs_to_a_row_and_says_where_it_was_made() -> None:
+def test_every_record_belongs_to_a_row_and_names_its_commit_and_processor() -> None:
     current = {
         (setting.name, digest): {row.metric for row in setting.rows}
         for settings in tables().values()

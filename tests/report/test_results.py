@@ -1,4 +1,4 @@
-"""Promises of `results`: a row a setting, over its seeds; the best chosen by validation; formats that read back."""
+"""Tests of `results`: one row per setting, over its seeds; the best chosen by validation; formats that read back."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ OF_RESULT = ("backend", "dataset", "intervals", "scale", "setting_hash")
 
 
 def finished(outputs: Path, lr: float, seed: int, test: float, validation: float | None, **more: Any) -> None:
-    """A run of a setting that lr and `more` name: keys of the model, and of the result what `OF_RESULT` lists."""
+    """Write a run of the setting given by lr and `more`: keys of the model, or of the result if in `OF_RESULT`."""
     of_result = {key: more.pop(key) for key in OF_RESULT if key in more}
     model = {"name": "toy", "lr": lr, **more}
     setting = "".join(f"{key}{value}" for key, value in model.items())
@@ -68,7 +68,7 @@ def test_a_row_is_a_setting_with_mean_deviation_and_students_interval(swept: Pat
     assert spread.interval == pytest.approx(stats.t.interval(0.95, 2, 0.92, stats.sem(values)))
 
 
-def test_two_seeds_have_an_interval_and_one_has_that_of_its_test_samples(tmp_path: Path) -> None:
+def test_two_seeds_have_students_interval_and_a_single_seed_the_one_over_its_test_samples(tmp_path: Path) -> None:
     finished(tmp_path, 0.1, 0, 0.9, 0.7, intervals={"test_accuracy": [0.87, 0.92]})
     for seed, test in enumerate((0.85, 0.86)):
         finished(tmp_path, 0.4, seed, test, 0.7)
@@ -80,8 +80,8 @@ def test_two_seeds_have_an_interval_and_one_has_that_of_its_test_samples(tmp_pat
     assert two == (pytest.approx(0.855), pytest.approx(stats.tstd([0.85, 0.86])), pytest.approx(student), 2)
 
 
-def test_keys_are_those_that_were_typed_with_several_values_or_those_that_are_named(tmp_path: Path) -> None:
-    """Though one of them would tell the settings apart."""
+def test_keys_of_rows_are_those_overridden_with_several_values_or_those_requested(tmp_path: Path) -> None:
+    """All such keys are shown, though one alone would distinguish the settings."""
     for lr, hidden in ((0.1, 16), (0.2, 8)):
         finished(tmp_path, lr, 0, 0.9, None, hidden=hidden, depth=3)
     assert [each.values for each in results(tmp_path).settings] == [
@@ -93,8 +93,8 @@ def test_keys_are_those_that_were_typed_with_several_values_or_those_that_are_na
 
 
 @pytest.mark.parametrize("key", ["seed", *RUNTIME_KEYS, "logger.tensorboard.name"])
-def test_keys_that_make_no_other_setting_tell_none_apart(swept: Path, key: str) -> None:
-    """A row is of several of their values: none of these is the row's."""
+def test_seed_and_runtime_keys_are_refused_as_keys_of_rows_and_are_never_swept_keys(swept: Path, key: str) -> None:
+    """A row combines runs with several of their values: none of these is the value of the row."""
     with pytest.raises(UserError, match=f"^--by {key}: .* are one setting"):
         results(swept, key)
     assert swept_keys([[f"{key}=0", "model.lr=1"], [f"{key}=1", "model.lr=2"]]) == ["model.lr"]
@@ -109,16 +109,16 @@ def folds(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_key_that_follows_the_seed_is_no_value_of_the_row(folds: Path) -> None:
-    """It was that of the newest run."""
+def test_a_key_that_follows_the_seed_is_shown_as_varies(folds: Path) -> None:
+    """The value of the newest run was once shown instead."""
     made = results(folds, "model.fold")
     assert [each.values for each in made.settings] == [{"model.fold": 7}, {"model.fold": "varies"}]
     assert "varies: several values among the runs of the row" in "; ".join(remarks(made))
     assert "varies" not in "; ".join(remarks(results(folds, "model.lr")))
 
 
-def test_a_key_that_varies_in_every_row_tells_none_apart(folds: Path) -> None:
-    """As the seed does."""
+def test_a_key_that_varies_within_every_row_is_refused_as_a_key_of_rows(folds: Path) -> None:
+    """The seed itself is refused likewise."""
     chosen = [entry for entry in read_index(folds) if entry.result and entry.result["setting_hash"] == "following"]
     with pytest.raises(UserError, match=r"^--by model\.fold: runs of one setting have several .* Leave"):
         settings_of(chosen, folds, ["model.fold"])
@@ -126,8 +126,8 @@ def test_a_key_that_varies_in_every_row_tells_none_apart(folds: Path) -> None:
     assert setting.values == {"model.fold": 0}, "of one run it is known"
 
 
-def test_a_run_that_counts_no_longer_lends_no_value(tmp_path: Path) -> None:
-    """Of two runs of a seed the newer one counts."""
+def test_a_run_replaced_by_a_newer_one_of_its_seed_does_not_affect_the_values_of_its_row(tmp_path: Path) -> None:
+    """The newer of two runs of a seed counts."""
     finished(tmp_path, 0.1, 0, 0.9, 0.7, fold=7, setting_hash="a")
     finished(tmp_path, 0.2, 0, 0.9, 0.7, fold=7, setting_hash="b")
     finished(tmp_path, 0.1, 0, 0.9, 0.7, fold=8, setting_hash="a")
@@ -138,7 +138,7 @@ def test_a_run_that_counts_no_longer_lends_no_value(tmp_path: Path) -> None:
     assert [each.values for each in made.settings] == [{"model.fold": 7}, {"model.fold": 8}]
 
 
-def test_a_backend_that_changes_nothing_is_not_said_of_all_runs(tmp_path: Path) -> None:
+def test_a_setting_that_was_run_on_several_backends_shows_its_backend_as_varies(tmp_path: Path) -> None:
     for seed, backend in enumerate(("sim", "mock")):
         finished(tmp_path, 0.1, seed, 0.9, 0.7, backend=backend, setting_hash="a")
         finished(tmp_path, 0.2, seed, 0.9, 0.7, backend="sim", setting_hash="b")
@@ -146,20 +146,22 @@ def test_a_backend_that_changes_nothing_is_not_said_of_all_runs(tmp_path: Path) 
 
 
 def test_runs_are_filtered_by_their_own_value_of_a_key(folds: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It was taken from one run of each setting."""
+    """The value of one run of each setting once decided for all."""
     assert main(["results", "model.fold=1", "--format", "json", "--outputs", str(folds)]) == 0
     (setting,) = json.loads(capsys.readouterr().out)["settings"]
     assert [run["seed"] for run in setting["runs"]] == [1]
 
 
-def test_settings_that_no_key_tells_apart_are_told_apart_by_their_hash(tmp_path: Path) -> None:
+def test_settings_that_no_key_distinguishes_are_distinguished_by_their_hash(tmp_path: Path) -> None:
     for seed, setting in enumerate(("abcdefgh", "stuvwxyz")):
         finished(tmp_path, 0.1, seed, 0.9, None, setting_hash=setting)
     assert [each.values for each in results(tmp_path).settings] == [{"setting": "abcdef"}, {"setting": "stuvwx"}]
 
 
 @pytest.mark.parametrize(("judge", "best"), [("validation_loss", 0.1), ("validation_accuracy", 0.2)])
-def test_the_best_has_the_smallest_loss_or_the_largest_accuracy(tmp_path: Path, judge: str, best: float) -> None:
+def test_the_best_setting_has_the_smallest_loss_or_the_largest_accuracy(
+    tmp_path: Path, judge: str, best: float
+) -> None:
     finished(tmp_path, 0.1, 0, 0.9, 0.7)
     finished(tmp_path, 0.2, 0, 0.9, 0.8)
     for lr, loss in ((0.1, 1.5), (0.2, 2.5)):
@@ -170,7 +172,7 @@ def test_the_best_has_the_smallest_loss_or_the_largest_accuracy(tmp_path: Path, 
     assert made.best.values["model.lr"] == best
 
 
-def test_the_best_is_chosen_by_validation_though_the_test_set_says_otherwise(swept: Path) -> None:
+def test_the_best_setting_is_chosen_by_validation_even_if_another_is_best_on_the_test_set(swept: Path) -> None:
     made = results(swept)
     assert made.judge == "validation_accuracy"
     assert made.best is not None
@@ -179,7 +181,7 @@ def test_the_best_is_chosen_by_validation_though_the_test_set_says_otherwise(swe
         results(swept, judge="test_accuracy")
 
 
-def test_without_held_out_samples_no_best_is_marked(tmp_path: Path) -> None:
+def test_without_held_out_samples_no_best_setting_is_marked(tmp_path: Path) -> None:
     for lr in (0.1, 0.2):
         finished(tmp_path, lr, 0, 0.9, None)
     made = results(tmp_path)
@@ -188,7 +190,7 @@ def test_without_held_out_samples_no_best_is_marked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", [{"dataset": "another"}, {"scale": "smoke"}])
-def test_no_best_is_marked_among_data_sets_or_scales(tmp_path: Path, other: dict[str, str]) -> None:
+def test_no_best_setting_is_marked_across_several_data_sets_or_scales(tmp_path: Path, other: dict[str, str]) -> None:
     finished(tmp_path, 0.1, 0, 0.9, 0.9)
     finished(tmp_path, 0.2, 0, 0.9, 0.8, **other)
     made = results(tmp_path)
@@ -197,14 +199,14 @@ def test_no_best_is_marked_among_data_sets_or_scales(tmp_path: Path, other: dict
     assert "several data sets or scales" in "; ".join(remarks(made))
 
 
-def test_validation_samples_that_are_tested_choose_nothing(swept: Path) -> None:
+def test_validation_samples_that_are_test_samples_choose_no_best_setting(swept: Path) -> None:
     for file in swept.glob("toy/*/config.yaml"):
         config = yaml.safe_load(file.read_text())
         file.write_text(yaml.safe_dump({**config, "dataset": {"name": "d", "test_as_validation": True}}))
     assert results(swept).best is None
 
 
-def test_settings_are_never_averaged(swept: Path) -> None:
+def test_runs_of_different_settings_are_never_averaged(swept: Path) -> None:
     finished(swept, 0.1, 0, 0.5, 0.5, hidden=7)
     made = results(swept, "model.lr")
     assert made.keys == ("model.lr", "model.hidden")
@@ -212,8 +214,8 @@ def test_settings_are_never_averaged(swept: Path) -> None:
     assert [len(each.runs) for each in made.settings] == [3, 3, 1]
 
 
-def test_of_keys_that_one_implies_that_one_is_shown(tmp_path: Path) -> None:
-    """Four settings are told apart by depth and shape; six are by hidden alone, which implies both."""
+def test_added_keys_that_a_further_added_key_implies_are_left_out(tmp_path: Path) -> None:
+    """Four settings are distinguished by depth and shape; six are by hidden alone, which implies both."""
     for depth, shape, hidden in [(1, "a", 5), (1, "b", 6), (2, "a", 7), (2, "b", 8)]:
         finished(tmp_path, 0.1, 0, 0.5, 0.5, depth=depth, shape=shape, hidden=hidden)
     assert results(tmp_path, "model.lr").keys == ("model.lr", "model.depth", "model.shape")
@@ -236,7 +238,7 @@ def test_the_newest_run_of_a_seed_counts(swept: Path) -> None:
     assert [run.metrics["test_accuracy"] for run in runs] == [0.2, 0.91, 0.95]
 
 
-def test_csv_and_json_hold_the_numbers(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_csv_and_json_contain_the_numbers_of_every_setting(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(results(swept)))))
     assert [(row["model.lr"], row["best"], row["seeds"]) for row in rows] == [
         ("0.02", "1", "0 1 2"),
@@ -252,10 +254,10 @@ def test_csv_and_json_hold_the_numbers(swept: Path, capsys: pytest.CaptureFixtur
 CLOSE = (0.00012345, 0.00012346)
 
 
-def test_settings_that_differ_in_a_late_digit_do_not_look_the_same(
+def test_settings_that_differ_in_a_late_digit_are_shown_with_different_values(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nor are they drawn as one; what was measured keeps its format."""
+    """Such settings are also drawn as two points; measured figures keep their format."""
     for lr, test in zip(CLOSE, (0.87654321, 0.9), strict=True):
         finished(tmp_path, lr, 0, test, 0.7, shape=[lr, 3.0])
     made = results(tmp_path, "model.lr", "model.shape")
@@ -268,7 +270,9 @@ def test_settings_that_differ_in_a_late_digit_do_not_look_the_same(
     assert [x for x, _ in line.get_xydata().tolist()] == [*CLOSE]
 
 
-def test_markdown_and_the_screen_say_what_the_numbers_are(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_markdown_and_screen_show_mean_deviation_interval_and_how_the_best_was_chosen(
+    swept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = results(swept)
     assert cells(made, made.settings[0])[2].endswith(" *")
     assert "| 0.1 | 3 | 81.00 ± 1.00 | 92.00 ± 2.65 | 85.43 to 98.57 |" in as_markdown(made)
@@ -292,7 +296,7 @@ def test_markdown_and_the_screen_say_what_the_numbers_are(swept: Path, capsys: p
         (["model.lr=0.1", "--plot", "x.png"], "there is one setting"),
     ],
 )
-def test_what_is_not_there_is_said(
+def test_unknown_names_keys_and_metrics_and_unusable_keys_are_refused_with_a_hint(
     swept: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
 ) -> None:
     assert main(["results", *words, "--outputs", str(swept)]) == 2
@@ -326,21 +330,23 @@ def test_two_keys_make_a_heat_map_with_gaps(tmp_path: Path) -> None:
     assert [label.get_text() for label in axes.get_yticklabels()] == ["8", "16", "128"], "by size, not by letters"
 
 
-def test_files_are_written_in_the_kind_that_their_names_say(swept: Path, tmp_path: Path) -> None:
+def test_plots_are_written_in_the_format_of_their_file_suffix(swept: Path, tmp_path: Path) -> None:
     for kind, begin in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")):
         file = tmp_path / f"lr.{kind}"
         assert main(["results", "--by", "model.lr", "--plot", str(file), "--outputs", str(swept)]) == 0
         assert file.read_bytes().startswith(begin)
 
 
-def test_a_smaller_scale_is_said_to_be_no_result(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_figures_at_a_smaller_scale_are_marked_as_never_a_result(
+    swept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for file in swept.glob("toy/nametoylr0.1-*/result.json"):
         write_json(file, {**json.loads(file.read_text()), "scale": "smoke"})
     assert main(["results", "--outputs", str(swept)]) == 0
     assert "scale smoke: never a result" in capsys.readouterr().out
 
 
-def test_a_run_whose_epochs_are_damaged_is_a_row_that_chooses_nothing(swept: Path) -> None:
+def test_a_run_with_damaged_epoch_metrics_stays_in_its_row_but_no_best_setting_is_marked(swept: Path) -> None:
     next(swept.glob("toy/nametoylr0.02-0/metrics.jsonl")).write_text("{")
     made = results(swept)
     assert [len(each.runs) for each in made.settings] == [3, 3]

@@ -1,4 +1,4 @@
-"""A table on a screen of any width, and in a pipe, shows every cell; the terminal breaks what is longer than it is."""
+"""Tests of tables on a screen of any width, and in a pipe: every cell is shown; the terminal breaks longer lines."""
 
 import io
 import os
@@ -39,7 +39,7 @@ def test_no_column_vanishes_and_numbers_stay_whole(width: int) -> None:
     assert letters == sorted("".join("".join((*HEADINGS, *NAMES, *NUMBERS)).split())), "each is there once"
 
 
-def test_it_is_no_wider_than_the_screen_where_names_and_headings_can_be_broken() -> None:
+def test_a_table_is_no_wider_than_the_screen_if_its_names_and_headings_can_be_broken() -> None:
     for width in (80, 100):
         assert max(map(len, lines(width=width, force_terminal=True))) <= width
 
@@ -49,8 +49,8 @@ KEYS = ("experiment_of_a_very_long_name", "eventprop_snn", "nmnist_emulated", "[
 
 @pytest.mark.parametrize("keys", range(1, len(KEYS) + 1))
 @pytest.mark.parametrize("width", [80, 100])
-def test_a_table_of_results_with_as_many_keys_fits_on_the_screen(keys: int, width: int) -> None:
-    """Names are broken into shorter pieces only where that is what it takes; nothing is lost."""
+def test_a_table_of_results_with_up_to_five_keys_fits_on_the_screen(keys: int, width: int) -> None:
+    """Names are broken into shorter pieces only if the table fits in no other way; nothing is lost."""
     made = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
     for number, name in enumerate([f"key{k}" for k in range(keys)] + ["seeds", *HEADINGS[3:], HEADINGS[3]]):
         made.add_column(name, no_wrap=number >= keys)
@@ -65,7 +65,7 @@ def test_a_table_of_results_with_as_many_keys_fits_on_the_screen(keys: int, widt
 
 
 def test_in_a_pipe_no_word_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long: a name is looked for, and taken from there."""
+    """A long word stays whole: users search the output for a name, and copy it."""
     monkeypatch.delenv("COLUMNS", raising=False)
     name, sentence = "a_name_" * 40, "some words of no importance " * 20
     made = Table("run", "what")
@@ -77,8 +77,8 @@ def test_in_a_pipe_no_word_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert " ".join(word for word in file.getvalue().split() if word in sentence.split()) == sentence.strip()
 
 
-def test_no_word_is_cut_off_where_a_table_says_nothing_of_it() -> None:
-    """Rich ends it with an ellipsis."""
+def test_no_word_is_truncated_in_a_table_that_sets_no_overflow() -> None:
+    """Rich by default ends a long word with an ellipsis."""
     made = Table("run")
     made.add_row("x" * 100)
     file = io.StringIO()
@@ -86,7 +86,7 @@ def test_no_word_is_cut_off_where_a_table_says_nothing_of_it() -> None:
     assert file.getvalue().count("x") == 100
 
 
-def test_a_pipe_has_no_edge_unless_columns_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_in_a_pipe_have_no_maximum_width_unless_columns_sets_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     assert all(text in lines()[-1] for text in (*NAMES, *NUMBERS)), "one line"
     monkeypatch.setenv("COLUMNS", "60")
@@ -94,8 +94,10 @@ def test_a_pipe_has_no_edge_unless_columns_names_one(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("columns", ["0", "-5", "wide", "\u00b2", ""])
-def test_columns_that_name_no_width_count_as_unset(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rich would print nothing into a width of 0."""
+def test_a_columns_variable_that_is_no_positive_number_counts_as_unset(
+    columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rich would print nothing at a width of 0."""
     monkeypatch.delenv("COLUMNS", raising=False)
     unset, whole = Screen(file=io.StringIO()).width, lines()
     monkeypatch.setenv("COLUMNS", columns)
@@ -106,8 +108,8 @@ def test_columns_that_name_no_width_count_as_unset(columns: str, monkeypatch: py
     assert Screen(file=io.StringIO()).width == named_width() == 60
 
 
-def test_a_reader_that_has_gone_is_told_to_whoever_prints(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As by `print`; rich would end the process with 1."""
+def test_printing_to_a_closed_pipe_raises_broken_pipe_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`print` raises the same error; rich would end the process with exit code 1."""
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w", buffering=1) as file:
@@ -116,7 +118,7 @@ def test_a_reader_that_has_gone_is_told_to_whoever_prints(monkeypatch: pytest.Mo
             Screen(file=file).print("a line")
 
 
-def test_verbs_and_the_library_print_on_screens_alone() -> None:
+def test_verbs_and_the_library_print_only_on_instances_of_screen() -> None:
     room = Path(__file__).parents[2] / "neurobench"
     plain = [
         path.name
@@ -127,8 +129,8 @@ def test_verbs_and_the_library_print_on_screens_alone() -> None:
     assert plain == []
 
 
-def test_verbs_print_tables_whole_alone() -> None:
-    """Columns with a width of their own are laid out by hand."""
+def test_verbs_print_tables_only_with_print_whole() -> None:
+    """Tables whose column widths are set by hand are the exception."""
     room = Path(__file__).parents[2] / "neurobench"
     printed = {
         path.name for path in (room / "cli").rglob("*.py") if re.search(r"\.print\((table|board)", path.read_text())

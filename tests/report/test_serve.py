@@ -1,4 +1,4 @@
-"""Promises of `report --serve`: this machine alone, nothing but the page and its pictures, and runs as they go on."""
+"""Tests of `report --serve`: for this machine only, nothing but the page and its pictures, and runs in progress."""
 
 import http.client
 import json
@@ -46,13 +46,13 @@ def body(answer: http.client.HTTPResponse) -> bytes:
     return answer.body  # type: ignore[attr-defined]
 
 
-def test_it_listens_to_this_machine_alone(live: ThreadingHTTPServer) -> None:
+def test_the_server_listens_to_this_machine_only(live: ThreadingHTTPServer) -> None:
     assert live.server_address[0] == "127.0.0.1"
     assert ask(live, "/", Host="rebound.example.org:8321").status == 403
     assert ask(live, "/", Host="localhost:1").status == 200
 
 
-def test_the_page_its_data_and_its_pictures_are_all_that_it_gives(live: ThreadingHTTPServer, outputs: Path) -> None:
+def test_the_server_gives_only_the_page_its_data_and_its_pictures(live: ThreadingHTTPServer, outputs: Path) -> None:
     page = ask(live, "/")
     assert (page.status, page.getheader("Content-Type")) == (200, "text/html; charset=utf-8")
     assert b'fetch("/data.json"' in body(page)
@@ -71,13 +71,13 @@ def test_the_page_its_data_and_its_pictures_are_all_that_it_gives(live: Threadin
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_nothing_can_be_written(live: ThreadingHTTPServer, outputs: Path, method: str) -> None:
+def test_nothing_can_be_written_through_the_server(live: ThreadingHTTPServer, outputs: Path, method: str) -> None:
     before = sorted(path for path in outputs.rglob("*") if path.name != ".index.json")
     assert ask(live, "/data.json", method).status == 501
     assert sorted(path for path in outputs.rglob("*") if path.name != ".index.json") == before
 
 
-def test_a_run_that_goes_on_is_followed_and_without_news_nothing_is_sent(
+def test_a_run_in_progress_is_followed_and_unchanged_data_are_not_sent_again(
     live: ThreadingHTTPServer, outputs: Path
 ) -> None:
     from neurobench.storage.folder import RunFolder
@@ -100,13 +100,13 @@ def test_a_run_that_goes_on_is_followed_and_without_news_nothing_is_sent(
     assert told["runs"][1]["model"] == "qrbm", "a killed run says which model"
 
 
-def test_the_picture_of_a_run_that_was_removed_is_gone(live: ThreadingHTTPServer, outputs: Path) -> None:
+def test_a_picture_whose_file_was_removed_is_not_found(live: ThreadingHTTPServer, outputs: Path) -> None:
     (picture,) = json.loads(body(ask(live, "/data.json")))["runs"][0]["figures"]
     (outputs / "tutorial/20260101-000000-pppppp/figures/confusion.png").unlink()
     assert ask(live, picture["src"]).status == 404
 
 
-def test_a_port_that_is_taken_and_words_that_contradict_are_told(
+def test_an_occupied_or_impossible_port_and_contradictory_options_are_refused(
     live: ThreadingHTTPServer, outputs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["report", "--serve", "--port", str(live.server_port), "--outputs", str(outputs)]) == 2

@@ -1,4 +1,4 @@
-"""Promises of what a chip costs as a distribution: quantiles, the better end, files."""
+"""Tests of the effect of a chip as a distribution: quantiles, best and worst, files."""
 
 import csv
 from pathlib import Path
@@ -16,7 +16,7 @@ DRAWS = [
 IDEAL = Draw("none", "ideal", "-", {"accuracy": 0.97, "exact_nll": 0.1})
 
 
-def test_quantiles_are_those_of_the_draws_and_the_worst_is_at_the_metrics_own_end() -> None:
+def test_quantiles_are_those_of_the_draws_and_the_worst_value_depends_on_the_metrics_direction() -> None:
     values = [draw.metrics["accuracy"] for draw in DRAWS[:101]]
     accuracy, loss = spread(values, "accuracy"), spread([k / 10 for k in range(101)], "exact_nll")
     assert np.allclose(accuracy.quantiles, (0.805, 0.85, 0.895))
@@ -25,7 +25,7 @@ def test_quantiles_are_those_of_the_draws_and_the_worst_is_at_the_metrics_own_en
     assert (loss.best, loss.worst) == (0.0, 10.0)
 
 
-def test_the_table_has_a_row_for_each_chip_and_one_without() -> None:
+def test_the_table_has_a_row_for_each_chip_and_one_without_a_chip() -> None:
     head, rule, *rows = markdown(DRAWS, TITLES, "layouts", [IDEAL]).splitlines()
     assert head == "| chip |  | layouts | accuracy | -log P(class) |"
     assert rule.count("-") == 5
@@ -35,7 +35,7 @@ def test_the_table_has_a_row_for_each_chip_and_one_without() -> None:
     assert markdown(DRAWS, TITLES, "layouts", [], "weights").startswith("| weights |  | layouts |")
 
 
-def test_every_draw_is_written_as_it_was_measured(tmp_path: Path) -> None:
+def test_every_draw_is_written_to_csv_unrounded_with_a_table_and_a_figure(tmp_path: Path) -> None:
     files = [*write(tmp_path / "chips", "circuits", DRAWS, "text\n", violins(DRAWS, TITLES, {"accuracy": 0.97}))]
     assert [file.name for file in files] == ["circuits.csv", "circuits.md", "circuits.png"]
     rows = [*csv.DictReader((tmp_path / "chips/circuits.csv").open())]

@@ -1,4 +1,4 @@
-"""Promises of the tables: only the declared setting at full scale can pass, and a row out of its band is told."""
+"""Tests of the tables: only the declared setting at full scale can pass, and a row out of its band is reported."""
 
 import csv
 import io
@@ -46,7 +46,7 @@ def finished(outputs: Path, stem: str, setting: str, seed: int, accuracy: float,
     write_json(folder / "result.json", told)
 
 
-def test_without_runs_a_row_says_so(tmp_path: Path) -> None:
+def test_a_row_without_runs_has_the_verdict_not_run(tmp_path: Path) -> None:
     (row,) = join([TUTORIAL], tmp_path)
     assert (row.verdict, row.mean, row.measured) == ("not run", None, ())
 
@@ -54,12 +54,12 @@ def test_without_runs_a_row_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("accuracy", "verdict"), [(0.95, "in band"), (0.96, "in band"), (0.9499, "OUT"), (0.9601, "OUT")]
 )
-def test_the_ends_of_the_band_belong_to_it(tmp_path: Path, accuracy: float, verdict: str) -> None:
+def test_the_ends_of_a_band_belong_to_the_band(tmp_path: Path, accuracy: float, verdict: str) -> None:
     finished(tmp_path, "1", "p" * 12, 0, accuracy)
     assert join([TUTORIAL], tmp_path)[0].verdict == verdict
 
 
-def test_an_open_end_is_open(tmp_path: Path) -> None:
+def test_a_band_without_an_end_is_unlimited_on_that_side(tmp_path: Path) -> None:
     finished(tmp_path, "1", "p" * 12, 0, 0.99)
     for band, verdict in (([0.95, None], "in band"), ([None, 0.95], "OUT"), ([None, None], "reported")):
         row = Row(**{**ROW.__dict__, "band": band})
@@ -67,7 +67,7 @@ def test_an_open_end_is_open(tmp_path: Path) -> None:
         assert join([declared], tmp_path)[0].verdict == verdict
 
 
-def test_seeds_are_averaged_and_the_newest_run_of_each_counts(tmp_path: Path) -> None:
+def test_seeds_are_averaged_and_the_newest_run_of_each_seed_counts(tmp_path: Path) -> None:
     finished(tmp_path, "1", "p" * 12, 0, 0.10)
     finished(tmp_path, "2", "p" * 12, 0, 0.95)
     finished(tmp_path, "3", "p" * 12, 1, 0.96)
@@ -83,7 +83,7 @@ def test_a_smaller_scale_never_passes(tmp_path: Path) -> None:
     assert (row.verdict, row.scale) == ("SMOKE", "smoke")
 
 
-def test_the_largest_scale_counts_unless_one_is_asked_for(tmp_path: Path) -> None:
+def test_runs_at_the_largest_scale_count_unless_a_scale_is_requested(tmp_path: Path) -> None:
     finished(tmp_path, "a", TUTORIAL.setting_hashes["smoke"], 0, 0.5)
     finished(tmp_path, "b", TUTORIAL.setting_hashes["paper"], 0, 0.9)
     for scale, mean in ((None, 0.9), ("paper", 0.9), ("smoke", 0.5)):
@@ -91,19 +91,19 @@ def test_the_largest_scale_counts_unless_one_is_asked_for(tmp_path: Path) -> Non
         assert (row.mean, row.scale) == (mean, scale or "paper")
 
 
-def test_a_run_of_another_setting_does_not_count_though_its_name_is_the_same(tmp_path: Path) -> None:
+def test_a_run_of_another_setting_does_not_count_even_under_the_same_name(tmp_path: Path) -> None:
     finished(tmp_path, "1", "x" * 12, 0, 0.955)
     assert join([TUTORIAL], tmp_path)[0].verdict == "not run"
 
 
-def test_a_metric_that_is_absent_is_absent(tmp_path: Path) -> None:
+def test_a_metric_that_no_run_has_has_no_mean(tmp_path: Path) -> None:
     finished(tmp_path, "1", "p" * 12, 0, 0.955)
     row = Row(**{**ROW.__dict__, "metric": "effective_macs"})
     declared = Published("tutorial", "tutorial", TUTORIAL.setting_hashes, (row,))
     assert join([declared], tmp_path)[0].mean is None
 
 
-def test_markdown_csv_and_latex_escape_what_would_break_them(tmp_path: Path) -> None:
+def test_markdown_csv_and_latex_escape_characters_that_would_break_them(tmp_path: Path) -> None:
     finished(tmp_path, "1", "p" * 12, 0, 0.955)
     rows = join([TUTORIAL], tmp_path)
     lines = as_markdown(rows).splitlines()
@@ -115,7 +115,7 @@ def test_markdown_csv_and_latex_escape_what_would_break_them(tmp_path: Path) -> 
     assert r"100 \% of\_it" in as_latex(rows)
 
 
-def test_the_verb_exits_with_3_when_a_row_is_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_exits_with_3_if_a_row_is_outside_its_band(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table", "dynex", "--format", "json", "--outputs", str(tmp_path)]) == FINE
     rows = json.loads(capsys.readouterr().out)
     assert next(row for row in rows if row["id"] == "sme")["published"] == 0.009717
@@ -128,7 +128,7 @@ def test_the_verb_exits_with_3_when_a_row_is_out(tmp_path: Path, capsys: pytest.
     assert "OUT" in capsys.readouterr().out
 
 
-def test_several_seeds_have_students_interval_and_a_single_run_its_own(tmp_path: Path) -> None:
+def test_several_seeds_have_students_interval_and_a_single_run_the_one_over_its_samples(tmp_path: Path) -> None:
     for seed, accuracy in enumerate((0.95, 0.96, 0.97)):
         finished(tmp_path, str(seed), "p" * 12, seed, accuracy)
     (row,) = join([TUTORIAL], tmp_path)
@@ -151,7 +151,7 @@ def test_emulated_data_never_pass(tmp_path: Path) -> None:
         assert join([own], tmp_path)[0].verdict == verdict
 
 
-def test_a_row_tells_data_commit_and_wall_time(tmp_path: Path) -> None:
+def test_a_row_shows_its_data_commit_and_wall_time(tmp_path: Path) -> None:
     finished(tmp_path, "1", "p" * 12, 0, 0.955)
     folder = tmp_path / "tutorial" / "1"
     told = json.loads((folder / "result.json").read_text())
@@ -166,14 +166,16 @@ def test_a_row_tells_data_commit_and_wall_time(tmp_path: Path) -> None:
 
 @pytest.fixture
 def one_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Of those that ship alone; the folder of the cache, which is empty."""
+    """Restrict tables to one shipped experiment; return the cache folder, not yet made."""
     monkeypatch.setenv("NEUROBENCH_CACHE", str(tmp_path / "cache"))
     few = {"scale": ["paper"], "experiment": ["dynex_qrbm"]}
     monkeypatch.setattr(published, "choices", lambda group, config_dir: few[group])
     return tmp_path / "cache"
 
 
-def test_an_empty_variable_of_the_cache_is_an_unset_one(one_experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_neurobench_cache_variable_counts_as_unset(
+    one_experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here = one_experiment.parent
     monkeypatch.chdir(here)
     monkeypatch.setenv("NEUROBENCH_CACHE", "")
@@ -182,7 +184,7 @@ def test_an_empty_variable_of_the_cache_is_an_unset_one(one_experiment: Path, mo
     assert [path.name for path in here.iterdir()] == ["users"]
 
 
-def test_published_tables_are_kept_until_a_yaml_file_changes(
+def test_published_tables_are_cached_until_a_yaml_file_changes(
     one_experiment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh = published.published_tables()
@@ -207,13 +209,13 @@ def test_a_damaged_cache_is_written_anew(one_experiment: Path, tables: str) -> N
     assert cache.read_text() == written
 
 
-def test_published_tables_are_kept_until_code_changes(
+def test_published_tables_are_cached_until_code_changes(
     one_experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = tmp_path / "spec.py"
     monkeypatch.setattr(published, "_code", lambda: [str(code)])
     code.write_text("old = 1")
-    os.utime(code, (1, 1))  # as an installer does
+    os.utime(code, (1, 1))  # as installers do
     fresh = published.published_tables()
     assert not one_experiment.exists(), "what was imported is not what the file says now"
     monkeypatch.setattr(published, "BEGAN", time.time() + 1)
@@ -233,7 +235,7 @@ def test_a_yaml_file_that_changes_while_tables_are_composed_leaves_no_cache(
     assert not one_experiment.exists()
 
 
-def test_every_yaml_file_and_all_code_that_was_imported_decides_on_the_cache(
+def test_the_validity_of_the_cache_depends_on_every_yaml_file_and_all_imported_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "conf"
@@ -250,7 +252,7 @@ def test_every_yaml_file_and_all_code_that_was_imported_decides_on_the_cache(
     assert {str(room / file) for file in files} <= set(published._code())
 
 
-def test_the_command_that_runs_a_row_again_finds_a_users_own_folder(one_experiment: Path, tmp_path: Path) -> None:
+def test_the_command_that_repeats_a_row_names_the_users_config_folder(one_experiment: Path, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     for config_dir, options in ((None, ""), (str(tmp_path / "own"), f" --config-dir={tmp_path}/own")):
         for settings in published.published_tables(config_dir).values():
@@ -275,7 +277,7 @@ print(*published.published_tables("."))
 """
 
 
-def test_a_cache_knows_which_code_was_allowed_and_lacks_no_experiment(
+def test_a_cache_is_valid_only_for_the_allowed_code_and_never_lacks_an_experiment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -299,7 +301,7 @@ def test_a_cache_knows_which_code_was_allowed_and_lacks_no_experiment(
     assert tables("") == ""
 
 
-def test_code_that_was_written_after_it_was_imported_leaves_no_cache(one_experiment: Path, tmp_path: Path) -> None:
+def test_code_that_changes_after_its_import_leaves_no_cache(one_experiment: Path, tmp_path: Path) -> None:
     script = """
 import pathlib, sys, time
 import mine
@@ -321,14 +323,16 @@ print(*published.published_tables())
     ("table", "names"),
     [("{name: own}", ["own"]), ("null", []), ("3", []), ("[name]", []), ("{name: [1]}", []), ("2024-99-99", [])],
 )
-def test_an_experiment_without_a_table_names_none(tmp_path: Path, table: str, names: list[str]) -> None:
+def test_an_experiment_adds_a_table_name_only_if_its_table_has_a_valid_name(
+    tmp_path: Path, table: str, names: list[str]
+) -> None:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "mine.yaml").write_text(f"# @package _global_\ntable: {table}\n")
     assert sorted(set(published.table_names(str(tmp_path))) - set(published.table_names())) == names
 
 
 @pytest.mark.parametrize("over", ["3", "[model]", "{model: 3}", "{seed: [1, 2]}", "{nope: [a]}"])
-def test_an_experiment_over_something_else_than_choices_is_named(
+def test_an_experiment_whose_table_over_is_not_lists_of_choices_is_reported_and_left_out(
     over: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     few = {"scale": ["paper"], "experiment": ["mine"]}
@@ -340,7 +344,7 @@ def test_an_experiment_over_something_else_than_choices_is_named(
     assert "experiment=mine is left out: table.over=" in capsys.readouterr().err
 
 
-def test_an_experiment_is_in_its_table_where_its_tracker_is_absent(
+def test_an_experiment_is_in_its_table_even_if_its_tracker_is_not_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = {"scale": ["paper"], "experiment": ["mine"]}
@@ -352,7 +356,7 @@ def test_an_experiment_is_in_its_table_where_its_tracker_is_absent(
     assert list(published.published_tables(str(tmp_path))) == ["own"]
 
 
-def test_a_metric_of_other_samples_says_which(tmp_path: Path) -> None:
+def test_a_metric_of_recorded_samples_states_how_many_instead_of_the_test_set(tmp_path: Path) -> None:
     row = replace(ROW, metric="recorded_accuracy")
     data = {"evaluated_on": "emulated recordings", "n_test": 10_000, "n_recorded": 1100}
     run = {"metrics": {"recorded_accuracy": 0.95, "test_accuracy": 0.95}, "data": data}

@@ -1,4 +1,4 @@
-"""Promises of a row's verdict and numbers, held against closed forms: what is in its band, what is no result."""
+"""Tests of a row's verdict and numbers against closed forms: whether it is in its band, whether it is a result."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from neurobench.report.table import ResultRow
 def row(
     *values: float, band: Any = (None, None), published: float | None = None, scale: str | None = "paper", **data: Any
 ) -> ResultRow:
-    """A run for each value, of seeds 3, 4, ..."""
+    """Row with one run for each value, of seeds 3, 4, ..."""
     declared = Row("id", "what", "test_accuracy", published, "source", list(band), "means")
     runs = tuple(
         {
@@ -27,31 +27,33 @@ def row(
 @pytest.mark.parametrize(
     ("values", "band", "verdict"),
     [
-        ((0.94, 0.96), (0.95, 0.95), "in band"),  # the mean decides, not a run
+        ((0.94, 0.96), (0.95, 0.95), "in band"),  # the mean decides, not a single run
         ((0.94, 0.98), (0.95, 0.955), "OUT"),
         ((0.5,), (0.5, None), "in band"),
         ((0.5,), (None, 0.5), "in band"),
         ((0.5,), (0.51, None), "OUT"),
         ((0.5,), (None, 0.49), "OUT"),
         ((-0.5,), (-1.0, 0.0), "in band"),
-        ((0.0,), (0.0, 0.0), "in band"),  # 0 is a bound as any other
+        ((0.0,), (0.0, 0.0), "in band"),  # 0 is a bound like any other
         ((0.1,), (None, 0.0), "OUT"),
         ((-0.1,), (0.0, None), "OUT"),
         ((0.5,), (None, None), "reported"),
         ((), (0.0, 1.0), "not run"),
     ],
 )
-def test_the_mean_over_seeds_is_held_to_the_band(values: tuple[float, ...], band: Any, verdict: str) -> None:
+def test_the_mean_over_seeds_decides_whether_a_row_is_in_its_band(
+    values: tuple[float, ...], band: Any, verdict: str
+) -> None:
     assert row(*values, band=band).verdict == verdict
 
 
-def test_only_the_scale_of_the_paper_is_a_result() -> None:
+def test_only_runs_at_paper_scale_are_a_result() -> None:
     assert row(0.5, band=(0.0, 1.0), scale="quick").verdict == "SMOKE"
     assert row(0.5, band=(0.6, 1.0), scale="quick").verdict == "SMOKE", "nor is it a failure"
     assert row(scale=None).verdict == "not run"
 
 
-def test_emulated_data_reach_a_target_of_our_own_and_no_published_figure() -> None:
+def test_emulated_data_can_reach_a_declared_target_but_never_a_published_figure() -> None:
     for band in ((0.4, None), (0.6, None)):
         assert row(0.5, band=band, published=0.5, emulated=True).verdict == "SMOKE"
     assert row(0.5, band=(0.4, None), emulated=True).verdict == "EMULATED"
@@ -59,7 +61,7 @@ def test_emulated_data_reach_a_target_of_our_own_and_no_published_figure() -> No
     assert row(0.5, band=(0.4, None), emulated=False).verdict == "in band"
 
 
-def test_mean_deviation_interval_and_difference() -> None:
+def test_mean_deviation_interval_and_difference_match_closed_forms() -> None:
     values = (0.90, 0.91, 0.95)
     made = row(*values, published=0.93)
     assert made.mean == pytest.approx(0.92)
@@ -82,7 +84,7 @@ def test_a_single_run_has_the_interval_of_its_samples_and_no_deviation() -> None
     assert (bare.interval, bare.wall_seconds) == (None, 0.0)
 
 
-def test_nothing_is_made_up_where_nothing_was_run() -> None:
+def test_a_row_without_runs_has_no_figures() -> None:
     none = row(published=0.9)
     assert (none.mean, none.sd, none.interval, none.difference, none.wall_seconds) == (None,) * 5
     assert (none.measured, none.evaluated_on, none.data, none.commits) == ((), "", "", ())
@@ -90,14 +92,14 @@ def test_nothing_is_made_up_where_nothing_was_run() -> None:
     assert none.as_dict()["seeds"] == []
 
 
-def test_what_a_row_was_measured_on() -> None:
+def test_a_row_states_its_data_source_and_the_sizes_of_its_splits() -> None:
     sizes = {"source": "bundled", "n_train": 6, "n_validation": 0, "n_test": 3}
     assert row(0.5, 0.6, **sizes).data == "bundled, 6 + 0 + 3"
     assert row(0.5, n_test=3).data == "3"
     assert row(0.5, n_test=3).evaluated_on == "the test set", "the test set has its own words"
 
 
-def test_a_row_as_plain_values_has_its_seeds_in_their_order() -> None:
+def test_a_row_as_a_dictionary_lists_seeds_and_figures_in_their_order() -> None:
     plain = row(0.90, 0.92, band=(0.9, None), published=0.95).as_dict()
     assert (plain["seeds"], plain["measured"], plain["verdict"]) == ([3, 4], [0.90, 0.92], "in band")
     assert plain["difference"] == pytest.approx(-0.04)

@@ -1,10 +1,10 @@
-"""What the files of a sound run hold, for tests that need such a run and not the training of one."""
+"""Contents of the files of a sound run, for tests that need such a run without training one."""
 
 from typing import Any
 
 
 def sound_result(accuracy: float = 0.9, **changed: Any) -> dict[str, Any]:
-    """Of result.json."""
+    """Contents of result.json."""
     plain = {
         "schema": 2, "name": "toy", "model": "toy", "dataset": "yin_yang", "backend": "sim", "scale": "paper",
         "seed": 0, "metrics": {"test_accuracy": accuracy}, "intervals": {"test_accuracy": [accuracy, accuracy]},
@@ -15,5 +15,5 @@ def sound_result(accuracy: float = 0.9, **changed: Any) -> dict[str, Any]:
 
 
 def sound_checkpoint(**learner: Any) -> dict[str, Any]:
-    """Of checkpoint.pt."""
+    """Contents of checkpoint.pt."""
     return {"format": 2, "position": {}, "record": {}, "costs": {}, "learner": learner, "best": None}

@@ -1,4 +1,4 @@
-"""Promises of the run folder: whole files, one writer, and runs that can be found again."""
+"""Promises of the run folder: complete files, one writer, and runs that can be found again."""
 
 import json
 import os
@@ -62,7 +62,7 @@ def test_a_kill_during_writes_never_leaves_a_broken_file(tmp_path: Path) -> None
         assert len(json.loads(path.read_text())["ballast"]) == 20_000
 
 
-def test_what_json_cannot_say_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
+def test_a_value_that_json_cannot_represent_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     write_json(path, {"loss": 1.0})
     with pytest.raises(ValueError, match="JSON"):
@@ -71,18 +71,18 @@ def test_what_json_cannot_say_is_refused_and_the_old_file_stays(tmp_path: Path) 
     assert [entry.name for entry in tmp_path.iterdir()] == ["result.json"]
 
 
-def test_others_can_read_a_result_as_any_file_that_the_user_writes(tmp_path: Path) -> None:
+def test_a_result_has_the_permissions_of_any_file_that_the_user_writes(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("")
     write_json(tmp_path / "result.json", {})
     assert (tmp_path / "result.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_two_runs_in_the_same_second_get_two_folders(tmp_path: Path) -> None:
+def test_runs_created_in_the_same_second_get_different_folders(tmp_path: Path) -> None:
     folders = [RunFolder.create(tmp_path, "toy", "ab" * 6, "x: 1\n") for _ in range(5)]
     assert len({folder.path for folder in folders}) == 5
 
 
-def test_a_second_process_cannot_write_and_is_told_who_does(tmp_path: Path) -> None:
+def test_a_second_process_cannot_write_to_a_run_and_is_told_the_pid_of_the_first(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "toy", "ab" * 6, "")
     folder.update(status="running", pid=4711)
     folder.release()
@@ -99,7 +99,7 @@ def test_a_second_process_cannot_write_and_is_told_who_does(tmp_path: Path) -> N
     folder.release()
 
 
-def test_checkpoints_come_back_to_the_bit_and_hold_no_code(tmp_path: Path) -> None:
+def test_checkpoints_are_loaded_bit_by_bit_and_refused_if_they_contain_code(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "toy", "ab" * 6, "")
     assert folder.load_checkpoint() is None
     state = {**sound_checkpoint(W=normal(3, 4)), "position": {"epoch": 2, "history": [{"loss": 0.1}]}}
@@ -124,7 +124,7 @@ def three(tmp_path: Path) -> list[RunFolder]:
     return runs
 
 
-def test_a_run_is_found_by_path_id_beginning_name_and_latest(tmp_path: Path, three: list[RunFolder]) -> None:
+def test_a_run_is_found_by_path_id_start_of_its_id_name_and_latest(tmp_path: Path, three: list[RunFolder]) -> None:
     found = {
         reference: find_run(tmp_path, reference).path
         for reference in (str(three[0].path), "20260101-000000-aaaaaa", "20260101", "a/20260102", "a", "latest")
@@ -132,7 +132,7 @@ def test_a_run_is_found_by_path_id_beginning_name_and_latest(tmp_path: Path, thr
     assert list(found.values()) == [three[i].path for i in (0, 0, 0, 1, 1, 2)]
 
 
-def test_a_whole_id_means_its_run_also_where_another_began_in_the_same_second(
+def test_a_full_id_means_its_run_even_if_another_started_in_the_same_second(
     tmp_path: Path, three: list[RunFolder]
 ) -> None:
     second = tmp_path / "a/20260101-000000-aaaaaa-2"
@@ -142,7 +142,7 @@ def test_a_whole_id_means_its_run_also_where_another_began_in_the_same_second(
         assert find_run(tmp_path, name).path == find_run(tmp_path, f"a/{name}").path == tmp_path / "a" / name
 
 
-def test_a_reference_to_no_run_or_to_several_says_so(tmp_path: Path, three: list[RunFolder]) -> None:
+def test_a_reference_to_no_run_or_to_several_is_refused(tmp_path: Path, three: list[RunFolder]) -> None:
     with pytest.raises(UserError, match=r"not one run.*20260101.*Give more"):
         find_run(tmp_path, "202601")
     with pytest.raises(UserError, match=r"no run 'latst'.*3 runs"):
@@ -156,7 +156,7 @@ def test_runs_of_one_setting_come_newest_first(tmp_path: Path, three: list[RunFo
     assert same_setting(tmp_path, "b", "aaaaaa") == []
 
 
-def test_what_a_kill_left_half_written_is_removed_and_nothing_else(tmp_path: Path) -> None:
+def test_clean_removes_half_written_files_of_a_killed_process_and_nothing_else(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "toy", "ab" * 6, "")
     folder.update(status="running")
     (folder.path / "figures").mkdir()
@@ -168,7 +168,7 @@ def test_what_a_kill_left_half_written_is_removed_and_nothing_else(tmp_path: Pat
     folder.release()
 
 
-def test_a_figure_is_a_png_for_pages_and_beside_it_what_papers_take(tmp_path: Path) -> None:
+def test_a_figure_is_saved_as_png_and_also_in_the_chosen_vector_format(tmp_path: Path) -> None:
     figure = Figure(figsize=(2, 1), layout="constrained")
     figure.subplots().plot([0, 1])
     run = RunFolder(tmp_path)

@@ -1,4 +1,4 @@
-"""Promises of the figures by which settings may be chosen: of held-out samples, of the epoch that counts, or none."""
+"""Promises of the metrics by which settings may be chosen: of held-out samples, of the tested epoch, or none."""
 
 import json
 from pathlib import Path
@@ -32,20 +32,20 @@ def figures(folder: RunFolder) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("best_epoch", "epoch"), [(None, 3), (1, 1), (2, 2)], ids=["the last", "the best", "the second"]
 )
-def test_the_epoch_that_counts_is_the_one_whose_state_was_tested(
+def test_held_out_metrics_are_those_of_the_epoch_whose_state_was_tested(
     tmp_path: Path, best_epoch: int | None, epoch: int
 ) -> None:
     folder = run(tmp_path, best_epoch=best_epoch)
     assert figures(folder) == {"validation_loss": 1 / epoch, "validation_accuracy": epoch / 10}
 
 
-def test_a_figure_of_the_result_counts_before_an_epochs_and_no_test_figure_is_one(tmp_path: Path) -> None:
+def test_held_out_metrics_of_the_result_replace_those_of_an_epoch_and_exclude_test_metrics(tmp_path: Path) -> None:
     metrics = {"test_accuracy": 0.9, "readout_validation_accuracy": 0.8, "validation_accuracy": 0.7}
     told = figures(run(tmp_path, rows=ROWS[:1], metrics=metrics))
     assert told == {"validation_loss": 1.0, "validation_accuracy": 0.7, "readout_validation_accuracy": 0.8}
 
 
-def test_nothing_held_out_and_what_was_tested_choose_nothing(tmp_path: Path) -> None:
+def test_there_are_no_held_out_metrics_without_validation_samples_or_if_they_are_tested(tmp_path: Path) -> None:
     data = sound_result(0.9)["data"]
     for name, result, config in (
         ("none", {"data": {**data, "n_validation": 0}}, ""),
@@ -61,7 +61,7 @@ def test_nothing_held_out_and_what_was_tested_choose_nothing(tmp_path: Path) -> 
     assert figures(run(tmp_path / "one", data={**data, "n_validation": 1}))
 
 
-def test_without_rows_the_result_alone_speaks(tmp_path: Path) -> None:
+def test_without_rows_of_epochs_held_out_metrics_come_from_the_result_alone(tmp_path: Path) -> None:
     for name, rows, best_epoch in (("no epoch", [], None), ("none", [], 2), ("fewer than the best", ROWS[:1], 2)):
         (tmp_path / name).mkdir()
         assert figures(run(tmp_path / name, rows=rows, best_epoch=best_epoch)) == {}
@@ -75,7 +75,7 @@ def test_without_rows_the_result_alone_speaks(tmp_path: Path) -> None:
     assert figures(bare)
 
 
-def test_the_ranking_figure_is_the_first_that_all_have() -> None:
+def test_the_ranking_metric_is_the_first_that_all_runs_have() -> None:
     readout, loss = {"readout_validation_accuracy": 0.5, "validation_loss": 1.0}, {"validation_loss": 2.0}
     assert ranking_figure([readout, readout]) == "readout_validation_accuracy"
     assert ranking_figure([readout, loss]) == "validation_loss"
@@ -83,7 +83,7 @@ def test_the_ranking_figure_is_the_first_that_all_have() -> None:
     assert ranking_figure([readout, loss], ["readout_validation_accuracy"]) is None
 
 
-def test_a_judge_is_a_figure_of_held_out_samples(tmp_path: Path) -> None:
+def test_judge_returns_a_held_out_metric_and_refuses_a_test_metric(tmp_path: Path) -> None:
     folder = run(tmp_path)
     assert judge(folder, "validation_loss") == 1 / 3
     with pytest.raises(UserError, match="figure=test_accuracy is not a figure of this run; it has validation_loss, v"):

@@ -1,4 +1,4 @@
-"""Promises of the index: it says what the files say, whatever became of it or of them."""
+"""Promises of the index: it agrees with the files, whatever happens to it or to them."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ def leave(outputs: Path, path: str, seed: int, finished: bool = True) -> Path:
     return folder
 
 
-def test_runs_come_in_order_and_without_what_nobody_lists(tmp_path: Path) -> None:
+def test_the_index_lists_runs_in_order_and_leaves_out_sweeps_and_empty_folders(tmp_path: Path) -> None:
     leave(tmp_path, "b/2", 2)
     leave(tmp_path, "a/1", 1, finished=False)
     leave(tmp_path, ".sweeps/9", 9)
@@ -29,7 +29,7 @@ def test_runs_come_in_order_and_without_what_nobody_lists(tmp_path: Path) -> Non
         assert (two.path, two.result) == ("b/2", sound_result(seed=2))
 
 
-def test_changed_new_and_removed_runs_are_seen(tmp_path: Path) -> None:
+def test_the_index_follows_changed_new_and_removed_runs(tmp_path: Path) -> None:
     folder = leave(tmp_path, "a/1", 1, finished=False)
     read_index(tmp_path)
     write_json(folder / "result.json", sound_result(seed=1))
@@ -41,7 +41,7 @@ def test_changed_new_and_removed_runs_are_seen(tmp_path: Path) -> None:
     assert [entry.path for entry in read_index(tmp_path)] == ["a/2"]
 
 
-def test_a_broken_index_costs_nothing_but_time(tmp_path: Path) -> None:
+def test_a_broken_index_is_rebuilt_from_the_files(tmp_path: Path) -> None:
     leave(tmp_path, "a/1", 1)
     first = read_index(tmp_path)
     for text in ("", "{", '{"schema": 0, "runs": {}}', "[]"):
@@ -50,5 +50,5 @@ def test_a_broken_index_costs_nothing_but_time(tmp_path: Path) -> None:
     assert json.loads((tmp_path / ".index.json").read_text())["runs"]
 
 
-def test_no_folder_is_no_runs(tmp_path: Path) -> None:
+def test_a_missing_outputs_folder_contains_no_runs(tmp_path: Path) -> None:
     assert read_index(tmp_path / "nowhere") == []

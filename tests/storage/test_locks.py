@@ -1,4 +1,4 @@
-"""Promises of the check of locks: a mount that keeps locks to one machine is found, and a local disk is not accused."""
+"""Promises of the check of locks: a mount whose locks do not reach other machines is detected, a local disk passes."""
 
 import errno
 import fcntl
@@ -26,7 +26,7 @@ def test_a_local_disk_has_locks(tmp_path: Path) -> None:
 def test_mount_options_say_whether_locks_reach_other_machines(
     kind: str, options: str, fault: str | None, tmp_path: Path
 ) -> None:
-    """Lines as in proc(5), the nearest mount counts."""
+    """Lines have the format of proc(5); the nearest mount counts."""
     (tmp_path / "shared").mkdir()
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/sda / ext4 rw 0 0\nserver:/x {tmp_path.resolve()}/shared {kind} {options} 0 0\n")
@@ -34,12 +34,12 @@ def test_mount_options_say_whether_locks_reach_other_machines(
     assert told is None if fault is None else fault in str(told)
 
 
-def test_a_file_system_that_grants_a_lock_twice_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_that_grants_a_lock_twice_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fcntl, "flock", lambda *_: None)
     assert lock_fault(tmp_path) == "its file system grants one lock twice"
 
 
-def test_a_file_system_without_locks_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_locks_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSYS, "Function not implemented")
 

@@ -1,4 +1,4 @@
-"""Promises of choosing runs: by record or by any key of the configuration, each value or any of a list."""
+"""Promises of selecting runs: by record or by any key of the configuration, by one value or any of a list."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from tests.storage.sound import sound_result
 
 @pytest.fixture
 def outputs(tmp_path: Path) -> Path:
-    """a: seed 0 of lr 0.1; b: seed 1 of lr 0.1; c: seed 0 of lr 0.2 with a key of its own."""
+    """Runs a: seed 0, lr 0.1; b: seed 1, lr 0.1; c: seed 0, lr 0.2 and a key that the others lack."""
     for name, seed, model in (("a", 0, {"lr": 0.1}), ("b", 1, {"lr": 0.1}), ("c", 0, {"lr": 0.2, "momentum": 0.9})):
         folder = tmp_path / name / "20260101-000000-aaaaaa"
         folder.mkdir(parents=True)
@@ -32,7 +32,7 @@ def names(outputs: Path, **where: Any) -> str:
     return "".join(entry.path[0] for entry in chosen(read_index(outputs), outputs, keys))
 
 
-def test_runs_are_those_that_fit_every_word(outputs: Path) -> None:
+def test_selected_runs_match_every_given_key(outputs: Path) -> None:
     assert names(outputs) == "abc"
     assert names(outputs, seed=0) == "ac"
     assert names(outputs, seed=[0, 1]) == "abc"
@@ -43,20 +43,20 @@ def test_runs_are_those_that_fit_every_word(outputs: Path) -> None:
     assert names(outputs, model__lr=0.3) == ""
 
 
-def test_a_key_that_no_run_has_is_a_slip_unless_there_are_no_runs(outputs: Path, tmp_path: Path) -> None:
+def test_a_key_that_no_run_has_is_refused_unless_there_are_no_runs(outputs: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="model.lrr: no run here has such a key. Did you mean model.lr?"):
         names(outputs, model__lrr=0.1)
     assert chosen([], tmp_path, {"model.lrr": 1}) == []
 
 
-def test_a_configuration_is_what_was_computed(outputs: Path) -> None:
+def test_a_configuration_leaves_out_seed_outputs_and_names_and_is_empty_if_damaged(outputs: Path) -> None:
     folder = RunFolder(outputs / "c/20260101-000000-aaaaaa")
     assert configuration(folder) == {"model.lr": 0.2, "model.momentum": 0.9}
     (folder.path / "config.yaml").write_text("a: [")
     assert configuration(folder) == {}
 
 
-def test_of_repetitions_one_configuration_is_read_and_of_others_each(
+def test_one_configuration_is_parsed_for_all_runs_that_differ_in_their_seed_alone(
     outputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """a and b differ in their seed alone."""

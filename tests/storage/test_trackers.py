@@ -1,4 +1,4 @@
-"""Promises of the trackers: each holds the run's epochs and figures; without one nothing of them is imported."""
+"""Promises of the trackers: each records the run's epochs and metrics; their packages are not imported without one."""
 
 import json
 import os
@@ -20,7 +20,7 @@ TRACKERS = ["tensorboard", "mlflow", "wandb"]
 
 
 def run(where: Path, *words: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The result and the epochs of one run."""
+    """Result and epochs of one run."""
     done = subprocess.run(
         command("run", "model=toy", *words), cwd=where, env={**environment(), "WANDB_MODE": "offline"},
         capture_output=True, text=True, timeout=200,
@@ -31,7 +31,7 @@ def run(where: Path, *words: str) -> tuple[dict[str, Any], list[dict[str, Any]]]
     return json.loads((folder / "result.json").read_text()), rows
 
 
-def test_tensorboard_holds_every_epoch_and_the_figures(tmp_path: Path) -> None:
+def test_tensorboard_records_every_epoch_and_the_metrics_of_the_result(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -44,7 +44,7 @@ def test_tensorboard_holds_every_epoch_and_the_figures(tmp_path: Path) -> None:
     assert accuracy.value == pytest.approx(result["metrics"]["test_accuracy"])
 
 
-def test_mlflow_holds_parameters_epochs_and_figures_in_sqlite(tmp_path: Path) -> None:
+def test_mlflow_records_parameters_epochs_and_metrics_in_sqlite(tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
     result, rows = run(tmp_path, "logger=mlflow")
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/.mlflow.db")
@@ -62,7 +62,7 @@ def test_wandb_writes_an_offline_run(tmp_path: Path) -> None:
     assert list((tmp_path / "outputs" / ".wandb").glob("wandb/offline-run-*/*.wandb"))
 
 
-def test_a_tracker_that_is_not_there_or_not_known_is_said_before_anything_runs(
+def test_an_unknown_tracker_is_refused_before_anything_runs(
     neurobench: Neurobench,  # noqa: F811
     tmp_path: Path,
 ) -> None:
@@ -74,7 +74,7 @@ def test_a_tracker_that_is_not_there_or_not_known_is_said_before_anything_runs(
 
 @pytest.fixture
 def logged(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A finished run, stored as a tracker followed it, on a machine without that tracker's package."""
+    """A finished run whose stored configuration has a tracker, on a machine without that tracker's package."""
     run = nb.run("model=toy", "scale=smoke", outputs=str(tmp_path / "outputs"), progress=False)
     section = yaml.safe_load((CONF / f"logger/{request.param}.yaml").read_text())
     (run.path / "config.yaml").write_text(yaml.safe_dump({**run.config, "logger": section}))
@@ -83,7 +83,7 @@ def logged(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("logged", TRACKERS, indirect=True)
-def test_a_run_is_read_where_its_tracker_is_absent(neurobench: Neurobench, logged: Path) -> None:  # noqa: F811
+def test_a_run_can_be_read_if_its_tracker_is_not_installed(neurobench: Neurobench, logged: Path) -> None:  # noqa: F811
     run = nb.load(logged)
     assert run.plan.config_hash == run.result["config_hash"]
     assert len(run.predict(run.data().test.x[:3])) == 3
@@ -93,7 +93,11 @@ def test_a_run_is_read_where_its_tracker_is_absent(neurobench: Neurobench, logge
 
 
 @pytest.mark.parametrize("logged", TRACKERS, indirect=True)
-def test_but_not_run_again(neurobench: Neurobench, logged: Path, request: pytest.FixtureRequest) -> None:  # noqa: F811
+def test_a_run_is_not_repeated_if_its_tracker_is_not_installed(
+    neurobench: Neurobench,  # noqa: F811
+    logged: Path,
+    request: pytest.FixtureRequest,
+) -> None:
     name = request.node.callspec.params["logged"]
     for words in (["rerun", str(logged)], ["validate", "model=toy", f"logger={name}"]):
         done = neurobench(*words)
@@ -102,7 +106,7 @@ def test_but_not_run_again(neurobench: Neurobench, logged: Path, request: pytest
     assert len(list(logged.parent.iterdir())) == 1
 
 
-def test_the_recipes_import_none_of_them() -> None:
+def test_importing_trackers_imports_neither_torch_nor_a_trackers_package() -> None:
     names = "{'torch', 'mlflow', 'wandb', 'tensorboard'}"
     script = f"import sys, neurobench.experiment.trackers; print({names} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ, check=True)

@@ -1,8 +1,8 @@
-"""A folder that takes no file is named, with the file that was meant for it and what to do; never a temporary file.
+"""An unwritable folder is named, with the file to be written to it and a remedy; never a temporary file.
 
-Permissions do not bind root, who runs the tests in many a container: a folder is made read-only by the system's own
-error in place of what would open a file or make a folder in it. Where a file stands in a folder's place, the system
-itself refuses everybody.
+Permissions do not bind root, who runs the tests in many containers: a folder is made read-only by replacing the
+functions that open a file or make a folder in it by ones that raise the system's error. If a file is in the place of a
+folder, the system itself refuses every user.
 """
 
 import errno
@@ -23,7 +23,7 @@ from neurobench.storage.store import read_index
 
 @pytest.fixture
 def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Makes a folder into which nothing can be written from now on."""
+    """Function that makes a folder into which nothing can be written from then on."""
 
     def close(number: int = errno.EROFS) -> Path:
         folder = tmp_path / "outputs"
@@ -50,7 +50,7 @@ def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pat
 READ_ONLY = "Read-only file system. Make it writable, or "
 
 
-def test_a_file_that_cannot_be_written_names_its_folder_and_no_temporary_file(closed: Callable[..., Path]) -> None:
+def test_an_unwritable_file_is_reported_with_its_folder_and_no_temporary_file(closed: Callable[..., Path]) -> None:
     folder = closed()
     for write in (lambda file: write_bytes(file, b"x"), lambda file: write_json(file, {})):
         with pytest.raises(Unwritable) as raised:
@@ -60,31 +60,31 @@ def test_a_file_that_cannot_be_written_names_its_folder_and_no_temporary_file(cl
     assert (raised.value.errno, raised.value.filename) == (errno.EROFS, str(folder))
 
 
-def test_a_full_disk_is_to_be_made_room_on(closed: Callable[..., Path]) -> None:
+def test_a_full_disk_is_reported_with_the_advice_to_make_room(closed: Callable[..., Path]) -> None:
     folder = closed(errno.ENOSPC)
     with pytest.raises(Unwritable, match=r"No space left on device\. Make room there, or name another folder\.$"):
         write_bytes(folder / "a", b"x")
 
 
-def test_of_a_folder_that_cannot_be_made_the_one_is_named_that_is_there(closed: Callable[..., Path]) -> None:
+def test_a_folder_that_cannot_be_made_is_reported_with_the_nearest_existing_folder(closed: Callable[..., Path]) -> None:
     folder = closed()
     with pytest.raises(Unwritable, match=f"^a/b cannot be written to {folder}: {READ_ONLY}set outputs=FOLDER.$"):
         make_folder(folder / "a" / "b", "set outputs=FOLDER")
 
 
-def test_a_file_in_a_folders_place_is_named(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for write in (lambda path: write_bytes(path, b"x"), make_folder):
         with pytest.raises(Unwritable, match=f"^result.json cannot be written to {tmp_path}/file: Not a directory"):
             write(tmp_path / "file" / "result.json")
 
 
-def test_whether_a_folder_can_be_written_leaves_nothing_in_it(tmp_path: Path) -> None:
+def test_checking_whether_a_file_can_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     require_writable(tmp_path / "a", "look elsewhere")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_can_do_without_its_file_goes_on(closed: Callable[..., Path]) -> None:
+def test_runs_are_listed_even_if_their_index_cannot_be_written(closed: Callable[..., Path]) -> None:
     """The index of runs is a cache."""
     folder = closed()
     os.mkdir(folder / "toy")  # noqa: PTH102 - Path's is closed
@@ -93,14 +93,14 @@ def test_what_can_do_without_its_file_goes_on(closed: Callable[..., Path]) -> No
     assert [entry.path for entry in read_index(folder)] == ["toy/20260101-000000-aaaaaa"]
 
 
-def test_the_sentence_reaches_the_process_that_waits(closed: Callable[..., Path]) -> None:
+def test_the_unwritable_error_survives_pickling_to_another_process(closed: Callable[..., Path]) -> None:
     with pytest.raises(Unwritable) as raised:
         make_folder(closed() / "a")
     received = pickle.loads(pickle.dumps(raised.value))
     assert (str(received), received.errno) == (str(raised.value), errno.EROFS)
 
 
-def test_a_report_is_refused_before_runs_are_read(
+def test_a_report_into_an_unwritable_folder_is_refused_before_runs_are_read(
     closed: Callable[..., Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = closed()
@@ -114,7 +114,7 @@ SWEPT = ("model=mlp", "dataset=yin_yang", "scale=smoke", "seed=0,1")
 
 
 @pytest.mark.parametrize("verb", [["sweep"], ["run", "-m"]], ids=" ".join)
-def test_a_sweep_is_refused_before_its_first_job(
+def test_a_sweep_into_an_unwritable_folder_is_refused_before_its_first_job(
     verb: list[str], closed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = closed()
@@ -124,7 +124,7 @@ def test_a_sweep_is_refused_before_its_first_job(
     assert ".sweeps/" in error
 
 
-def test_a_search_is_refused_before_its_first_trial(
+def test_a_search_into_an_unwritable_folder_is_refused_before_its_first_trial(
     closed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("optuna")

@@ -1,4 +1,4 @@
-"""A Ray cluster of two nodes on the loopback interface, started in a folder of its own."""
+"""A Ray cluster of two nodes on the loopback interface, started in a separate folder."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from tests.sweeps.ports import free_port
 
 
 class Node:
-    """`ray start --block`, and the processes that it started."""
+    """A `ray start --block` process and the processes that it started."""
 
     def __init__(self, words: list[str], folder: Path, env: dict[str, str]):
         start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", *words]
@@ -26,7 +26,7 @@ class Node:
             )
 
     def raylet(self) -> int:
-        """Its process id."""
+        """Process id of the node's raylet."""
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 mine = f"\nPPid:\t{self.process.pid}\n" in (process / "status").read_text()
@@ -35,7 +35,7 @@ class Node:
         raise LookupError("no raylet")
 
     def end(self) -> None:
-        """Ray's processes lead sessions of their own, but their parent ends them."""
+        """End the node. Ray's processes lead separate sessions, but their parent ends them."""
         self.process.terminate()
         try:
             self.process.wait(20)
@@ -45,7 +45,7 @@ class Node:
 
 @contextlib.contextmanager
 def ray_nodes(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, list[Node]]]:
-    """Its address and both nodes, one processor each. All end with it."""
+    """Context manager: start a cluster and yield its address and both nodes, one processor each. All end with it."""
     folder.mkdir()
     address = f"127.0.0.1:{free_port()}"
     sockets = tempfile.mkdtemp(prefix="ray")  # their paths must be short

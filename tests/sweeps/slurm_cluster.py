@@ -1,4 +1,4 @@
-"""A SLURM of one node on the loopback interface, in a folder of its own: controller, node daemon and munge."""
+"""A SLURM cluster of one node on the loopback interface, in a separate folder: controller, node daemon and munge."""
 
 import contextlib
 import getpass
@@ -62,7 +62,7 @@ def missing() -> list[str]:
 
 @contextlib.contextmanager
 def slurm_cluster(folder: Path, max_array_size: int = 1001) -> Iterator[dict[str, str]]:
-    """The environment in which SLURM's commands mean this cluster. Its daemons end with it, whatever happens."""
+    """Context manager: start a cluster and yield the environment for SLURM's commands. Its daemons end in any case."""
     host = socket.gethostname().partition(".")[0]
     for name in ("controller", "node"):
         (folder / name).mkdir(parents=True)
@@ -86,16 +86,16 @@ def slurm_cluster(folder: Path, max_array_size: int = 1001) -> Iterator[dict[str
     finally:
         words = ["scancel", f"--user={getpass.getuser()}", "--signal=KILL", "--full"]
         subprocess.run(words, env={**os.environ, **env}, capture_output=True)
-        time.sleep(0.5)  # the node's daemon ends the jobs' processes
+        time.sleep(0.5)  # time for the node's daemon to end the jobs' processes
         for daemon in reversed(daemons):
-            daemon.kill()  # each would wait for another; nothing of theirs is wanted again
+            daemon.kill()  # each would wait for another; none of their files are needed again
             daemon.wait(10)
         for step in _steps(conf):
             os.kill(step, signal.SIGKILL)
 
 
 def _steps(conf: Path) -> list[int]:
-    """Processes of this cluster that carry a job's step, and would wait for the controller for minutes."""
+    """Processes that run job steps of this cluster, and would otherwise wait for the controller for minutes."""
     ours, steps = f"SLURM_CONF={conf}\0".encode(), []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""One run a GPU: workers of one sweep take different ones, and CUDA_VISIBLE_DEVICES says which there are."""
+"""One run per GPU: workers of a sweep take different GPUs, and CUDA_VISIBLE_DEVICES determines the available ones."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from neurobench.sweeps import work
+from neurobench.sweeps import job
 from neurobench.sweeps.gpus import visible_gpus
 from neurobench.sweeps.sbatch import read_request
 
@@ -25,10 +25,10 @@ sys.stdin.read()
     ("variable", "gpus"),
     [(None, ("0", "1", "10")), ("2,3", ("2", "3")), ("GPU-5ebe9f43", ("GPU-5ebe9f43",)), ("", ()), ("1,-1,2", ("1",))],
 )
-def test_cuda_visible_devices_says_which_gpus_there_are(
+def test_cuda_visible_devices_determines_the_available_gpus(
     variable: str | None, gpus: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As CUDA's programming guide defines the variable: numbers or UUIDs, up to the first that is no GPU."""
+    """CUDA's programming guide defines the variable as numbers or UUIDs, up to the first that is no GPU."""
     for name in ("nvidia0", "nvidia1", "nvidia10", "nvidiactl", "nvidia-uvm"):
         (tmp_path / name).touch()
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -37,7 +37,7 @@ def test_cuda_visible_devices_says_which_gpus_there_are(
     assert visible_gpus(tmp_path) == gpus
 
 
-def test_workers_take_different_gpus_and_one_that_ends_gives_its_own_back() -> None:
+def test_workers_take_different_gpus_and_one_that_ends_releases_its_gpu() -> None:
     def worker() -> tuple[subprocess.Popen, str]:
         words = [sys.executable, "-c", TAKE, str(os.getpid())]
         child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -53,7 +53,7 @@ def test_workers_take_different_gpus_and_one_that_ends_gives_its_own_back() -> N
         child.communicate("")
 
 
-def test_a_job_that_says_cuda_asks_slurm_for_a_gpu_unless_it_says_which() -> None:
+def test_a_slurm_request_for_cuda_includes_one_gpu_unless_gpus_are_requested_already() -> None:
     assert "--gpus-per-node=1" in read_request({}).with_gpu().words(1)
     assert "--gpus-per-node=2" in read_request({"gpus_per_node": 2}).with_gpu().words(1)
     assert read_request({"gres": "gpu:a100:1"}).with_gpu().flags == {"gres": "gpu:a100:1"}
@@ -61,20 +61,22 @@ def test_a_job_that_says_cuda_asks_slurm_for_a_gpu_unless_it_says_which() -> Non
 
 SERVE = """
 import os, sys
-from neurobench.sweeps import work
+from neurobench.sweeps import job
 from neurobench.sweeps.gpus import take_gpu
 
 take_gpu(os.getpid(), sys.argv[1:])
-work.work = lambda task: {"status": "finished"}
+job.work = lambda task: {"status": "finished"}
 for environment in ({"CUDA_VISIBLE_DEVICES": "7", "OMP_NUM_THREADS": "9", "OF_ONE": "x"}, {"OF_ANOTHER": "y"}):
-    work.work_locally(None, os.getcwd(), environment)
+    job.work_locally(None, os.getcwd(), environment)
 print(*(f"{name}={value}" for name, value in sorted(os.environ.items())))
 """
 
 
 @pytest.mark.parametrize(("gpus", "visible"), [([], ""), (["3"], "CUDA_VISIBLE_DEVICES=3 ")])
-def test_a_worker_keeps_of_an_earlier_sweep_its_threads_and_the_gpu_that_it_took(gpus: list[str], visible: str) -> None:
-    env = {"PYTHONPATH": str(Path(work.__file__).parents[2]), "OMP_NUM_THREADS": "1", "NEUROBENCH_ALLOW": ""}
+def test_a_worker_keeps_its_threads_and_its_gpu_for_the_next_sweep_and_no_other_variables(
+    gpus: list[str], visible: str
+) -> None:
+    env = {"PYTHONPATH": str(Path(job.__file__).parents[2]), "OMP_NUM_THREADS": "1", "NEUROBENCH_ALLOW": ""}
     words = [sys.executable, "-c", SERVE, *gpus]
     done = subprocess.run(words, env=env, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == f"{visible}NEUROBENCH_ALLOW= OF_ANOTHER=y OMP_NUM_THREADS=1"

@@ -1,4 +1,4 @@
-"""A study goes on beside what cannot run, whatever its choices look like and wherever it was started from."""
+"""A study continues despite trials that cannot run, whatever its choices look like and however its folder is given."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ def trials(done: Any) -> list[dict[str, Any]]:
     return json.loads(done.stdout)
 
 
-def test_a_trial_that_cannot_run_is_a_failed_one_and_the_study_goes_on(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
+def test_a_trial_that_cannot_run_fails_and_the_study_continues(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
     (tmp_path / "odd.yaml").write_text(TOY + "{training.batch_size: {choices: [50, -1, 100]}}\n")
     states = [trial["state"] for trial in trials(neurobench("tune", "odd.yaml", "--trials", "5", "--json"))]
     assert {*states} == {"complete", "fail"}
@@ -26,7 +26,7 @@ def test_a_trial_that_cannot_run_is_a_failed_one_and_the_study_goes_on(neurobenc
     assert len(list((tmp_path / "outputs/.tune").glob("*.db"))) == 1
 
 
-def test_when_every_trial_fails_it_is_told(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
+def test_a_study_whose_trials_all_fail_ends_with_an_error(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
     toy = TOY.replace("threads=1", "threads=1, training.batch_size=20")
     (tmp_path / "odd.yaml").write_text(toy + "{model.explode_at: {choices: [1, 2]}}\n")
     done = neurobench("tune", "odd.yaml", "--trials", "2")

@@ -1,4 +1,4 @@
-"""Promises of the plan: Hydra's own jobs, each once, and what is done is known by what it computes."""
+"""Promises of the plan: the jobs are Hydra's, each once, and finished jobs are recognised by their config hash."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def leave(job: Job, status: str, result: bool = False) -> RunFolder:
     return folder
 
 
-def test_states_come_from_the_folders_of_the_same_hash(tmp_path: Path) -> None:
+def test_states_of_jobs_come_from_the_run_folders_with_the_same_config_hash(tmp_path: Path) -> None:
     words = ["model=qrbm", "seed=range(5)", f"outputs={tmp_path}"]
     jobs = jobs_of(words)
     assert {job.state for job in jobs} == {"new"}
@@ -56,7 +56,7 @@ def test_states_come_from_the_folders_of_the_same_hash(tmp_path: Path) -> None:
     assert again[0].folder == done.path
 
 
-def test_the_same_configuration_is_planned_once(tmp_path: Path) -> None:
+def test_a_repeated_configuration_is_planned_once(tmp_path: Path) -> None:
     jobs = jobs_of(["model=qrbm", "model.lr=0.05,0.02,5e-2", f"outputs={tmp_path}"])
     assert [job.state for job in jobs] == ["new", "new", "twice"]
 
@@ -79,11 +79,11 @@ def test_a_typo_is_refused_before_anything_is_planned() -> None:
 
 
 @pytest.mark.parametrize("word", ["resume=false", "resume=true,false", "resume=False"])
-def test_a_sweep_that_is_to_compute_all_anew_is_refused_with_what_does(word: str) -> None:
+def test_a_sweep_with_resume_false_is_refused_with_the_advice_to_use_another_folder(word: str) -> None:
     with pytest.raises(ConfigError, match=f"{word} would have no effect: .* another folder: outputs=FOLDER"):
         jobs_of(["model=qrbm", "seed=1,2", word])
 
 
-def test_a_sweep_goes_on_whether_or_not_it_is_asked_to(tmp_path: Path) -> None:
+def test_a_sweep_plans_the_same_jobs_with_and_without_resume_true(tmp_path: Path) -> None:
     words = ["model=qrbm", "seed=1,2", f"outputs={tmp_path}"]
     assert [job.hash for job in jobs_of([*words, "resume=true"])] == [job.hash for job in jobs_of(words)]

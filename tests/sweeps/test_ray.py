@@ -1,4 +1,4 @@
-"""Promises of `sweep --launcher ray`, kept on a real Ray of two nodes that the tests start in another folder."""
+"""Promises of `sweep --launcher ray`, tested on a real cluster of two nodes that is started in another folder."""
 
 import contextlib
 import json
@@ -27,9 +27,9 @@ WORDS = ("model=toy", "seed=range(3)", "training.epochs=4", "training.checkpoint
 
 
 @pytest.mark.slow
-def test_a_node_that_dies_costs_time_and_results_lie_where_the_sweep_was_typed(tmp_path: Path) -> None:
-    """The cluster is started in folder A, the sweep in folder B, with a relative `outputs`; one raylet is killed hard
-    while its job trains."""
+def test_a_killed_node_loses_no_results_which_are_stored_where_the_sweep_was_started(tmp_path: Path) -> None:
+    """The cluster is started in folder A, the sweep in folder B, with a relative `outputs`; one raylet is killed by
+    SIGKILL while its job trains."""
     env = {
         **environment(),
         "RAY_AUTH_MODE": "disabled",
@@ -65,12 +65,12 @@ def test_a_node_that_dies_costs_time_and_results_lie_where_the_sweep_was_typed(t
 
 
 def _ray_path() -> list[str]:
-    """Where ray lies, for processes that are told another PYTHONPATH."""
+    """Folders that may contain ray, for processes with another PYTHONPATH."""
     return [word for word in os.environ.get("PYTHONPATH", "").split(os.pathsep) if word]
 
 
 def _await_two(where: Path) -> None:
-    """Until both nodes train."""
+    """Wait until both nodes train."""
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         reports = [json.loads(file.read_text()) for file in where.glob("outputs/.sweeps/*/*.json")]

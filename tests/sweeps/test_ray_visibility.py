@@ -1,6 +1,6 @@
-"""A node of a Ray cluster that does not see the sweep's folder is told of once, gets no jobs, and costs none; a result
-that cannot be seen from here is not counted. Ray itself is a stand-in here: no folder of this machine can be hidden
-from another process of it without privileges."""
+"""A node of a Ray cluster that cannot see the sweep's folder is reported once, gets no jobs and loses none; a result
+that this machine cannot see is not counted. Ray is replaced by a stand-in here: without privileges, no folder of this
+machine can be hidden from another of its processes."""
 
 import sys
 from pathlib import Path
@@ -11,12 +11,12 @@ import pytest
 
 from neurobench.config.errors import UserError
 from neurobench.sweeps import outcome, ray_cluster
+from neurobench.sweeps.job import Task
 from neurobench.sweeps.outcome import Batch
-from neurobench.sweeps.work import Task
 
 
 class StandIn:
-    """Ray with the given nodes; those that are `blind` do not see the sweep. Jobs go to the nodes in turn."""
+    """Stand-in for Ray with the given nodes; the `blind` ones cannot see the sweep. Jobs go to the nodes in turn."""
 
     def __init__(self, names: str, blind: str):
         self.names, self.blind, self.given = names, blind, 0
@@ -59,19 +59,19 @@ def run(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> tuple[list[dict[s
     return reports, said
 
 
-def test_a_node_that_does_not_see_the_sweep_is_told_of_once_and_costs_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_cannot_see_the_sweep_is_reported_once_and_loses_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
     reports, said = run(StandIn("ab", blind="b"), monkeypatch)
     assert sorted(report["number"] for report in reports) == list(range(6))
     assert {report["node"] for report in reports} == {"a"}
     assert said == ["host-b gets none of the jobs: it does not see /sweep"]
 
 
-def test_where_no_node_sees_it_the_sweep_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_ends_with_an_error_if_no_node_can_see_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="no node of the cluster can run the jobs: it does not see /sweep"):
         run(StandIn("ab", blind="ab"), monkeypatch)
 
 
-def test_a_worker_says_what_its_node_does_not_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_reports_a_folder_that_its_node_cannot_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context = SimpleNamespace(get_node_id=lambda: "n1")
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(get_runtime_context=lambda: context))  # type: ignore[arg-type]
     report = ray_cluster.run_remotely(Task(0, {}, (), "", f"{tmp_path}/none"), str(tmp_path))
@@ -79,7 +79,7 @@ def test_a_worker_says_what_its_node_does_not_see(tmp_path: Path, monkeypatch: p
     assert f"does not see {tmp_path}/none" in report["error"]
 
 
-def test_a_result_that_cannot_be_seen_from_here_is_not_counted(tmp_path: Path) -> None:
+def test_a_result_that_this_machine_cannot_see_counts_as_lost(tmp_path: Path) -> None:
     report = {"status": "finished", "folder": f"{tmp_path}/toy/1", "host": "n1"}
     told = outcome.awaited(report, seconds=0)
     assert told["status"] == "lost"
@@ -89,7 +89,7 @@ def test_a_result_that_cannot_be_seen_from_here_is_not_counted(tmp_path: Path) -
     assert outcome.awaited(report, seconds=0) == report
 
 
-def test_a_job_that_no_node_has_room_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_requests_more_than_any_node_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", StandIn("a", ""))  # type: ignore[arg-type]
     with pytest.raises(UserError, match="no node has CPU 1, GPU 2; there is CPU 1, GPU 0"):
         list(ray_cluster.ray([Task(0, {}, (), "", "/sweep")], Batch(None, 1, print, {"num_gpus": 2})))

@@ -1,4 +1,4 @@
-"""Promises of `sweep --launcher slurm`, kept on a real SLURM that the tests start themselves."""
+"""Promises of `sweep --launcher slurm`, tested on a real SLURM cluster that the tests start themselves."""
 
 import contextlib
 import json
@@ -67,18 +67,18 @@ def sweeps(cluster: dict[str, str], tmp_path: Path) -> Iterator[Sweeps]:
 
 
 class Queue:
-    """What SLURM says, and what the tasks have reported, until something holds."""
+    """SLURM's queue and the tasks' reports, and waiting until they meet a condition."""
 
     def __init__(self, sweeps: Sweeps):
         self.sweeps = sweeps
 
     def pending(self) -> set[str]:
-        """Tasks that wait."""
+        """Tasks that wait in the queue."""
         rows = self.sweeps.ask("squeue", "--noheader", "--array", "--states=PENDING", "--format=%i")
         return set(rows.split())
 
     def arrays(self) -> list[str]:
-        """Ids of this sweep's."""
+        """Ids of this sweep's job arrays."""
         files = self.sweeps.where.glob("outputs/.sweeps/*/queue/array-*.json")
         return [array["id"] for array in map(json.loads, map(Path.read_text, files)) if array["id"]]
 
@@ -87,7 +87,7 @@ class Queue:
         return {int(file.stem): json.loads(file.read_text()) for file in files}
 
     def training(self) -> dict[int, dict[str, Any]]:
-        """Jobs that have closed an epoch and have not ended."""
+        """Jobs that have finished an epoch and have not ended."""
         return {n: each for n, each in self.reports().items() if each["status"] == "running" and each.get("epoch")}
 
     def until(self, holds: Callable[[], object], what: str) -> None:
@@ -99,7 +99,7 @@ class Queue:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
-    """Seed -> metrics of the same jobs in one process of this machine."""
+    """Seed -> metrics of these jobs, run in one process of this machine."""
     where = tmp_path_factory.mktemp("undisturbed")
     with contextlib.chdir(where):
         for job in jobs_of([*LONG[:-1], "seed=range(4)"]):  # without the pauses
@@ -108,9 +108,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
     return results(where)
 
 
-def test_range_8_is_submitted_seen_and_followed(sweeps: Sweeps) -> None:
-    """Three tasks at most in an array here (MaxArraySize 3), and all at once if the cluster has room; two short runs
-    share a task and what it has loaded, and none needs what sbatch exports."""
+def test_a_detached_sweep_of_eight_jobs_is_submitted_shown_by_status_and_followed(sweeps: Sweeps) -> None:
+    """An array has at most three tasks here (MaxArraySize 3), all at once if the cluster has room; two short runs share
+    a task and the modules that it has loaded, and none needs the environment that sbatch exports."""
     words = ("model=toy", "seed=range(8)")
     detached = sweeps.run(*words, "--detach", "--with", "jobs_per_task=2", SBATCH_EXPORT="NONE")
     assert detached.returncode == 0, detached.stdout + detached.stderr
@@ -127,10 +127,12 @@ def test_range_8_is_submitted_seen_and_followed(sweeps: Sweeps) -> None:
 
 
 @pytest.mark.slow
-def test_disturbed_tasks_go_on_and_ended_ones_are_told_apart(sweeps: Sweeps, undisturbed: dict[int, Any]) -> None:
-    """Of four jobs in two arrays one is preempted by a partition of higher priority, one runs out of time, one is
-    cancelled and one killed hard. The first two are queued again and finish as if nothing had been; the command ends,
-    and given again it finishes the others."""
+def test_disturbed_slurm_tasks_resume_and_cancelled_and_killed_ones_are_told_apart(
+    sweeps: Sweeps, undisturbed: dict[int, Any]
+) -> None:
+    """Four jobs in two arrays: one is preempted by a partition of higher priority, one runs out of time, one is
+    cancelled and one is killed by SIGKILL. The first two are requeued and finish with undisturbed results; the command
+    ends, and when repeated it finishes the others."""
     queue = Queue(sweeps)
     first = sweeps.start(*LONG, "seed=range(4)")
     queue.until(lambda: len(queue.training()) == 4, "all four train")
@@ -154,7 +156,7 @@ def test_disturbed_tasks_go_on_and_ended_ones_are_told_apart(sweeps: Sweeps, und
     assert json.dumps(results(sweeps.where), sort_keys=True) == json.dumps(undisturbed, sort_keys=True)
 
 
-def test_a_parent_that_is_killed_leaves_jobs_that_the_same_command_follows(sweeps: Sweeps) -> None:
+def test_jobs_of_a_killed_sweep_command_are_followed_by_the_repeated_command(sweeps: Sweeps) -> None:
     queue = Queue(sweeps)
     words = ("model=toy", "seed=range(2)", "--workers", "1")
     first = sweeps.start(*words)
@@ -171,7 +173,7 @@ def test_a_parent_that_is_killed_leaves_jobs_that_the_same_command_follows(sweep
 
 
 @pytest.mark.slow
-def test_after_ctrl_c_the_jobs_go_on_until_they_are_cancelled(sweeps: Sweeps) -> None:
+def test_slurm_jobs_continue_after_ctrl_c_until_they_are_cancelled(sweeps: Sweeps) -> None:
     queue = Queue(sweeps)
     child = sweeps.start(*LONG, "seed=0,1", "--workers", "1")
     queue.until(queue.arrays, "they are in the queue")
@@ -179,7 +181,7 @@ def test_after_ctrl_c_the_jobs_go_on_until_they_are_cancelled(sweeps: Sweeps) ->
     child.send_signal(signal.SIGINT)
     told, _ = child.communicate(timeout=60)
     assert child.returncode == 130
-    assert "the jobs go on in SLURM: neurobench sweep --status" in told
+    assert "the jobs continue in SLURM: neurobench sweep --status" in told
     board = sweeps.run("--status").stdout
     assert f"{queue.arrays()[0]}_0" in board
     assert "pending (JobArrayTaskLimit)" in board

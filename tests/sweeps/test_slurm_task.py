@@ -1,11 +1,11 @@
-"""A task that is out of time once too often, or whose SLURM does not queue it again, is half-done and says why."""
+"""A task that runs out of time too often, or that SLURM does not requeue, is half-done and reports the reason."""
 
 from pathlib import Path
 
 import pytest
 
 from neurobench.sweeps import slurm_task
-from neurobench.sweeps.work import Task
+from neurobench.sweeps.job import Task
 
 REPORT = {"status": "interrupted", "job_id": "7_0"}
 
@@ -18,10 +18,10 @@ REPORT = {"status": "interrupted", "job_id": "7_0"}
         (4, "exit 0", "half-done", "out of time 4 times; --with max_num_timeout=N allows more"),
     ],
 )
-def test_out_of_time(
+def test_a_task_out_of_time_is_requeued_or_half_done_with_the_reason(
     timeouts: int, answer: str, status: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`scontrol` is a script here that answers as SLURM does."""
+    """Here, `scontrol` is a script that answers as SLURM does."""
     scontrol = tmp_path / "scontrol"
     scontrol.write_text(f"#!/bin/sh\n{answer}\n")
     scontrol.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Promises of `neurobench sweep`, kept by real processes: kills cost time and nothing else."""
+"""Promises of `neurobench sweep`, tested with real processes: kills cost time and nothing else."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def start(where: Path, *words: str) -> subprocess.Popen:
 
 
 def results(where: Path, outputs: str = "outputs") -> dict[int, Any]:
-    """Seed -> metrics."""
+    """Map the seed of each run to its metrics."""
     told = [json.loads(file.read_text()) for file in where.glob(f"{outputs}/*/*/result.json")]
     assert len({result["seed"] for result in told}) == len(told), "a job was run twice"
     return {result["seed"]: result["metrics"] for result in told}
@@ -35,8 +35,8 @@ def reports(where: Path) -> list[dict[str, Any]]:
 
 
 def await_running(where: Path, child: subprocess.Popen, epoch: int = 1) -> dict[str, Any]:
-    """Until a job has closed an epoch."""
-    deadline = time.monotonic() + 240  # of a machine that others load
+    """Wait until a job has finished an epoch, and return its report."""
+    deadline = time.monotonic() + 240  # enough for a busy machine
     while time.monotonic() < deadline and child.poll() is None:
         for report in reports(where):
             if report["status"] == "running" and report.get("epoch", 0) >= epoch:
@@ -46,7 +46,7 @@ def await_running(where: Path, child: subprocess.Popen, epoch: int = 1) -> dict[
 
 
 def await_gone(where: Path) -> None:
-    """Until the workers have ended: they hold the locks of their runs to the last."""
+    """Wait until the workers have ended: they hold the locks of their runs until then."""
     workers = {report["pid"] for report in reports(where) if "pid" in report}
     deadline = time.monotonic() + 60
     while any(Path(f"/proc/{pid}").exists() for pid in workers):
@@ -78,7 +78,7 @@ def test_killed_sweeps_end_with_the_results_of_an_undisturbed_one(neurobench: Ne
     assert multirun.stdout.count("already finished") == 4, "plain -m skips what is finished as well"
 
 
-def test_a_worker_that_is_killed_costs_its_job_one_more_try(tmp_path: Path) -> None:
+def test_the_job_of_a_killed_worker_is_tried_again(tmp_path: Path) -> None:
     child = start(tmp_path, *JOBS, "--workers", "2")
     victim = await_running(tmp_path, child)
     os.kill(victim["pid"], signal.SIGKILL)
@@ -93,13 +93,13 @@ def test_workers_end_with_their_killed_parent_and_leave_no_warnings(tmp_path: Pa
     child = start(tmp_path, *endless, "--workers", "2")
     await_running(tmp_path, child)
     os.kill(child.pid, signal.SIGKILL)
-    told, _ = child.communicate(timeout=600)  # until the last that holds the pipe has ended
+    told, _ = child.communicate(timeout=600)  # until the last process that has the pipe open has ended
     await_gone(tmp_path)
     assert "warn" not in told.lower()
     assert "Traceback" not in told
 
 
-def test_a_failing_job_leaves_the_others_alone_unless_asked(neurobench: Neurobench) -> None:  # noqa: F811
+def test_a_failed_job_stops_the_other_jobs_only_with_fail_fast(neurobench: Neurobench) -> None:  # noqa: F811
     words = ("model=toy", "model.explode_at=3,null", "seed=0,1", "--workers", "1")
     fast = neurobench("sweep", *words, "--fail-fast")
     assert fast.returncode == 1
@@ -112,7 +112,7 @@ def test_a_failing_job_leaves_the_others_alone_unless_asked(neurobench: Neuroben
     assert "Traceback" not in slow.stdout + slow.stderr
 
 
-def test_ctrl_c_leaves_checkpoints_and_the_same_command_goes_on(tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_sweep_with_code_130_and_marks_its_run_as_interrupted(tmp_path: Path) -> None:
     child = start(tmp_path, *JOBS, "--workers", "1")
     await_running(tmp_path, child)
     os.killpg(child.pid, signal.SIGINT)
@@ -123,7 +123,7 @@ def test_ctrl_c_leaves_checkpoints_and_the_same_command_goes_on(tmp_path: Path) 
     assert record["status"] == "interrupted"
 
 
-def test_submitit_carries_jobs_to_processes_of_its_own(tmp_path: Path) -> None:
+def test_the_submitit_local_launcher_finishes_every_job(tmp_path: Path) -> None:
     pytest.importorskip("submitit")
     words = command("sweep", "model=toy", "seed=0,1", "--launcher", "submitit-local", "--json")
     done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True)
@@ -132,17 +132,17 @@ def test_submitit_carries_jobs_to_processes_of_its_own(tmp_path: Path) -> None:
     assert sorted(results(tmp_path)) == [0, 1]
 
 
-def test_options_a_launcher_does_not_know_are_said(neurobench: Neurobench) -> None:  # noqa: F811
+def test_a_malformed_launcher_option_and_zero_workers_are_refused(neurobench: Neurobench) -> None:  # noqa: F811
     assert "write KEY=VALUE" in neurobench("sweep", "model=toy", "--with", "partition").stderr
     assert "at least 1" in neurobench("sweep", "model=toy", "--workers", "0").stderr
 
 
-def test_a_worker_serves_the_next_sweep_in_its_folder_and_by_its_command(
+def test_a_worker_serves_the_next_sweep_in_that_sweeps_folder_and_with_its_command(
     neurobench: Neurobench,  # noqa: F811
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv("NEUROBENCH_ALLOW", raising=False)  # what is allowed by name may lie in the folder
+    monkeypatch.delenv("NEUROBENCH_ALLOW", raising=False)  # a module that is allowed by name may be in the folder
     workers = set()
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
@@ -155,7 +155,7 @@ def test_a_worker_serves_the_next_sweep_in_its_folder_and_by_its_command(
     assert len(workers) == 1
 
 
-def test_the_same_jobs_are_computed_once_whoever_asks(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
+def test_a_job_of_two_simultaneous_sweeps_is_computed_once(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
     words = (*JOBS[:1], "seed=0", *JOBS[2:])
     first = start(tmp_path, *words, "--workers", "1")
     await_running(tmp_path, first)
@@ -167,7 +167,7 @@ def test_the_same_jobs_are_computed_once_whoever_asks(neurobench: Neurobench, tm
     assert sorted(results(tmp_path)) == [0]
 
 
-def test_three_that_resume_one_run_compute_it_once(tmp_path: Path) -> None:
+def test_a_run_resumed_by_three_processes_at_once_is_computed_once(tmp_path: Path) -> None:
     run = command("run", "model=toy", "scale=smoke", "--resume")
     three = [
         subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Promises of a sweep's end: a table of settings over their seeds, and a command that shows the same again."""
+"""Promises of a sweep's end: a table of settings over their seeds, and a command that prints the table again."""
 
 import json
 import shlex
@@ -11,7 +11,7 @@ __all__ = ["neurobench"]
 WORDS = ("model=toy", "scale=smoke", "seed=0,1", "model.lr=0.05,0.5")
 
 
-def test_the_end_is_a_table_and_the_next_line_makes_it_again(neurobench: Neurobench, tmp_path: Path) -> None:
+def test_a_sweep_ends_with_a_table_and_the_command_that_prints_it_again(neurobench: Neurobench, tmp_path: Path) -> None:
     done = neurobench("sweep", *WORDS, "--workers", "1")
     assert done.returncode == 0, done.stderr
     table = done.stdout.partition("4 of 4 jobs finished")[2]
@@ -29,7 +29,7 @@ def test_the_end_is_a_table_and_the_next_line_makes_it_again(neurobench: Neurobe
     assert neurobench(*words[:-2]).stdout.strip() in table
 
 
-def test_one_run_has_no_table(neurobench: Neurobench) -> None:
+def test_a_sweep_of_a_single_run_prints_no_table(neurobench: Neurobench) -> None:
     done = neurobench("sweep", "model=toy", "scale=smoke", "seed=0", "--workers", "1")
     assert "1 of 1 jobs finished" in done.stdout
     assert "±" not in done.stdout

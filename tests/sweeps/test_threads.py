@@ -1,4 +1,4 @@
-"""What a job of a sweep takes of its machine, and how many threads it is told to have."""
+"""The cores that a job of a sweep takes of its machine, and the number of threads in its configuration."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from neurobench.sweeps import launch
+from neurobench.sweeps.job import Task
 from neurobench.sweeps.launch import Settings, run_jobs
 from neurobench.sweeps.outcome import Batch, Outcome
 from neurobench.sweeps.plan import jobs_of
-from neurobench.sweeps.work import Task
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from neurobench.sweeps.work import Task
         ((), "ray", {"num_cpus": 4}, 4, 4),
     ],
 )
-def test_threads_follow_a_number_and_else_the_processors_of_a_task(
+def test_threads_of_a_job_follow_the_given_number_or_else_the_processors_of_a_task(
     words: Sequence[str],
     launcher: str,
     options: dict[str, Any],

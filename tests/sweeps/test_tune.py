@@ -1,4 +1,4 @@
-"""Promises of `neurobench tune`: held-out samples decide, kills change nothing, hopeless trials are given up."""
+"""Promises of `neurobench tune`: held-out samples decide, kills change nothing, hopeless trials are pruned."""
 
 import json
 import os
@@ -38,14 +38,14 @@ def space(tmp_path: Path) -> str:
     return str(tmp_path / "space.yaml")
 
 
-def test_the_page_names_every_space() -> None:
+def test_the_documentation_names_every_shipped_search_space() -> None:
     page = files("neurobench.docs").joinpath("sweeps.md").read_text()
     (sentence,) = re.findall(r"There are spaces for ([^.]*)\.", page)
     spaces = [entry.name for entry in files("neurobench.conf").joinpath("tune").iterdir()]
     assert re.findall(r"`(\w+)`", sentence) == sorted(name.removesuffix(".yaml") for name in spaces)
 
 
-def test_a_killed_study_goes_on_to_the_trials_of_an_undisturbed_one(
+def test_a_killed_study_resumes_and_ends_with_the_trials_of_an_undisturbed_one(
     neurobench: Neurobench,  # noqa: F811
     tmp_path: Path,
     space: str,
@@ -56,7 +56,7 @@ def test_a_killed_study_goes_on_to_the_trials_of_an_undisturbed_one(
         command("tune", space, *pause, "--trials", "4"), cwd=tmp_path, env=environment(),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    deadline = time.monotonic() + 240  # of a machine that others load
+    deadline = time.monotonic() + 240  # enough for a busy machine
     while time.monotonic() < deadline and len(list(tmp_path.glob("outputs/*/*/metrics.jsonl"))) < 2:
         time.sleep(0.02)
     time.sleep(0.1)
@@ -70,7 +70,7 @@ def test_a_killed_study_goes_on_to_the_trials_of_an_undisturbed_one(
         assert last["validation_accuracy"] in [value for _, value, _ in after]
 
 
-def test_hopeless_trials_are_given_up_and_the_best_is_told(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
+def test_hopeless_trials_are_pruned_and_the_best_ones_are_printed(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
     pytest.importorskip("optuna")
     (tmp_path / "space.yaml").write_text(SPACE.format(prune_on="validation_loss"))
     done = neurobench("tune", "space.yaml", "--trials", "10")
@@ -83,7 +83,7 @@ def test_hopeless_trials_are_given_up_and_the_best_is_told(neurobench: Neurobenc
 
 
 def refused(folder: Path, text: str, sentence: str) -> None:
-    """The space that the text is."""
+    """Check that a space with this text is refused with this message."""
     (folder / "bad.yaml").write_text(text)
     with pytest.raises(UserError, match=sentence):
         load_space(str(folder / "bad.yaml"), [], OUTPUTS)
@@ -98,7 +98,7 @@ def refused(folder: Path, text: str, sentence: str) -> None:
         ("spaces: {}", "spaces: there is no such key"),
     ],
 )
-def test_a_space_that_cannot_be_searched_says_why(tmp_path: Path, text: str, sentence: str) -> None:
+def test_an_invalid_search_space_is_refused_with_the_reason(tmp_path: Path, text: str, sentence: str) -> None:
     refused(tmp_path, text, sentence)
 
 
@@ -121,7 +121,9 @@ def test_a_space_that_cannot_be_searched_says_why(tmp_path: Path, text: str, sen
         ("{choices: [0.1, fast]}", "model.lr=.?fast.? is not a number"),
     ],
 )
-def test_what_a_key_may_take_is_checked_before_a_trial_begins(tmp_path: Path, entry: str, sentence: str) -> None:
+def test_invalid_values_of_a_searched_key_are_refused_with_the_reason(
+    tmp_path: Path, entry: str, sentence: str
+) -> None:
     text = f"overrides: [model=mlp]\nfigure: validation_accuracy\nspace: {{model.lr: {entry}}}"
     refused(tmp_path, text, sentence)
 
@@ -140,7 +142,7 @@ def test_what_a_key_may_take_is_checked_before_a_trial_begins(tmp_path: Path, en
         ("overrides: [model=mlp]\nprune_on: 0\nspace: {model.lr: {choices: [1]}}", "prune_on=0: only figures"),
     ],
 )
-def test_what_a_space_file_says_is_checked_before_a_study_opens(
+def test_a_malformed_space_file_is_refused_before_a_study_is_created(
     neurobench: Neurobench,  # noqa: F811
     tmp_path: Path,
     text: str,
@@ -173,10 +175,10 @@ space: {{ model.lr: {{ low: 0.001, high: 0.01 }}, model.arguments.fraction_bits:
             "would have no effect: .*bad.yaml searches model.arguments.fraction_bits",
         ),
         ("outputs=elsewhere", "outputs=elsewhere would have no effect: it is --outputs FOLDER that says"),
-        ("resume=false", "resume=false would have no effect: a trial always goes on"),
+        ("resume=false", "resume=false would have no effect: a trial always resumes"),
     ],
 )
-def test_a_word_that_a_trial_would_overrule_is_refused_before_a_study_opens(
+def test_an_override_that_trials_would_overrule_is_refused_before_a_study_is_created(
     neurobench: Neurobench,  # noqa: F811
     tmp_path: Path,
     word: str,
@@ -191,7 +193,7 @@ def test_a_word_that_a_trial_would_overrule_is_refused_before_a_study_opens(
         assert not (tmp_path / "outputs").exists()
 
 
-def test_other_words_reach_every_trial(tmp_path: Path) -> None:
+def test_overrides_on_the_command_line_apply_to_trials_and_win_over_the_space_file(tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text(NESTED.format(more=", model.jitter=1"))
     space = load_space(str(tmp_path / "space.yaml"), ["model.jitter=2", "seed=3"], tmp_path)
     plan = plan_of_trial(space, ["model.lr=0.002"], None)
@@ -199,7 +201,7 @@ def test_other_words_reach_every_trial(tmp_path: Path) -> None:
     assert (plan.run.seed, plan.run.outputs, plan.config["model"]["lr"]) == (3, str(tmp_path), 0.002)
 
 
-def test_a_fault_at_both_ends_is_said_once(tmp_path: Path) -> None:
+def test_a_fault_at_both_ends_of_a_search_space_is_named_once(tmp_path: Path) -> None:
     text = "overrides: [model=mlp]\nfigure: validation_accuracy\nspace: {model.lrr: {low: 1, high: 2}}"
     (tmp_path / "bad.yaml").write_text(text)
     with pytest.raises(UserError) as error:
@@ -207,6 +209,6 @@ def test_a_fault_at_both_ends_is_said_once(tmp_path: Path) -> None:
     assert str(error.value).count("model.lrr") == 1
 
 
-def test_a_name_that_is_not_there_is_told_the_nearest() -> None:
+def test_an_unknown_search_space_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UserError, match="Did you mean qrbm"):
         load_space("qrmb", [], OUTPUTS)

@@ -1,4 +1,4 @@
-"""Promises of the end of a search: the best trial is an experiment that runs, a command that can be pasted, figures."""
+"""Promises of the end of a search: the best trial as an experiment that runs and as a command to paste, and figures."""
 
 import shlex
 import warnings
@@ -32,7 +32,7 @@ def plan(words: list[str], folder: Path | None = None) -> Plan:
 
 
 @pytest.mark.parametrize("name", choices("tune"))
-def test_every_space_that_ships_can_run_at_both_ends_and_is_written_as_it_was_searched(
+def test_every_shipped_space_is_valid_at_both_ends_and_written_as_an_equal_configuration(
     name: str, tmp_path: Path
 ) -> None:
     space = load_space(name, [], tmp_path)
@@ -43,12 +43,12 @@ def test_every_space_that_ships_can_run_at_both_ends_and_is_written_as_it_was_se
         assert plan(["experiment=tuned"], tmp_path).config_hash == plan(words).config_hash
 
 
-def test_each_of_the_six_models_and_of_the_controls_that_have_settings_has_a_space() -> None:
+def test_there_is_a_search_space_for_each_of_six_models_and_two_controls() -> None:
     models = {"qrbm", "hxtorch_mlp", "slayer_snn", "eprop_rsnn", "hybrid_qcnn", "eventprop_snn"}
     assert set(choices("tune")) == {*models, "quantized_mlp", "random_features"}
 
 
-def test_an_experiment_that_builds_on_another_gives_the_same_configuration(tmp_path: Path) -> None:
+def test_a_written_experiment_that_builds_on_another_gives_the_same_configuration(tmp_path: Path) -> None:
     words = ["experiment=lava_nmnist_best", "scale=quick", "model.hidden=[64]", "outputs=elsewhere", "seed=3"]
     write_experiment(tmp_path, "tuned", words, "comment")
     made = plan(["experiment=tuned"], tmp_path)
@@ -57,7 +57,10 @@ def test_an_experiment_that_builds_on_another_gives_the_same_configuration(tmp_p
     assert "elsewhere" not in experiment_yaml("tuned", words, "")
 
 
-def test_a_search_of_a_users_own_space_ends_in_what_can_be_used(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
+def test_a_search_of_a_custom_space_ends_with_figures_an_experiment_and_commands(
+    neurobench: Neurobench,  # noqa: F811
+    tmp_path: Path,
+) -> None:
     (tmp_path / "mine.yaml").write_text(SPACE)
     done = neurobench("tune", "mine.yaml", "--trials", "3")
     assert done.returncode == 0, done.stderr
@@ -81,7 +84,7 @@ def test_a_search_of_a_users_own_space_ends_in_what_can_be_used(neurobench: Neur
 
 
 def searched() -> tuple[optuna.Study, Space, dict[str, Figure]]:
-    """A search whose value follows model.lr alone."""
+    """A finished search whose value depends on model.lr alone."""
     space = Space(
         (),
         "validation_accuracy",
@@ -102,7 +105,7 @@ def searched() -> tuple[optuna.Study, Space, dict[str, Figure]]:
         return study, space, figures_of(study, space, study.trials)
 
 
-def test_the_figures_show_the_search() -> None:
+def test_figures_of_a_search_show_its_trials_the_best_one_and_importances() -> None:
     study, _, figures = searched()
     assert_readable(figures)
     (axes,) = figures["history"].axes
@@ -122,6 +125,6 @@ def test_the_figures_show_the_search() -> None:
     assert drawn[-1].get_ydata()[-1] == 1, "the best is drawn last, and ends at the top"
 
 
-def test_before_two_trials_nothing_is_drawn() -> None:
+def test_no_figures_are_drawn_for_fewer_than_two_trials() -> None:
     study, space, _ = searched()
     assert figures_of(study, space, study.trials[:1]) == {}

@@ -1,1 +1,1 @@
-"""An event camera that looks at MNIST: its parameters, its emulation, and how it was fitted to real recordings."""
+"""An event camera that looks at MNIST: its parameters, its emulation, and its fit to real recordings."""

@@ -1,4 +1,4 @@
-"""Emulated recordings on disk: made once for each camera and set of pictures, mapped into memory afterwards."""
+"""Emulated recordings on disk: made once for each camera and set of images, mapped into memory afterwards."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from neurobench.data.dataset import DataError
 from neurobench.data.events import StoredEvents
 from neurobench.data.files import cache_folder
 from neurobench.kernels import camera as kernel
-from neurobench.kernels.pace import kernel_threads
+from neurobench.kernels.adaptive_threads import kernel_threads
 from neurobench.kernels.random import derive, key_of
 from neurobench.phases import tracked
 from neurobench.storage.provenance import cores
 
-BLOCK = 500  # pictures emulated at a time: bounds memory, changes no event
-ROOM = 14_000  # events of a recording to begin with; real ones have up to 7152
+BLOCK = 500  # images emulated at a time: bounds memory, changes no event
+ROOM = 14_000  # initial room for a recording's events; real ones have up to 7152
 
 
 class Stored(NamedTuple):
-    """Emulated recordings of some pictures."""
+    """Emulated recordings of some images."""
 
     events: StoredEvents
     sha256: str  # of their codes
@@ -45,15 +45,15 @@ def emulate(
     late: np.ndarray | None = None,
     device: str = "cpu",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (all,) uint32 of the pictures (B, 28, 28) uint8, one after the other, and their numbers (B,) int64.
+    """Emulate images (B, 28, 28) uint8: event codes (all,) uint32, image after image, and counts by image (B,) int64.
 
-    Picture k's random numbers depend on `seed` and ids[k] alone. `late` (B, S) in us: by how much each saccade after
-    the first is late; without it that is drawn.
+    Image k's random numbers depend only on `seed` and ids[k]. `late` (B, S) in us: the delay of each saccade after the
+    first; drawn if None.
 
-    device: "cpu" for the compiled kernel; another name of torch's ("cuda") for Triton's kernel there. They agree to
-    the byte but where CUDA's library and the CPU's round the last bit of a float64 logarithm or cosine apart. Rounding
-    to float32 hides such a bit but in one case of 2^29: of the 290 million events of 70,000 recordings that is about
-    one, after which its pixel's later events may differ.
+    device: "cpu" for the compiled kernel; another torch device ("cuda") for the Triton kernel there. They agree to the
+    byte except where CUDA's library and the CPU's round the last bit of a float64 logarithm or cosine differently.
+    Rounding to float32 hides such a bit except in one case of 2^29: of the 290 million events of 70,000 recordings that
+    is about one, after which later events of its pixel may differ.
     """
     keys = np.array([key_of(derive(seed, number)) for number in ids], np.uint32).reshape(-1, 2)
     if late is None:
@@ -75,15 +75,15 @@ def emulate(
 
 
 def fastest() -> str:
-    """Where to emulate: on "cuda" where torch has a GPU, Triton is there and the C compiler that it calls; or "cpu"."""
+    """Fastest device: "cuda" if torch has a GPU and Triton and the C compiler that it calls are installed, or "cpu"."""
     compiler = os.environ.get("CC") or shutil.which("clang") or shutil.which("gcc")
     return "cuda" if torch.cuda.is_available() and find_spec("triton") and compiler else "cpu"
 
 
 def stored(camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) -> Stored:
-    """Recordings of the pictures (N, 28, 28) uint8, from the cache where they are in it. Raises DataError.
+    """Recordings of the images (N, 28, 28) uint8, from the cache if they are in it. Raises DataError.
 
-    A CPU's and a GPU's go by one name, as they are the same (but see `emulate`); `made.json` says where they were made.
+    Those of a CPU and of a GPU share a folder, as they are the same (but see `emulate`); `made.json` names the device.
     """
     digest = hashlib.sha256(json.dumps(identity(camera, seed), sort_keys=True).encode())
     digest.update(np.ascontiguousarray(images).data)
@@ -100,13 +100,13 @@ def stored(camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) ->
     length = np.load(folder / "length.npy")
     codes = np.memmap(folder / "codes.u32", np.uint32, "r")
     if len(codes) != length.sum():
-        raise DataError(f"{folder}: holds {len(codes)} events, expected {length.sum()}. Remove it; it is made anew.")
+        raise DataError(f"{folder}: holds {len(codes)} events, expected {length.sum()}. Remove it; it is made again.")
     record = json.loads((folder / "made.json").read_text())
     return Stored(StoredEvents.contiguous(codes, length, SENSOR), record["sha256"])
 
 
 def _make(folder: Path, camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) -> None:
-    """On a GPU where there is one, and on all cores, into a temporary folder, which is renamed when it is whole."""
+    """Emulate on a GPU if there is one, and on all cores, into a temporary folder that is renamed when complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     device, threads = fastest(), min(numba.config.NUMBA_NUM_THREADS, cores())

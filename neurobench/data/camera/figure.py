@@ -16,17 +16,17 @@ BITS = ((0, "brighter", POSITIVE), (1, "darker", NEGATIVE))
 KINDS = ("real", "emulated")
 SACCADES = (slice(0, 10), slice(10, 21), slice(21, BINS))
 SHOWN = (0, 3, 1, 18, 4)  # test images: digits 7, 0, 2, 3, 4
-MOST = 6  # events of a pixel in one saccade that the colours tell apart
+MOST = 6  # most events of a pixel in one saccade that the colours distinguish
 
 
 def figures(camera: str | None) -> dict[str, Figure]:
-    """A run's figure of what its data are worth: 300 training and the 100 test pairs."""
+    """Figure of the quality of a run's emulated data: 300 training and the 100 test pairs."""
     train, test = (tuple(summary(events) for events in pairs(train, 300, camera)) for train in (True, False))
     return {"camera": figure(train, test)}
 
 
 def figure(train: tuple[Summary, ...], test: tuple[Summary, ...]) -> Figure:
-    """(real, emulated) training pairs and test pairs: five test recordings, rate curves of both, rate maps."""
+    """Draw (real, emulated) training and test pairs: five test recordings, rate curves of both, rate maps."""
     with paper():
         drawn = Figure(figsize=(PAGE, 6.6), layout="constrained")
         parts: Any = drawn.subfigures(3, 1, height_ratios=(1.25, 1, 1.05))
@@ -44,7 +44,7 @@ def figure(train: tuple[Summary, ...], test: tuple[Summary, ...]) -> Figure:
 
 
 def _recordings(axes: Axes, pair: tuple[Summary, ...]) -> None:
-    """Each saccade a row; one panel, since thirty would take a second to lay out."""
+    """Draw test recordings, one row per saccade; one panel, since thirty would take a second to lay out."""
     columns = [
         [_saccade(one.maps[image].reshape(BINS, 2, SIDE, SIDE), bins) for bins in SACCADES]
         for image in SHOWN
@@ -62,7 +62,7 @@ def _recordings(axes: Axes, pair: tuple[Summary, ...]) -> None:
 
 
 def _saccade(maps: np.ndarray, bins: slice) -> np.ndarray:
-    """(BINS, 2, SIDE, SIDE) -> (SIDE + 1, SIDE + 1): a pixel apart from the next."""
+    """Brighter minus darker events of a saccade: (BINS, 2, SIDE, SIDE) -> (SIDE + 1, SIDE + 1), with a margin."""
     return np.pad(maps[bins, 0].sum(0) - maps[bins, 1].sum(0), ((0, 1), (0, 1)), constant_values=np.nan)
 
 
@@ -78,7 +78,7 @@ def _curves(axes: Axes, pair: tuple[Summary, ...], name: str) -> None:
 
 
 def _rates(drawn: SubFigure, panels: list[Axes], train: tuple[Summary, ...]) -> None:
-    largest = np.percentile(train[0].pixels.sum(0), 99.8)  # but for a hot pixel or two
+    largest = np.percentile(train[0].pixels.sum(0), 99.8)  # except for a hot pixel or two
     for axes, one, name in zip(panels, train, KINDS, strict=True):
         mesh = axes.imshow(one.pixels.sum(0), cmap=ORDERED, vmin=0, vmax=largest)
         axes.set(xticks=[], yticks=[])
@@ -92,6 +92,6 @@ def _counts(axes: Axes, train: tuple[Summary, ...], test: tuple[Summary, ...]) -
         axes.plot(real.events, made.events, ".", markersize=2, color=colour, alpha=0.7, label=label)
     axes.axline((0, 0), slope=1, color=LIMIT, linewidth=0.7, linestyle="--")
     axes.set(xlabel="events, real", ylabel="events, emulated")
-    axes.legend(loc="lower right", markerscale=2, handletextpad=0)  # below the diagonal lies no recording
+    axes.legend(loc="lower right", markerscale=2, handletextpad=0)  # no recording lies below the diagonal
     axes.set_title("each pair of recordings")
     axes.grid()

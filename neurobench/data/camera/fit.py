@@ -1,17 +1,17 @@
 """Fitting the camera to the real training recordings: `python -m neurobench.data.camera.fit FILE.json [--pairs N]`.
 
-1. the path of the view, by gradient (`fit_path`): what a pixel's events add up to, brighter less darker, is the change
-   of log luminance, (L(second) - L(first)) / threshold, which depends smoothly on path, turn, blur, black and threshold
-2. how late the saccades of each recording are, and how much pixels send that see nothing move (`fit_sensor`)
+1. the path of the view, by gradient (`fit_path`): a pixel's brighter minus its darker events add up to the change of
+   log luminance, (L(second) - L(first)) / threshold, which depends smoothly on path, turn, blur, black and threshold
+2. how late the saccades of each recording are, and the events of pixels that see no motion (`fit_sensor`)
 3. optics, thresholds and times of a pixel, and bends of the path, by CMA-ES (the package cmaes; Hansen,
-   arXiv:1604.00772) on how unlike the emulated recordings are, each with the saccades as late as in the real one of
-   the same image
-4. thresholds pixel by pixel, over all pairs (`fit_sensor`); 3 and 4 once more
+   arXiv:1604.00772) on the difference between emulated and real recordings, each emulated with the saccades as late as
+   in the real one of the same image
+4. thresholds pixel by pixel, over all pairs (`fit_sensor`); then 3 and 4 once more
 
-The 100 real test recordings are not looked at. The camera that ships was fitted with another implementation of CMA-ES,
-so a new fit ends at another camera, as it does with another number of threads or another processor: compare it with the
-recordings by `neurobench data camera --of FILE.json`; after `--pairs 500`, with training recordings that it was not
-fitted to by `--fitted-to 500` too.
+The 100 real test recordings are not used. The bundled camera was fitted with another implementation of CMA-ES, so a new
+fit ends at a different camera, as it does with another number of threads or another processor: compare it with the
+recordings by `neurobench data camera --of FILE.json`; after `--pairs 500`, also compare it with training recordings
+that it was not fitted to, by `--fitted-to 500`.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ from neurobench.data.mnist import checked_root, read
 from neurobench.data.specs import NMNIST
 
 BIN, BINS = 5000, 62  # us; bins of the path, up to 310 ms
-# Read off event maps by eye: ms, row and column of the image's corner.
+# Read by eye from event maps: ms, row and column of the image's corner.
 READINGS = (
     (5, 1, 0), (25, 2, 0), (35, 3, 0), (45, 4, 0), (55, 5, 1), (65, 6, 1), (75, 6.5, 2), (105, 6.5, 2), (125, 6, 3),
     (145, 5, 4), (155, 4, 4), (165, 3, 5), (175, 2, 5), (195, 2, 5), (205, 1, 6), (225, 1, 6), (235, 2, 5),
     (245, 1, 5), (255, 2, 3), (265, 2, 2), (275, 1, 2), (285, 1, 1), (305, 1, 1),
 )  # fmt: skip
-# Parameters that are fitted, and by how much of themselves they are varied at first.
+# Fitted parameters, and the relative amount by which each is varied at first.
 VARIED = {
     "gamma": 0.08, "black": 0.1, "blur": 0.1, "brighter": 0.05, "darker": 0.05, "refractory": 0.07,
     "refractory_darker": 0.07, "refractory_tail": 0.2, "delay": 0.2, "rate": 0.2, "rate_gain": 0.2,
     "threshold_noise": 0.2, "lost": 0.3,
 }  # fmt: skip
-TURN = 0.01  # of each entry
-# us: where the path is bent
+TURN = 0.01  # variation of each entry
+# us: times at which the path is bent
 BENDS = 1000.0 * np.array([0, 20, 40, 60, 80, 105, 130, 150, 170, 210, 235, 255, 275, 312])
 BEND = 0.12  # pixels
-# Where the search begins: round numbers near to where earlier searches ended.
+# Start of the search: round numbers near the results of earlier searches.
 START: dict[str, Any] = {
     "gamma": 2.2, "black": 0.5, "blur": 0.5, "brighter": 0.16, "darker": 0.16, "mismatch": 0.0, "refractory": 2000.0,
     "refractory_darker": 2200.0, "refractory_tail": 300.0, "delay": 300.0, "rate": 3.5e-4, "rate_gain": 3.5e-4,
@@ -71,23 +71,24 @@ class Pairs:
     real: Events
     images: np.ndarray  # (N, 28, 28) uint8
     ids: list[int]
-    late: np.ndarray  # (N, 2) us, of the second and third saccade, as measured
+    late: np.ndarray  # (N, 2) us, measured delay of the second and third saccade
 
     def emulated(self, camera: Camera) -> Events:
-        """The saccades of each as late as in the real one."""
+        """Emulate the images, with the saccades of each as late as in the real recording."""
         made, counts = emulate(camera, 0, self.images, self.ids, self.late)
         return StoredEvents.contiguous(made, counts, SENSOR)[:]
 
     def every(self, n: int) -> Pairs:
-        """One of n."""
+        """Every n-th pair."""
         chosen = torch.arange(0, len(self.ids), n)
         return Pairs(self.real[chosen], self.images[::n], self.ids[::n], self.late[::n])
 
 
 def fit(n: int = 1000, rounds: int = 90, every: int = 20, verbose: bool = True) -> Camera:
-    """From the first `n` training pairs. 1 in `every` judges each candidate of the two times `rounds` rounds.
+    """Fit a camera to the first `n` training pairs. 1 in `every` judges the candidates of two searches of `rounds`
+    rounds each.
 
-    Raises UserError where cmaes is not installed.
+    Raises UserError if cmaes is not installed.
     """
     _cma()
     split = NMNIST(validation=0).load(0).train.head(n)
@@ -107,7 +108,7 @@ def fit(n: int = 1000, rounds: int = 90, every: int = 20, verbose: bool = True) 
 
 
 def search(camera: Camera, pairs: Pairs, rounds: int, verbose: bool = False) -> Camera:
-    """CMA-ES from `camera`: the mean of the last round's distribution."""
+    """Camera fitted by CMA-ES from `camera`: the mean of the last round's distribution."""
     real = summary(pairs.real)
 
     def loss(v: np.ndarray) -> float:
@@ -121,7 +122,7 @@ def _cma() -> Any:
 
 
 def minimise(loss: Callable[[np.ndarray], float], n: int, rounds: int, verbose: bool = False) -> np.ndarray:
-    """(n,) where the distribution of candidates stands after so many rounds of 14, which began at 0 with sd 0.5."""
+    """Mean (n,) of the distribution of candidates after `rounds` rounds of 14, starting at 0 with sd 0.5."""
     optimizer = _cma()(mean=np.zeros(n), sigma=0.5, seed=0, population_size=14)
     for k in range(rounds):
         candidates = [optimizer.ask() for _ in range(optimizer.population_size)]
@@ -133,7 +134,7 @@ def minimise(loss: Callable[[np.ndarray], float], n: int, rounds: int, verbose: 
 
 
 def rounded(camera: Camera) -> Camera:
-    """To six digits, as it is written."""
+    """Camera rounded to six digits, as it is written."""
 
     def short(value: Any) -> Any:
         return tuple(map(short, value)) if isinstance(value, tuple) else float(f"{value:.6g}")
@@ -142,7 +143,7 @@ def rounded(camera: Camera) -> Camera:
 
 
 def begin(events: Events, images: torch.Tensor) -> Camera:
-    """START along the path that is fitted to the events."""
+    """Camera with the parameters START and the path fitted to the events."""
     path = fit_path(events, images)
     corner = path["corner"].double().numpy()
     row, column = np.concatenate([corner, corner[-1:]]).T
@@ -152,14 +153,14 @@ def begin(events: Events, images: torch.Tensor) -> Camera:
 
 
 def sooner(camera: Camera, us: float) -> Camera:
-    """All of the path. Where events are is later than where the view was by what the pixels' low-pass takes."""
+    """Camera with its whole path `us` earlier. Events lag behind the view by the delay of the pixels' low-pass."""
     times = np.array(camera.knots) + us
     row, column = (tuple(np.interp(times, camera.knots, axis)) for axis in (camera.row, camera.column))
     return replace(camera, row=row, column=column)
 
 
 def moved(camera: Camera, v: np.ndarray) -> Camera:
-    """The camera at point v of the space that is searched; v = 0 is the camera itself."""
+    """Camera at point v of the search space; v = 0 is the camera itself."""
     n = len(VARIED)
     factors = np.exp(list(VARIED.values()) * v[:n])
     scaled = {name: getattr(camera, name) * float(factor) for name, factor in zip(VARIED, factors, strict=True)}
@@ -174,14 +175,14 @@ def moved(camera: Camera, v: np.ndarray) -> Camera:
 
 
 def unlikeness(real: Summary, made: Summary) -> float:
-    """0 where nothing differs: where and when events fall, how many, and how close they follow each other."""
+    """Dissimilarity, 0 if none, in where and when events fall, how many, and how closely they follow each other."""
     total = 1 - cosine(real.maps, made.maps) + float(np.abs(made.events / real.events - 1).mean())
     total += 0.7 * difference(real.curve, made.curve) + 0.5 * difference(real.pixels, made.pixels)
     return total + 0.4 * difference(real.between, made.between)
 
 
 def signed(events: Events) -> Tensor:
-    """(N, BINS, SIDE, SIDE) brighter less darker events of each bin."""
+    """Brighter minus darker events of each bin, (N, BINS, SIDE, SIDE)."""
     within = events.t < BIN * BINS
     time, row, column = (events.t[within] // BIN).long(), events.y[within].long(), events.x[within].long()
     signs = 1.0 - 2.0 * events.p[within]
@@ -190,8 +191,8 @@ def signed(events: Events) -> Tensor:
 
 
 def fit_path(events: Events, images: Tensor, steps: int = 90, batch: int = 60) -> dict[str, Tensor]:
-    """Recordings and what they show, (N, 28, 28) in [0, 1] -> corner (BINS + 1, 2) in pixels at each bin's edge,
-    turn (2, 2), blur in pixels, black and threshold."""
+    """Fit the path to recordings and their images, (N, 28, 28) in [0, 1]: corner (BINS + 1, 2) in pixels at each bin's
+    edge, turn (2, 2), blur in pixels, black and threshold."""
     change = signed(events)
     draw = torch.Generator().manual_seed(0)
     readings = torch.tensor(READINGS)
@@ -216,7 +217,7 @@ def fit_path(events: Events, images: Tensor, steps: int = 90, batch: int = 60) -
 
 
 def _levels(images: Tensor, corner: Tensor, turn: Tensor, logs: Tensor) -> Tensor:
-    """(N, BINS + 1, SIDE, SIDE) log luminance that each pixel sees at each bin's edge."""
+    """Log luminance that each pixel sees at each bin's edge, (N, BINS + 1, SIDE, SIDE)."""
     kernel = torch.exp(-(torch.arange(-3.0, 4.0) ** 2) / (2 * (2 * logs[0]).exp()))
     kernel = kernel / kernel.sum()
     blurred = conv2d(pad(images[:, None], (3, 3, 3, 3)), kernel[None, None, :, None])

@@ -1,9 +1,9 @@
-"""What is fitted to single pixels and recordings: background, each pixel's thresholds, how late saccades are.
+"""Fits to single pixels and recordings: background, each pixel's thresholds, how late saccades are.
 
-The pattern of thresholds is the sensor's: split halves of the training recordings agree on it with a correlation of
-0.99, once what is smooth over the frame has been taken away. Saccades: the first begins the recording; the second and
-third are late or early by some 3 and 2.5 ms (sd over the training recordings), by about as much as in the recordings
-before and after.
+The pattern of thresholds is a property of the sensor: split halves of the training recordings agree on it with a
+correlation of 0.99, once its smooth component over the frame has been removed. Saccades: the first begins the
+recording; the second and third are late or early by some 3 and 2.5 ms (sd over the training recordings), by about as
+much as in the recordings before and after.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from neurobench.data.camera.parameters import SIDE, Camera
 from neurobench.data.events import Events
 
 BLOCK = 100  # recordings at a time: bounds memory
-NEAR = (1, 2, 2)  # bins, rows, columns within which, either way, an emulated event makes a place busy
-DAMPING = 0.7  # of a step of log threshold: events of both polarities depend on both thresholds
+NEAR = (1, 2, 2)  # distance in bins, rows, columns within which an emulated event makes a place busy
+DAMPING = 0.7  # factor of a step of log threshold: events of both polarities depend on both thresholds
 SPREAD = 1.0  # largest log of a pixel's threshold
 
-LATE_BIN, LATE_BINS = 2000, 160  # us; of a recording
-REACH = 8  # bins, either way
-# us: the view rests, and pauses separate the saccades
+LATE_BIN, LATE_BINS = 2000, 160  # us per bin; bins of a recording
+REACH = 8  # bins, largest shift in either direction
+# us: pauses between the saccades, in which the view rests
 RESTS = ((95_000.0, 125_000.0), (185_000.0, 220_000.0))
 WINDOWS = ((54, 106), (108, 160))  # bins of the second and the third saccade
 
-Emulate = Callable[[Camera], Events]  # the recordings of all pairs
+Emulate = Callable[[Camera], Events]  # returns the recordings of all pairs
 
 
 def background(camera: Camera, real: Events, emulated: Emulate) -> Camera:
-    """The camera with the events of places that see nothing move: no emulated event is near in space and time."""
+    """Camera with the background fitted to places that see no motion: no emulated event is near in space and time."""
     made = emulated(replace(camera, background=0.0))
     events, quiet = np.zeros((2, SIDE, SIDE)), np.zeros((SIDE, SIDE))
     for first in range(0, len(real), BLOCK):
@@ -50,10 +50,10 @@ def background(camera: Camera, real: Events, emulated: Emulate) -> Camera:
 
 
 def pattern(camera: Camera, real: Events, emulated: Emulate, rounds: int = 6) -> Camera:
-    """The camera with thresholds by which each pixel makes as many events as the real one, over all pairs."""
+    """Camera with thresholds at which each pixel sends as many events as the real one, over all pairs."""
 
     def moving(events: Events) -> np.ndarray:
-        """(2, SIDE^2) events but for the background, 30 more to hold pixels that see little."""
+        """Events without the background, (2, SIDE^2), plus 30 to stabilise pixels that see little."""
         places = (events.p.long() * SIDE + events.y) * SIDE + events.x
         return np.maximum(np.bincount(places.numpy(), minlength=2 * SIDE * SIDE) - still, 0).reshape(2, -1) + 30
 
@@ -68,7 +68,7 @@ def pattern(camera: Camera, real: Events, emulated: Emulate, rounds: int = 6) ->
 
 
 def lateness(real: Events, made: Events) -> np.ndarray:
-    """(N, 2) us by which the second and third saccade of a real recording come after the emulated one's."""
+    """Delays (N, 2) in us of the second and third saccade of real recordings relative to the emulated ones."""
     late = np.empty((len(real), len(WINDOWS)))
     for k in range(len(real)):
         one, other = (binned(each[k : k + 1], LATE_BIN, LATE_BINS)[0].reshape(LATE_BINS, -1) for each in (real, made))
@@ -77,7 +77,7 @@ def lateness(real: Events, made: Events) -> np.ndarray:
 
 
 def _lag(real: np.ndarray, made: np.ndarray, first: int, last: int) -> float:
-    """Bins by which `made` (bins, cells) is moved to look most like `real` from first to last: the cosine's peak."""
+    """Shift in bins at which `made` (bins, cells) is most similar to `real` from first to last: the cosine's peak."""
     active = np.flatnonzero(real[first:last].any(0) & made[first:last].any(0))
     wide = (np.pad(maps[:, active], ((1, 1), (0, 0))) for maps in (real, made))
     one, other = (maps[:-2] + maps[1:-1] + maps[2:] for maps in wide)  # each bin with its two neighbours

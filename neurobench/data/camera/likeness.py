@@ -1,8 +1,8 @@
-"""How like the real recordings the emulated ones are: measures of it.
+"""Measures of the similarity of emulated to real recordings.
 
-Both show the same images; the camera was fitted on training pairs, so the test pairs are the honest ones. But the test
-recordings were made along another path than the training recordings: on average 0.55 pixels higher, their first saccade
-some 6 ms later and their second 6 ms earlier. `floors` says what that alone amounts to.
+Both show the same images; the camera was fitted on training pairs, so the test pairs are the unbiased ones. But the
+test recordings were made along another path than the training recordings: on average 0.55 pixels higher, their first
+saccade some 6 ms later and their second 6 ms earlier. `floors` computes the effect of that alone.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from neurobench.data.specs import NMNIST
 from neurobench.phases import tracked
 
 BIN, BINS = 10_000, 32  # us; bins of a recording
-PART = 200  # recordings emulated at a time: what is on the screen stands still meanwhile; changes no event
+PART = 200  # recordings emulated at a time: the progress display stands still meanwhile; changes no event
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Of N recordings."""
+    """Statistics of N recordings."""
 
-    events: np.ndarray  # (N,) of each
+    events: np.ndarray  # (N,) events of each
     curve: np.ndarray  # (2, BINS) mean events of a recording in 10 ms, by polarity bit
     pixels: np.ndarray  # (2, SIDE, SIDE) mean events of a recording at a pixel, by polarity bit
     maps: np.ndarray  # (N, BINS, 2 * SIDE * SIDE) float32 counts
@@ -47,7 +47,7 @@ def summary(events: Events) -> Summary:
 
 
 def binned(events: Events, width: int, bins: int) -> np.ndarray:
-    """(N, bins, 2, SIDE, SIDE) float32 counts; what comes later counts in the last bin. `width` in us."""
+    """Event counts (N, bins, 2, SIDE, SIDE), float32; later events count in the last bin. `width` in us."""
     t, x, y, p = (getattr(events, key).numpy().astype(np.int64) for key in ("t", "x", "y", "p"))
     cell = (((events.recording().numpy() * bins + np.minimum(t // width, bins - 1)) * 2 + p) * SIDE + y) * SIDE + x
     size = len(events) * bins * 2 * SIDE * SIDE
@@ -76,18 +76,18 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> float:
-    """The sum of absolute differences, as a share of all of `one`."""
+    """Sum of absolute differences, as a share of the sum of `one`."""
     return float(np.abs(other - one).sum() / one.sum())
 
 
 def _busy_bins(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """By how much curves differ in each bin of over 100 events, as a share of it."""
+    """Relative difference of the curves in each bin of over 100 events."""
     busy = one > 100
     return np.abs(other[busy] / one[busy] - 1)
 
 
 def likeness(real: Summary, made: Summary) -> list[tuple[str, ...]]:
-    """Rows of a table: what, real, emulated, difference."""
+    """Rows of a table: measure, real, emulated, difference."""
 
     def count(name: str, one: float, other: float, more: str = "") -> tuple[str, ...]:
         return name, f"{one:.0f}", f"{other:.0f}", f"{other / one - 1:+.1%}{more}"
@@ -117,10 +117,10 @@ def likeness(real: Summary, made: Summary) -> list[tuple[str, ...]]:
 
 
 def floors(camera: str | None = None, draws: int = 100) -> list[tuple[str, ...]]:
-    """What no camera fitted to the training recordings can be expected to get below, on the test recordings.
+    """Least differences on the test recordings to be expected of any camera fitted to the training recordings.
 
-    Rows: what; the same camera twice with other noise; 100 training recordings against the other 900, drawn as the
-    digits of the test recordings are (median of `draws`); the test against the training recordings.
+    Rows: measure; the same camera twice with other noise; 100 training recordings against the other 900, drawn with the
+    digit counts of the test recordings (median of `draws`); the test against the training recordings.
     Each is weighted to the same digits.
     """
     splits = NMNIST(validation=0).load(0)
@@ -150,6 +150,6 @@ def floors(camera: str | None = None, draws: int = 100) -> list[tuple[str, ...]]
 
 
 def _flat(events: Events) -> np.ndarray:
-    """(N, BINS + SIDE^2): counts by bin, then by pixel."""
+    """Event counts by bin, then by pixel, (N, BINS + SIDE^2)."""
     maps = binned(events, BIN, BINS)
     return np.concatenate([maps.sum((2, 3, 4)), maps.sum((1, 2)).reshape(len(maps), -1)], axis=1)

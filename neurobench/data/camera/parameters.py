@@ -1,7 +1,7 @@
-"""The camera's parameters, which are fitted, and from them the numbers that the kernel takes.
+"""The camera's fitted parameters, and the kernel's inputs computed from them.
 
 N-MNIST was made by moving a sensor in front of a screen that showed the digits, with the same three saccades for each,
-so it can be emulated from MNIST. A pixel sends an event each time the logarithm of what it sees has moved by a
+so it can be emulated from MNIST. A pixel sends an event each time the logarithm of its luminance has changed by a
 threshold: Lichtsteiner, Posch, Delbruck, IEEE J. Solid-State Circuits 43:566 (2008); the recordings: Orchard, Jayawant,
 Cohen, Thakor, Frontiers in Neuroscience 9:437 (2015). Fitted by `neurobench.data.camera.fit` to the bundled
 training recordings, each with the MNIST image that it shows.
@@ -26,11 +26,11 @@ from neurobench.kernels.coded_events import SIDE
 
 FITTED = BUNDLED / "camera.json"
 SENSOR = (2, SIDE, SIDE)  # polarities, rows, columns
-FINE = 3  # points of the scene for each screen pixel, both ways
+FINE = 3  # points of the scene per screen pixel, along each axis
 MARGIN = 3  # dark screen pixels around the image
-TAPS = 5  # screen pixels that one point sees
-SHARED = Prepared._fields[Prepared._fields.index("dt") + 1 :]  # constants of all pixels, as the kernel takes them
-STEP = 2000.0  # us; the image moves by at most 0.25 pixels meanwhile
+TAPS = 5  # screen pixels that one point sees along each axis
+SHARED = Prepared._fields[Prepared._fields.index("dt") + 1 :]  # constants of all pixels, in the kernel's order
+STEP = 2000.0  # us; the image moves by at most 0.25 pixels in a step
 
 Positive = Annotated[float, Bound(0, above=True)]
 NotNegative = Annotated[float, Bound(0)]
@@ -45,25 +45,25 @@ class Camera(Record):
     black: Positive  # luminance of the dark screen and the room
     blur: Positive  # sd of the optics' Gaussian, in screen pixels
     brighter: Positive  # threshold in log luminance of an event of bit 0
-    darker: Positive  # of bit 1
+    darker: Positive  # threshold of an event of bit 1
     mismatch: NotNegative  # sd of the log of a pixel's thresholds
-    refractory: Positive  # us that a pixel is blind after an event of bit 0, at least
-    refractory_darker: Positive  # of bit 1
-    refractory_tail: NotNegative  # us, mean of what is added to it, exponential
-    delay: NotNegative  # us, mean of the delay of an event, exponential
+    refractory: Positive  # us, least time for which a pixel is blind after an event of bit 0
+    refractory_darker: Positive  # us, the same after an event of bit 1
+    refractory_tail: NotNegative  # us, mean of the exponential time added to these
+    delay: NotNegative  # us, mean of the exponential delay of an event
     rate: Positive  # 1 / us, of the photoreceptor's low-pass in the dark
-    rate_gain: NotNegative  # 1 / us, by which it grows for each unit of log luminance
+    rate_gain: NotNegative  # 1 / us, increase of the rate per unit of log luminance
     threshold_noise: NotNegative  # relative sd of the threshold from event to event
-    lost: Fraction  # of what a pixel's signal moves while it is blind; the rest it catches up on
+    lost: Fraction  # share of its signal change that a blind pixel loses; it catches up on the rest
     background: NotNegative  # events / us of the whole sensor
     turn: tuple[tuple[float, ...], ...]  # 2 x 2: sensor pixels (row, column) about the middle -> screen pixels
-    knots: tuple[float, ...]  # us, of the path
-    row: tuple[float, ...]  # of the image's top left corner in the sensor's frame, at the knots, in pixels
+    knots: tuple[float, ...]  # us, times of the path
+    row: tuple[float, ...]  # of the image's top left corner in the sensor's frame at the knots, in pixels
     column: tuple[float, ...]
-    rests: tuple[tuple[float, ...], ...] = ()  # us, from and to when the view rests before each saccade but the first
-    late: tuple[float, ...] = ()  # us, sd from recording to recording of when the saccade after each rest begins
-    pattern: tuple[tuple[float, ...], ...] = ()  # 2 x SIDE^2: log of each pixel's thresholds over the common ones
-    hot: tuple[tuple[float, ...], ...] = ()  # 2 x SIDE^2: each pixel's part of the background; (): all alike
+    rests: tuple[tuple[float, ...], ...] = ()  # us, start and end of the rest before each saccade but the first
+    late: tuple[float, ...] = ()  # us, sd over recordings of the start of the saccade after each rest
+    pattern: tuple[tuple[float, ...], ...] = ()  # 2 x SIDE^2: log ratio of each pixel's thresholds to the common ones
+    hot: tuple[tuple[float, ...], ...] = ()  # 2 x SIDE^2: each pixel's share of the background; (): all equal
 
     def conflicts(self) -> list[Fault]:
         faults = [
@@ -93,19 +93,19 @@ def read(path: str | None) -> Camera:
 
 
 def as_json(camera: Camera) -> str:
-    """Lossless: `read` gives the same camera. One line a field."""
+    """Lossless JSON, one line per field: `read` gives the same camera."""
     lines = (f" {json.dumps(key)}: {json.dumps(value)}" for key, value in asdict(camera).items())
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def prepare(camera: Camera, seed: int) -> Prepared:
-    """`seed` draws the pixels' mismatch besides the pattern: another seed is another copy of the sensor."""
+    """Kernel inputs of a camera. `seed` draws the pixels' mismatch besides the pattern: each seed is another sensor."""
     z = camera.mismatch * np.random.default_rng(seed).standard_normal((2, SIDE * SIDE))
     if camera.pattern:
         z += np.array(camera.pattern)
     hot = np.array(camera.hot).ravel() if camera.hot else np.ones(2 * SIDE * SIDE)
-    # What each fine point sees of the screen's square pixels along one axis: their overlap with a Gaussian.
-    u = (np.arange((28 + 2 * MARGIN) * FINE) + 0.5) / FINE - 0.5 - MARGIN  # in screen pixels, whole at their middles
+    # Weights of the screen's square pixels in each fine point along one axis: their overlap with a Gaussian.
+    u = (np.arange((28 + 2 * MARGIN) * FINE) + 0.5) / FINE - 0.5 - MARGIN  # in screen pixels, whole at their centres
     first = np.floor(u + 0.5).astype(np.int64) - TAPS // 2
     edges = first[:, None] + np.arange(TAPS + 1) - 0.5 - u[:, None]
     below = np.vectorize(lambda z: 0.5 * (1 + erf(z / sqrt(2))))(edges / camera.blur)
@@ -129,5 +129,5 @@ def prepare(camera: Camera, seed: int) -> Prepared:
 
 
 def identity(camera: Camera, seed: int) -> dict[str, Any]:
-    """All that decides the events of an image, for a hash."""
+    """Everything that determines the events of an image, for a hash."""
     return {"camera": asdict(camera), "seed": seed, "step": STEP, "fine": FINE, "margin": MARGIN, "taps": TAPS}

@@ -1,4 +1,4 @@
-"""N-MNIST at full size by emulation: the camera looking at MNIST. Never the recorded set, and labelled so."""
+"""Emulated N-MNIST at full size: the camera looking at MNIST. Always labelled as emulated, not as the recorded set."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ N_TRAIN, N_TEST = 60_000, 10_000  # images of MNIST
 
 
 def load(spec: NMNISTEmulated, seed: int) -> Splits:
-    """Emulate, or read from the cache; `seed` draws those held out. Raises DataError."""
+    """Emulate the recordings or read them from the cache; `seed` draws those held out. Raises DataError."""
     n_train = None if spec.train is None else spec.leave_out + spec.train
     (train, labels, train_sha256), (test, test_labels, test_sha256) = _recordings(spec, n_train)
     trained, held = hold_out(len(train) - spec.leave_out, spec.validation, seed)
@@ -50,7 +50,7 @@ def load(spec: NMNISTEmulated, seed: int) -> Splits:
 
 
 def _recordings(spec: NMNISTEmulated, n_train: int | None) -> Iterator[tuple[StoredEvents, Tensor, str]]:
-    """Of the training images, those left out too, and of the test images: events, digits, sha256."""
+    """Yield events, digits and sha256 of the training images, including those left out, and of the test images."""
     camera = read(spec.camera)
     with checked_root(None) as root:
         for train, n in ((True, n_train), (False, spec.test)):
@@ -72,10 +72,10 @@ def recorded() -> Split:
 
 
 def write(root: str, n_train: int, n_test: int, camera_seed: int) -> tuple[Path, int]:
-    """ROOT/NMNIST/(Train|Test)/DIGIT/NUMBER.bin of the first images. Returns the folder and how many there are.
+    """Write ROOT/NMNIST/(Train|Test)/DIGIT/NUMBER.bin of the first images. Returns the folder and the number of files.
 
-    The same recordings as those of `dataset=nmnist_emulated`, as the official set's files for use elsewhere, with a
-    note that says what they are. Raises DataError where the folder is taken.
+    The recordings are those of `dataset=nmnist_emulated`, in the official set's file format for use elsewhere, with a
+    note that says what they are. Raises DataError if the folder is not empty or cannot be written.
     """
     folder = Path(root).expanduser() / "NMNIST"
     if folder.exists() and any(folder.iterdir()):

@@ -1,1 +1,1 @@
-"""Custom data, from files as people have them."""
+"""Custom data, from files in common formats."""

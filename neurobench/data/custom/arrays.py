@@ -1,4 +1,4 @@
-"""Custom data in a .npz file of numpy's."""
+"""Custom data in a .npz file of NumPy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from neurobench.data.dataset import DataError, Splits
 
 
 def header(spec: NPZ) -> Header:
-    """From the headers of the arrays, and all labels. Raises DataError."""
+    """Header computed from the headers of the arrays and all labels. Raises DataError."""
     path, parts = _parts(spec)
     shapes = {name: _shape(path, f"x{part}") for part, name in parts.items()}
     sample = {shape[1:] for shape in shapes.values()}
@@ -41,7 +41,7 @@ def header(spec: NPZ) -> Header:
 
 
 def load(spec: NPZ, seed: int) -> Splits:
-    """Raises DataError."""
+    """Read the arrays into splits. Raises DataError."""
     path, parts = _parts(spec)
     _, labels = _labels(spec)
     samples = {name: Samples(_values(path, f"x{part}"), labels[name]) for part, name in parts.items()}
@@ -52,8 +52,8 @@ def load(spec: NPZ, seed: int) -> Splits:
 
 
 def _parts(spec: NPZ) -> tuple[Path, dict[str, str]]:
-    """The file, and "_train" -> "train", "_test" -> "test", "_val" -> "validation" where there is one; or "" ->
-    "train": what its arrays' names end in."""
+    """Path of the file, and suffix of its arrays' names -> split: "_train" -> "train", "_test" -> "test", "_val" ->
+    "validation" if there is one; or "" -> "train"."""
     path = existing(spec.root, spec.expected)
     names = _names(path)
 

@@ -1,4 +1,4 @@
-"""Files of event recordings: one reader for each suffix, each a library's where there is one."""
+"""Readers of event recordings, one for each file suffix, each from a library if there is one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from neurobench.data.nmnist import decode
 
 
 class Raw(NamedTuple):
-    """As a file has it."""
+    """Events as stored in a file."""
 
     t: np.ndarray
     x: np.ndarray
@@ -31,7 +31,7 @@ EVT = (b"evt 2.0", b"EVT2;", b"evt 3.0", b"EVT3;")  # in the headers of Prophese
 
 
 def _fields(file: Path, arrays: Mapping[str, Any]) -> Raw:
-    """By the names that are in use."""
+    """Events from arrays under any of the names in use."""
     fields = {}
     for field, names in NAMES.items():
         name = next((name for name in names if name in arrays), None)
@@ -83,9 +83,9 @@ def _aedat4(file: Path) -> Raw:
 
 
 def _aedat(file: Path) -> Raw:
-    """AEDAT 2 of a DVS128 and AEDAT 3.1: words by tonic, whose functions for whole events fail on its own header.
+    """Read AEDAT 2 of a DVS128 and AEDAT 3.1: words by tonic, whose functions for whole events fail on its own header.
 
-    Source of the DVS128's addresses (x from the right, bit 0 set for OFF, bit 15 for what is no pixel): jAER, `DVS128`.
+    Source of the DVS128's addresses (x from the right, bit 0 set for OFF, bit 15 for non-pixel words): jAER, `DVS128`.
     """
 
     def read() -> np.ndarray:
@@ -105,8 +105,8 @@ def _aedat(file: Path) -> Raw:
 
 
 def _raw(file: Path) -> Raw:
-    """EVT 2 and 3. Not by expelliarmus, which counts each wrap of EVT 3's lower time bits besides the upper bits that
-    follow it: its issues 19 and 20."""
+    """Read EVT 2 and 3. Not with expelliarmus, which counts each wrap of EVT 3's lower time bits in addition to the
+    upper bits that follow it: its issues 19 and 20."""
     library = _library("faery", file)
     head = file.read_bytes()[:4096]
     if not any(name in head for name in EVT):
@@ -126,7 +126,7 @@ def _by(file: Path, read: Callable[[], np.ndarray]) -> Raw:
         return _structured(file, read())
     except DataError:
         raise
-    except Exception as error:  # a library's reader fails in ways of its own on a file that is damaged
+    except Exception as error:  # a library's reader may raise anything on a damaged file
         raise DataError(f"{file}: cannot be read ({type(error).__name__}: {error})") from error
 
 

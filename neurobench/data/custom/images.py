@@ -1,4 +1,4 @@
-"""Custom data in a folder of images for each class, read by Pillow."""
+"""Custom data: a folder of images for each class, read by Pillow."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from neurobench.data.custom.splits import Content, Samples, scaled, splits
 from neurobench.data.dataset import DataError, Splits
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
-DEEP = ("I", "F")  # Pillow's modes of more than 8 bits, whose conversion to grey cuts instead of scaling
+DEEP = ("I", "F")  # Pillow's modes of more than 8 bits, whose conversion to grey clips instead of scaling
 
 
 def header(spec: ImageFolder) -> Header:
-    """The first image decides the size where the configuration does not. Raises DataError."""
+    """Header of the images; the first one decides the size if the configuration does not. Raises DataError."""
     folders = class_folders(spec.root, spec.expected, SUFFIXES)
     rows, columns = spec.size or _opened(folders.files[0]).size[::-1]
     return Header("image", (3 if spec.colour else 1, rows, columns), folders.classes, len(folders.files))
 
 
 def load(spec: ImageFolder, seed: int) -> Splits:
-    """Raises DataError with the name of the image that cannot be read."""
+    """Read the images into splits. Raises DataError with the name of an image that cannot be read."""
     folders = class_folders(spec.root, spec.expected, SUFFIXES)
 
     def samples(part: Labelled) -> Samples:
@@ -38,7 +38,7 @@ def load(spec: ImageFolder, seed: int) -> Splits:
 
 
 def _read(spec: ImageFolder, files: Sequence[Path]) -> np.ndarray:
-    """(N, C, rows, columns) uint8."""
+    """Read images as (N, C, rows, columns) uint8."""
     channels, rows, columns = spec.shape
     images = np.empty((len(files), channels, rows, columns), np.uint8)
     resized = 0
@@ -54,7 +54,7 @@ def _read(spec: ImageFolder, files: Sequence[Path]) -> np.ndarray:
 
 
 def _opened(file: Path) -> Image.Image:
-    """Read to its end: a cut file is refused here."""
+    """Image read to its end, so that a truncated file is refused here."""
     try:
         with Image.open(file) as picture:
             picture.load()

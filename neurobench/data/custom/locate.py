@@ -1,4 +1,4 @@
-"""Finding a user's files: they exist, can be read, and lie in a folder for each class; none is left out in silence."""
+"""Locating a user's files: they must exist, be readable and lie in one folder per class; none is skipped silently."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from neurobench.data.custom.splits import encode_labels
 from neurobench.data.dataset import DataError
 
 PASSED_OVER = ("__MACOSX", "__pycache__")
-VALIDATION = ("val", "valid", "validation")  # what a validation set of a user's own may be called
-SETS = ("train", "training", "test", "testing", *VALIDATION)  # folders of such names alone are no classes
+VALIDATION = ("val", "valid", "validation")  # accepted names of a user's validation set
+SETS = ("train", "training", "test", "testing", *VALIDATION)  # folders are not classes if all have such names
 
 
 class Labelled(NamedTuple):
@@ -23,7 +23,7 @@ class Labelled(NamedTuple):
 
 
 class Folders(NamedTuple):
-    """Files by class. `test` and `validation` are None where there is no folder of them."""
+    """Files by class. `test` and `validation` are None if they have no folder."""
 
     classes: tuple[str, ...]
     train: Labelled
@@ -36,7 +36,7 @@ class Folders(NamedTuple):
 
 
 def existing(root: str | None, wanted: str, folder: bool = False) -> Path:
-    """Raises DataError where there is no such file, or folder."""
+    """Path of an existing, readable file or folder. Raises DataError if there is none."""
     path = Path(str(root)).expanduser()
     if path.is_symlink() and not path.exists():
         raise DataError(f"{path}: is a link to nothing. Restore what it points to.")
@@ -50,13 +50,13 @@ def existing(root: str | None, wanted: str, folder: bool = False) -> Path:
 
 
 def version(path: Path) -> tuple[int, int]:
-    """Changes with the file's content."""
+    """Size and time of a file, which change with its content."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns
 
 
 def class_folders(root: str | None, wanted: str, suffixes: Sequence[str]) -> Folders:
-    """Files below ROOT/CLASS, or below ROOT/train/CLASS, ROOT/test/CLASS and, where there is a validation set,
+    """Files below ROOT/CLASS, or below ROOT/train/CLASS, ROOT/test/CLASS and, if there is a validation set,
     ROOT/val/CLASS, links followed. Raises DataError."""
     base = existing(root, wanted, folder=True)
     inside = _folders(base)
@@ -88,8 +88,8 @@ def class_folders(root: str | None, wanted: str, suffixes: Sequence[str]) -> Fol
 
 
 def require_read(path: Path, names: Iterable[str], read: Sequence[str], validation: Sequence[str]) -> None:
-    """Raises DataError where one of `names` is not read, which nobody would notice. `validation`: what a validation set
-    may be called here."""
+    """Check that all of `names` are read. Raises DataError if one is not, which would go unnoticed. `validation`:
+    accepted names of a validation set."""
     others = [name for name in names if name not in read]
     if others:
         may_hold_out = validation and not {name.lower() for name in read} & {*validation}
@@ -107,7 +107,7 @@ def _folders(base: Path) -> list[Path]:
 
 
 def _stray(base: Path) -> int:
-    """How many files lie in it beside its folders."""
+    """Number of files in a folder, besides its subfolders."""
     return sum(not entry.is_dir() and not entry.name.startswith(".") for entry in base.iterdir())
 
 

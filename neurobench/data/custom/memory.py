@@ -1,4 +1,4 @@
-"""Samples that lie in somebody's memory: of them a configuration knows the shape and the number of classes alone."""
+"""Samples in the caller's memory: a configuration knows only their shape and number of classes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Count = Annotated[int, Bound(1)]
 
 @dataclass(frozen=True, kw_only=True)
 class Vectors(DatasetSpec):
-    """What an estimator is fitted to: arrays (N, D)."""
+    """Arrays (N, D) to which an estimator is fitted."""
 
     opens: ClassVar[str] = "neurobench.data.custom.memory.refuse"
     layout: ClassVar[Layout] = "vector"
 
-    sizes: tuple[Count, ...]  # of one sample
+    sizes: tuple[Count, ...]  # shape of one sample
     classes: Annotated[int, Bound(2)]
 
     @property
@@ -33,12 +33,12 @@ class Vectors(DatasetSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class Images(Vectors):
-    """The same of arrays (N, C, H, W)."""
+    """Arrays (N, C, H, W) to which an estimator is fitted."""
 
     layout: ClassVar[Layout] = "image"
 
 
 def refuse(spec: Vectors, seed: int) -> NoReturn:
-    """There is nothing to read. Raises DataError."""
+    """Refuse to load, as there is nothing to read. Raises DataError."""
     size = prod(spec.sizes)
     raise DataError(f"samples of {size} numbers in {spec.classes} classes were in memory, and in no file to read now")

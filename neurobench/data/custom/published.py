@@ -1,5 +1,5 @@
-"""Published sets by the name that torchvision or tonic gives them, read by that library from its own files. Nothing is
-downloaded unless `dataset.download=true` asks for it."""
+"""Published data sets under their names in torchvision or tonic, read by that library from its own files. Nothing is
+downloaded unless `dataset.download=true` requests it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from neurobench.data.custom.splits import Content, Samples, scaled, splits
 from neurobench.data.dataset import DataError, Splits
 
 _DIGITS = tuple(string.digits)
-_MERGED = (*_DIGITS, *string.ascii_uppercase, *"abdefghnqrt")  # of EMNIST: letters whose two cases look alike are one
+_MERGED = (*_DIGITS, *string.ascii_uppercase, *"abdefghnqrt")  # EMNIST: letters whose two cases look alike are one
 EMNIST = {
     "balanced": _MERGED,
     "bymerge": _MERGED,
@@ -26,23 +26,23 @@ EMNIST = {
     "mnist": _DIGITS,
     "letters": tuple(string.ascii_lowercase),
 }
-RECORDED = {"NMNIST": 10, "DVSGesture": 11, "SHD": 20, "SSC": 35, "POKERDVS": 4}  # classes
+RECORDED = {"NMNIST": 10, "DVSGesture": 11, "SHD": 20, "SSC": 35, "POKERDVS": 4}  # number of classes
 SENSORS = {"NMNIST": (34, 34), "DVSGesture": (128, 128), "SHD": (1, 700), "SSC": (1, 700), "POKERDVS": (35, 35)}
 
 
 def images_header(spec: Torchvision) -> Header:
-    """Raises DataError where the root does not exist."""
+    """Header of a torchvision data set. Raises DataError if the root does not exist."""
     _require_root(spec)
     classes = EMNIST[spec.split] if spec.set == "EMNIST" else tuple(map(str, range(10)))
     return Header("image", (1, 28, 28), classes)
 
 
 def load_images(spec: Torchvision, seed: int) -> Splits:
-    """Raises DataError."""
+    """Read a torchvision data set into splits. Raises DataError."""
     from torchvision import datasets
 
     base: Any = getattr(datasets, spec.set)
-    # Never a pickle of an old version, which torchvision would prefer to the files.
+    # Never read a pickle of an old version, which torchvision would prefer to the files.
     reader = type(spec.set, (base,), {"_check_legacy_exist": lambda self: False})
     extra = {"split": spec.split} if spec.set == "EMNIST" else {}
     samples = {}
@@ -63,7 +63,8 @@ def load_images(spec: Torchvision, seed: int) -> Splits:
 
 
 def recordings_header(spec: Tonic) -> Header:
-    """Raises DataError where the root does not exist, or the sensor is too large."""
+    """Header of a tonic data set. Raises DataError if the root does not exist, or the set is unknown or
+    its sensor too large."""
     _require_root(spec)
     if spec.set not in RECORDED:
         raise DataError(f"tonic's {spec.set} is not known here; dataset.set is one of {', '.join(RECORDED)}")
@@ -73,11 +74,11 @@ def recordings_header(spec: Tonic) -> Header:
 
 
 def load_recordings(spec: Tonic, seed: int) -> Splits:
-    """Raises DataError."""
+    """Read a tonic data set into splits. Raises DataError."""
     from tonic import datasets
 
     base: Any = getattr(datasets, spec.set)
-    # tonic would download where it misses its archive, whatever has been unpacked.
+    # tonic would download if its archive were missing, whatever has been unpacked.
     reader = type(spec.set, (base,), {} if spec.download else {"_check_exists": lambda self: True})
     view = _view(spec)
     samples = {}
@@ -96,9 +97,9 @@ def load_recordings(spec: Tonic, seed: int) -> Splits:
 
 
 def _order(stored: Any) -> list[int]:
-    """By path; of POKERDVS, which has read its files already, by class. tonic leaves it to the file system in which
-    order files or folders come, and so which sample is which."""
-    if not stored.data:  # SHD and SSC: a file holds all
+    """Order of the samples: by path, or by class for POKERDVS, which has read its files already. tonic leaves the order
+    of files or folders, and so the numbering of samples, to the file system."""
+    if not stored.data:  # SHD and SSC: one file contains all samples
         return list(range(len(stored)))
     keys = stored.data if isinstance(stored.data[0], str) else stored.targets
     return sorted(range(len(stored)), key=keys.__getitem__)

@@ -1,4 +1,4 @@
-"""Custom data in a folder of event recordings for each class."""
+"""Custom data: a folder of event recordings for each class."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from neurobench.data.dataset import DataError, Splits
 from neurobench.data.events import Events
 
 MICROSECONDS = {"us": 1.0, "ms": 1000.0, "s": 1e6}
-WIDEST = 256  # rows and columns: an event's are stored in a byte each
+WIDEST = 256  # most rows and columns: an event's are stored in one byte each
 
 
 class View(NamedTuple):
-    """How recordings of some sensor are seen."""
+    """Preprocessing of a sensor's recordings."""
 
     sensor: tuple[int, int]  # rows, columns, before pooling
     pool: int
-    merged: bool  # polarities
+    merged: bool  # whether polarities are merged
     scale: float  # stored time -> microseconds of the model's time
     from_first: bool
     window: float  # ms
@@ -39,14 +39,14 @@ class View(NamedTuple):
 
 
 def header(spec: EventsFolder) -> Header:
-    """Where the sensor is not given, it is as large as the events of all recordings say: all are read for that.
-    Raises DataError."""
+    """Header of the recordings. If the sensor is not given, its size is computed from the events of all recordings,
+    which are read for that. Raises DataError."""
     folders = class_folders(spec.root, spec.expected, tuple(READERS))
     return Header("events", _view(spec, folders).shape, folders.classes, len(folders.files))
 
 
 def load(spec: EventsFolder, seed: int) -> Splits:
-    """Raises DataError with the name of the recording that cannot be used."""
+    """Read the recordings into splits. Raises DataError with the name of a recording that cannot be used."""
     folders = class_folders(spec.root, spec.expected, tuple(READERS))
     view = _view(spec, folders)
 
@@ -77,7 +77,7 @@ def _view(spec: EventsFolder, folders: Folders) -> View:
 
 
 def require_sensor(view: View, root: str) -> None:
-    """Raises DataError for a sensor whose rows or columns a byte cannot number."""
+    """Check the sensor's size. Raises DataError if one byte cannot number its rows or columns."""
     if max(view.shape[1:]) > WIDEST:
         least = -(-max(view.sensor) // WIDEST)
         raise DataError(
@@ -93,7 +93,7 @@ def _extent(file: str, of: Any) -> tuple[int, int]:
 
 
 def _read(file: str, _version: Any) -> Raw:
-    """Times as stored, whole numbers from 0 for pixels, polarity 0 or 1. Raises DataError."""
+    """Checked events of a file: times as stored, whole numbers from 0 for pixels, polarity 0 or 1. Raises DataError."""
     raw = READERS[Path(file).suffix.lower()](Path(file))
     lengths = {len(field) for field in raw}
     if len(lengths) > 1 or any(field.ndim != 1 for field in raw):
@@ -143,7 +143,7 @@ def windowed(raw: Raw, name: str, view: View) -> Raw:
         )
     x, y, p = raw.x[within] // view.pool, raw.y[within] // view.pool, raw.p[within]
     return Raw(
-        t[within].astype(np.int32),  # times past the window may lie past 32 bits as well
+        t[within].astype(np.int32),  # times past the window may exceed 32 bits as well
         x.astype(np.uint8),
         y.astype(np.uint8),
         np.zeros_like(p) if view.merged else p,
@@ -151,7 +151,7 @@ def windowed(raw: Raw, name: str, view: View) -> Raw:
 
 
 def concatenated(recordings: Iterable[Raw], shape: tuple[int, int, int]) -> Events:
-    """Recordings laid end to end."""
+    """Recordings joined end to end."""
     each = list(recordings)
     start = np.concatenate([[0], np.cumsum([len(one.t) for one in each])]).astype(np.int64)
     assert all(a <= b for a, b in pairwise(start.tolist()))

@@ -1,4 +1,4 @@
-"""Custom data, as configurations name them: files and folders, and how they become three splits.
+"""Specs of custom data: files and folders, and how they are divided into three splits.
 
 Layout, shape and classes come from the files: their headers and labels are read when the configuration is checked,
 before anything is computed. Nothing heavy is imported before that.
@@ -19,27 +19,27 @@ Seed = Annotated[int, Bound(0, 2**31 - 1)]
 
 
 class Header(NamedTuple):
-    """What is known of a data set before its samples are read."""
+    """Properties of a data set that are known before its samples are read."""
 
     layout: Layout
     shape: tuple[int, ...]  # of one sample
     classes: tuple[str, ...]  # names, in the order of their numbers
-    n: int = 0  # samples, of all splits
+    n: int = 0  # number of samples in all splits
 
 
 @dataclass(frozen=True, kw_only=True)
 class CustomData(DatasetSpec):
-    """What custom data share. `reads_header` names what is called with a spec and returns its Header."""
+    """Base of custom data. `reads_header` names the function that maps a spec to its Header."""
 
     reads_header: ClassVar[str]
-    expected: ClassVar[str]  # what `root` has to be, in words
+    expected: ClassVar[str]  # what `root` must be, in words
 
     root: str | None  # file or folder
-    validation: Share  # of the training samples, of each class alike, drawn by the run's seed unless the files hold one
+    validation: Share  # of each class of the training samples, drawn with the run's seed unless the files contain one
 
     @cached_property
     def header(self) -> Header:
-        """Raises DataError."""
+        """Header of the files. Raises DataError."""
         if self.root is None:
             raise DataError(f"there are no files of your own yet: name {self.expected} with dataset.root=PATH")
         header: Header = load(self.reads_header)(self)
@@ -76,7 +76,7 @@ class CustomData(DatasetSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class Splittable(CustomData):
-    """Custom data that may come without a test set: one is then drawn, of each class alike. `split_seed` decides which
+    """Custom data that may come without a test set: one is then drawn, stratified by class. `split_seed` decides which
     samples are in it, not the run's seed, so that all runs are tested on the same ones."""
 
     test: Annotated[float, Bound(0, 1, above=True, below=True)]
@@ -85,10 +85,10 @@ class Splittable(CustomData):
 
 @dataclass(frozen=True, kw_only=True)
 class NPZ(Splittable):
-    """Arrays x_train, y_train, x_test, y_test, and x_val, y_val where there is a validation set; or x and y.
+    """Arrays x_train, y_train, x_test, y_test, and x_val, y_val if there is a validation set; or x and y.
 
-    x: (N, D) vectors, (N, H, W), (N, C, H, W) or (N, H, W, C) images; y: (N,) whole numbers or texts. `label` names
-    what y is called here.
+    x: (N, D) vectors, (N, H, W), (N, C, H, W) or (N, H, W, C) images; y: (N,) whole numbers or strings. `label` is the
+    name of y in the file.
     """
 
     opens: ClassVar[str] = "neurobench.data.custom.arrays.load"
@@ -101,10 +101,10 @@ class NPZ(Splittable):
 
 @dataclass(frozen=True, kw_only=True)
 class CSV(Splittable):
-    """A row a sample, its features numbers, one column its label; a file, or a folder with train.csv, test.csv
-    and, where there is a validation set, val.csv.
+    """One row per sample: numeric features and a column with the label; a file, or a folder with train.csv, test.csv
+    and, if there is a validation set, val.csv.
 
-    `label`: name of its column, or its number from 0 (-1: the last).
+    `label`: name of the label's column, or its number from 0 (-1: the last).
     """
 
     opens: ClassVar[str] = "neurobench.data.custom.tables.load"
@@ -118,8 +118,8 @@ class CSV(Splittable):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder(Splittable):
-    """ROOT/CLASS/*.png, or ROOT/train/CLASS/*.png, ROOT/test/CLASS/*.png and, where there is a validation set,
-    ROOT/val/CLASS/*.png; whatever Pillow reads."""
+    """Images ROOT/CLASS/*.png, or ROOT/train/CLASS/*.png, ROOT/test/CLASS/*.png and, if there is a validation set,
+    ROOT/val/CLASS/*.png; or any other format that Pillow reads."""
 
     opens: ClassVar[str] = "neurobench.data.custom.images.load"
     reads_header: ClassVar[str] = "neurobench.data.custom.images.header"
@@ -136,11 +136,11 @@ class ImageFolder(Splittable):
 
 @dataclass(frozen=True, kw_only=True)
 class EventsFolder(Splittable):
-    """ROOT/CLASS/FILE, or ROOT/train/CLASS/FILE, ROOT/test/CLASS/FILE and, where there is a validation set,
-    ROOT/val/CLASS/FILE: a recording a file.
+    """Recordings ROOT/CLASS/FILE, or ROOT/train/CLASS/FILE, ROOT/test/CLASS/FILE and, if there is a validation set,
+    ROOT/val/CLASS/FILE, one per file.
 
-    N-MNIST's .bin; .npy and .npz with fields or arrays t, x, y, p; .h5 with data sets t, x, y, p, at the top or in a
-    group `events`; .aedat4, .aedat, .raw and .dat by the readers of the extra `events`.
+    N-MNIST's .bin; .npy and .npz with fields or arrays t, x, y, p; .h5 with data sets t, x, y, p, at the top level or
+    in a group `events`; .aedat4, .aedat, .raw and .dat with the readers of the extra `events`.
     """
 
     opens: ClassVar[str] = "neurobench.data.custom.recordings.load"
@@ -163,7 +163,7 @@ class EventsFolder(Splittable):
 
 @dataclass(frozen=True, kw_only=True)
 class Torchvision(CustomData):
-    """A set of torchvision's in its own files; `split` is EMNIST's."""
+    """A data set of torchvision in its own files; `split` applies to EMNIST."""
 
     opens: ClassVar[str] = "neurobench.data.custom.published.load_images"
     reads_header: ClassVar[str] = "neurobench.data.custom.published.images_header"
@@ -176,7 +176,7 @@ class Torchvision(CustomData):
 
 @dataclass(frozen=True, kw_only=True)
 class Tonic(CustomData):
-    """A set of tonic's by the name of its class, with a training and a test part. Times are scaled by 1 / `faster`."""
+    """A data set of tonic, named by its class, with a training and a test part. Times are scaled by 1 / `faster`."""
 
     opens: ClassVar[str] = "neurobench.data.custom.published.load_recordings"
     reads_header: ClassVar[str] = "neurobench.data.custom.published.recordings_header"

@@ -1,4 +1,4 @@
-"""From samples and labels to three splits: stratified by class, without copies, numbers scaled to [0, 1]."""
+"""Division of samples and labels into three splits: stratified by class, without copies, numbers scaled to [0, 1]."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from neurobench.data.events import Events
 
 
 class Samples(NamedTuple):
-    """As they were read."""
+    """Samples and labels as read."""
 
     x: Any  # (N, ...) array of numbers, or N recordings
     y: np.ndarray  # (N,) int64 class
 
 
 class Content(NamedTuple):
-    """Of a user's files. A set that is None is drawn from the training samples."""
+    """Content of a user's files. A set that is None is drawn from the training samples."""
 
     train: Samples
     test: Samples | None
     classes: tuple[str, ...]
     files: tuple[Path, ...]
-    scale: Callable[[np.ndarray, np.ndarray], Tensor] | None = None  # (values, those trained on) -> float32 in [0, 1]
+    scale: Callable[[np.ndarray, np.ndarray], Tensor] | None = None  # (values, training values) -> float32 in [0, 1]
     validation: Samples | None = None
 
 
 def splits(spec: CustomData, content: Content, seed: int) -> Splits:
-    """Raises DataError where a class has too few samples to be in every split."""
+    """Make the splits. Raises DataError if a class has too few samples to be in every split."""
     train = _deduplicated(content.train, spec.root)
     whole = np.arange(len(train.y))
     test = content.test
@@ -79,7 +79,7 @@ def splits(spec: CustomData, content: Content, seed: int) -> Splits:
 
 
 def encode_labels(labels: Iterable[Any]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of the classes, numbers in their order before texts in theirs; and the class of each label, int64."""
+    """Names of the classes, numbers by size before strings in order, and the class of each label, int64."""
     words = [str(label) for label in labels]
     names = sorted(set(words), key=lambda name: (0, float(name), name) if _is_number(name) else (1, 0.0, name))
     place = {name: k for k, name in enumerate(names)}
@@ -97,13 +97,13 @@ def _is_number(text: str) -> bool:
 def stratified_split(
     y: np.ndarray, share: float, seed: int, classes: Sequence[str], into: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions that stay and those drawn, each ascending: of every class its share, at least one where share > 0."""
+    """Positions that stay and those drawn, each ascending: `share` of every class, at least one sample if share > 0."""
     if share == 0:
         return np.arange(len(y)), np.arange(0)
     random, taken = np.random.default_rng(seed), []
     for k, name in enumerate(classes):
         members = random.permutation(np.flatnonzero(y == k))
-        if not len(members):  # of a class that only a test set of its own has, the splits as a whole are refused
+        if not len(members):  # a class that only a separate test set has: the splits as a whole are refused
             continue
         if len(members) < 2:
             remedy = "set dataset.validation=0" if into == "validation" else "bring a test set of its own"
@@ -117,8 +117,8 @@ def stratified_split(
 
 
 def scaled(values: np.ndarray, learned: np.ndarray) -> Tensor:
-    """Numbers as float32 in [0, 1]: those in it as they are, 8-bit grey levels divided by 255, others by the extremes
-    of the training samples, of each feature of a vector, of all pixels of an image; what lies beyond them is cut."""
+    """Values as float32 in [0, 1]: unchanged if already in it, 8-bit grey levels divided by 255, others scaled by the
+    extremes of the training samples, per feature of vectors, over all pixels of images; values beyond are clipped."""
     if values.dtype == np.uint8:
         return torch.from_numpy(values.astype(np.float32) / np.float32(255))
     axis = 0 if values.ndim == 2 else None
@@ -137,7 +137,7 @@ def unscaled(values: np.ndarray, learned: np.ndarray) -> Tensor:
 
 
 def _deduplicated(samples: Samples, root: str | None) -> Samples:
-    """Without repetitions, of which one could be trained on and another tested."""
+    """Samples without repetitions, of which one could be trained on and another tested."""
     first: dict[bytes, int] = {}
     other = 0
     for k in range(len(samples.y)):

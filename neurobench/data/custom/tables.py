@@ -1,4 +1,4 @@
-"""Custom data in a table: a row a sample."""
+"""Custom data in a table: one row per sample."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ MOST_CLASSES = 1000
 class Table(NamedTuple):
     x: np.ndarray  # (N, D) float64
     labels: list[str]
-    doubt: str  # about what the first line is; "" where there is none
+    doubt: str  # whether the first line contains names; "" if certain
 
 
 def header(spec: CSV) -> Header:
-    """Raises DataError with line and column of whatever is no number."""
+    """Header of a table. Raises DataError with line and column of a cell that is not a number."""
     tables = _tables(spec)
     widths = {table.x.shape[1] for table in tables.values()}
     if len(widths) > 1:
@@ -47,7 +47,7 @@ def header(spec: CSV) -> Header:
 
 
 def load(spec: CSV, seed: int) -> Splits:
-    """Raises DataError."""
+    """Read the tables into splits. Raises DataError."""
     tables = _tables(spec)
     for doubt in filter(None, (table.doubt for table in tables.values())):
         warnings.warn(doubt, stacklevel=2)
@@ -122,7 +122,7 @@ def _rows(path: str, separator: str | None) -> list[tuple[int, list[str]]]:
 
 
 def _label_place(path: str, first: list[str], label: str) -> tuple[int, bool]:
-    """Which column the label is in, and whether the first line names the columns."""
+    """Number of the label's column, and whether the first line names the columns."""
     names = [name.strip() for name in first]
     if label in names and not _is_whole(label):
         return names.index(label), True
@@ -136,7 +136,7 @@ def _label_place(path: str, first: list[str], label: str) -> tuple[int, bool]:
     features = [(k, name) for k, name in enumerate(names) if k != number]
     if len(features) > 2 and all(name == str(k) for k, name in features):
         return number, True
-    # A missing cell names nothing: a first sample that lacks one is refused with its line, not passed over as names.
+    # A missing cell is not a name: a first sample with a missing cell is refused with its line, not skipped as names.
     return number, any(_value(name) is None for _, name in features if name.lower() not in MISSING)
 
 
@@ -153,7 +153,7 @@ def _is_whole(text: str) -> bool:
 
 def _value(cell: str) -> float | None:
     try:
-        return None if "_" in cell else float(cell)  # Python's 1_000 is no number of a table
+        return None if "_" in cell else float(cell)  # Python's 1_000 is not a number in a table
     except ValueError:
         return None
 

@@ -1,6 +1,6 @@
-"""Programs as Braket's circuits, and its measurements as counts.
+"""Conversion of programs to Braket's circuits, and of its measurements to counts.
 
-Wire i is Braket's qubit i. Its first qubit is the leftmost bit, as ours is the most significant one.
+Wire i is Braket's qubit i. Braket's first qubit is the leftmost bit, as wire 0 is the most significant one here.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from numpy.typing import ArrayLike
 
 from neurobench.problems.circuit import Program
 
-NAMES = {"cx": "cnot"}  # where Braket has another
+NAMES = {"cx": "cnot"}  # where Braket has another name
 
 
 @lru_cache(maxsize=16)
 def to_braket(program: Program) -> Circuit:
-    """All wires measured, with a parameter for each slot."""
+    """Convert a program to a circuit with all wires measured and a parameter for each slot."""
     circuit = Circuit()
     for gate in program.gates:
         angle = () if gate.slot is None else (FreeParameter(f"slot{gate.slot}"),)
@@ -30,7 +30,7 @@ def to_braket(program: Program) -> Circuit:
 
 
 def program_set(program: Program, values: np.ndarray) -> ProgramSet:
-    """A circuit of each row of values (circuits, slots)."""
+    """Program set with a circuit for each row of values (circuits, slots)."""
     circuit = to_braket(program)
     if values.shape[1] == 0:
         return ProgramSet([circuit] * len(values))
@@ -38,7 +38,7 @@ def program_set(program: Program, values: np.ndarray) -> ProgramSet:
 
 
 def action(program: Program, values: np.ndarray, sets: bool) -> str:
-    """What a task is to do, as AWS takes it. `sets`: whether the device takes many circuits at once, else one."""
+    """Action of a task in AWS's format. `sets`: whether the device takes many circuits at once, else one."""
     whole = program_set(program, values).to_ir()
     if sets:
         return whole.json()
@@ -48,8 +48,8 @@ def action(program: Program, values: np.ndarray, sets: bool) -> str:
 
 
 def counts_of(measurements: ArrayLike, qubits: Sequence[int]) -> np.ndarray:
-    """(shots, n) bits of the n qubits in the order of `qubits` -> (2^n,) int64: how often each state was read. Raises
-    ValueError where that is not what it is."""
+    """Count states: (shots, n) bits of the n qubits in the order of `qubits` -> (2^n,) int64. Raises ValueError if the
+    measurements are not such bits."""
     bits, n = np.asarray(measurements), len(qubits)
     if sorted(qubits) != list(range(n)):
         raise ValueError(f"qubits {list(qubits)} were measured")

@@ -29,7 +29,7 @@ def open_braket(spec: Braket, device: torch.device, jobs: Jobs | None) -> Counti
 
 
 class LocalSampling:
-    """See `Sampling`."""
+    """Simulator, see `Sampling`."""
 
     def __init__(self, name: str):
         self.name, self.simulator = name, LocalSimulator(name)

@@ -1,7 +1,7 @@
-"""Devices of Amazon Braket, by the account that AWS's own configuration gives: `aws configure`, AWS_PROFILE, a role.
+"""Devices of Amazon Braket, with the account of AWS's own configuration: `aws configure`, AWS_PROFILE, a role.
 
-A task bears its tag twice. It is the client token of the request: AWS takes a token once, and answers the same request
-with the same task. And it names the folder of the results, by which a search finds the task.
+The tag of a task is used twice. It is the client token of the request: AWS accepts a token once, and answers the same
+request with the same task. It also names the folder of the results, by which a search finds the task.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from neurobench.devices.jobs import JobGone, Jobs, JobUnknown, Limits, Unreachab
 
 CIRCUITS, SETS = "braket.ir.openqasm.program", "braket.ir.openqasm.program_set"  # actions of a device
 FOLDER = "AMZN_BRAKET_TASK_RESULTS_S3_URI"  # the SDK's own variable
-LATER = ". No job is lost: where the account is to blame, set that right, and go on with --resume."
+LATER = ". No job is lost: if the account is at fault, correct it, then continue with --resume."
 
 
 def open_device(spec: Braket, jobs: Jobs) -> QueuedSampling:
-    """Raises UserError where there is no account, where it reaches no such device, or where that takes no such jobs."""
+    """Open a device. Raises UserError if there is no account, or no such device in it, or if it takes no such jobs."""
     try:
         with translated_faults(spec.device):
             region = spec.device.split(":")[3] or os.environ.get("AWS_REGION")  # boto3 does not read AWS_REGION
@@ -41,8 +41,8 @@ def open_device(spec: Braket, jobs: Jobs) -> QueuedSampling:
             hide_credentials(session)
             actions = json.loads(session.get_device(spec.device)["deviceCapabilities"])["action"]
     except Unreachable as error:
-        raise UserError(f"{spec.device} cannot be reached ({error}). No job is lost: go on later.") from None
-    except (UserError, ValueError) as error:  # ValueError: AWS's variables say what cannot be
+        raise UserError(f"{spec.device} cannot be reached ({error}). No job is lost: try again later.") from None
+    except (UserError, ValueError) as error:  # ValueError: invalid values in AWS's variables
         raise UserError(
             f"backend.circuit.device cannot be opened: {error}. The account is that of AWS's own configuration: "
             "aws configure, AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment."
@@ -59,7 +59,7 @@ def open_device(spec: Braket, jobs: Jobs) -> QueuedSampling:
 
 @contextmanager
 def translated_faults(name: str, advice: str = "") -> Iterator[None]:
-    """AWS's faults as ours: Unreachable where the same question may succeed later, else UserError, with the advice."""
+    """Context manager: AWS's errors become Unreachable if a retry may succeed, else UserError, with the advice."""
     try:
         yield
     except ClientError as error:
@@ -73,7 +73,7 @@ def translated_faults(name: str, advice: str = "") -> Iterator[None]:
 
 
 def hide_credentials(session: AwsSession) -> None:
-    """Of those in use now, since those of a role change while a run waits."""
+    """Hide the credentials now in use from messages; repeated, since those of a role change while a run waits."""
     if credentials := session.boto_session.get_credentials():
         frozen = credentials.get_frozen_credentials()
         for secret in (frozen.access_key, frozen.secret_key, frozen.token):
@@ -81,7 +81,7 @@ def hide_credentials(session: AwsSession) -> None:
 
 
 class BraketQueue:
-    """See `neurobench.devices.jobs.Queue`."""
+    """Braket's queue, see `neurobench.devices.jobs.Queue`."""
 
     def __init__(self, session: AwsSession, device: str, sets: bool):
         """`sets`: whether the device takes many circuits at once."""
@@ -136,7 +136,7 @@ class BraketQueue:
         except client.exceptions.NoSuchKey:
             raise UserError(
                 f"{self.device}: s3://{bucket}/{key} is gone, the answer to a task that AWS billed. Restore it, or "
-                "start anew without --resume."
+                "start again without --resume."
             ) from None
 
     def _destination(self) -> tuple[str, str]:
@@ -158,5 +158,5 @@ class BraketQueue:
 
 
 def _mark(tag: str) -> str:
-    """The tag in characters, and of a length, that tokens and folders may have."""
+    """Hash of a tag, valid in its characters and length for tokens and folders."""
     return hashlib.sha256(tag.encode()).hexdigest()

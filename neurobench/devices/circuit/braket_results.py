@@ -1,4 +1,4 @@
-"""What a task of Amazon Braket left in its folder: one file, or one that names others."""
+"""Results of an Amazon Braket task in its folder: one file, or one that names others."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from neurobench.devices.circuit.braket_circuits import counts_of
 from neurobench.devices.jobs import JobGone
 
 FILE = "results.json"
-Fetch = Callable[[str], str]  # by its key in the bucket
+Fetch = Callable[[str], str]  # text of a file, by its key in the bucket
 
 
 def read_counts(folder: str, shots: int, fetch: Fetch) -> np.ndarray:
-    """Counts (circuits, 2^n) of a task with so many `shots` in all, in the order in which the circuits were sent.
+    """Counts (circuits, 2^n) of a task with `shots` in total, in the order in which the circuits were sent.
 
-    Raises JobGone where a circuit was not run, and ValueError where the files do not say what they should.
+    Raises JobGone if a circuit was not run, and ValueError if the files do not have the expected content.
     """
     whole = _read(FILE, folder, fetch)
     if isinstance(whole, GateModelTaskResult):
@@ -39,7 +39,7 @@ def read_counts(folder: str, shots: int, fetch: Fetch) -> np.ndarray:
 
 
 def _executables(part: ProgramResult | str, folder: str, fetch: Fetch) -> list[ProgramSetExecutableResult]:
-    """What was measured of a program, by the numbers of its inputs."""
+    """Measurements of a program, ordered by the numbers of its inputs."""
     inner = f"{folder}/{part}".removesuffix(f"/{FILE}") if isinstance(part, str) else folder
     measured = [_read(one, inner, fetch) for one in _read(part, folder, fetch).executableResults]
     if failed := [one for one in measured if not isinstance(one, ProgramSetExecutableResult)]:
@@ -62,7 +62,7 @@ def _read(part: Any, folder: str, fetch: Fetch) -> Any:
 
 
 def _counts(measured: GateModelTaskResult | ProgramSetExecutableResult, shots: int) -> np.ndarray:
-    """Some devices give every shot, others how many of `shots` read what."""
+    """Counts of a circuit: some devices return every shot, others the fraction of `shots` per state."""
     bits = measured.measurements
     if not bits:
         bits = measurements_from_measurement_probabilities(measured.measurementProbabilities or {}, shots)

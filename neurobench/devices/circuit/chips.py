@@ -1,6 +1,6 @@
-"""Processors as they were on one day: the calibration of each qubit and of each pair that can be coupled.
+"""Snapshots of processors on one day: the calibration of each qubit and of each pair that can be coupled.
 
-chips.json.gz is written by `python -m neurobench.devices.circuit.extract`, which says where each value comes from.
+chips.json.gz is written by `python -m neurobench.devices.circuit.extract`, which documents the source of each value.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-DEAD = 0.5  # errors of a gate, and of misreading both bits together 1: what is calibrated so carries no information
+DEAD = 0.5  # gate error, or half the sum of both misreading errors, at which a part carries no information
 
 
 class Qubit(NamedTuple):
-    """Errors of gates are average infidelities, here of one pulse."""
+    """Calibration of a qubit. Gate errors are average infidelities, here of one pulse."""
 
     error: float
     time: float  # ns
@@ -28,7 +28,7 @@ class Qubit(NamedTuple):
     t2: float  # us, at most 2 t1
 
     def scaled(self, factor: float) -> Qubit:
-        """Errors and the rates 1/T times `factor`; errors grow to one half at most, or stay above it."""
+        """Multiply errors and the rates 1/T by `factor`; errors grow to one half at most, or stay if above it."""
         before = {name: getattr(self, name) for name in ("error", "p1_given_0", "p0_given_1")}
         errors = {name: min(max(0.5, value), value * factor) for name, value in before.items()}
         times = {name: getattr(self, name) / factor if factor else float("inf") for name in ("t1", "t2")}
@@ -43,9 +43,9 @@ class Pair(NamedTuple):
         return self._replace(error=min(0.75, self.error * factor))
 
 
-@dataclass(frozen=True, eq=False)  # one is itself alone: what follows from it is cached
+@dataclass(frozen=True, eq=False)  # compared by identity: results for a chip are cached
 class Chip:
-    """A snapshot. Only what works is in `qubits` and `pairs`: qubits that have all values, errors below one half."""
+    """A snapshot. `qubits` and `pairs` contain only working ones: with all values, and errors below one half."""
 
     name: str
     vendor: str
@@ -53,7 +53,7 @@ class Chip:
     date: str | None  # of the snapshot; single values in it may be weeks older
     source: str
     entangler: str  # cz, or ecr with the control first in a pair
-    pulses: int  # the most that a gate of one qubit takes
+    pulses: int  # most pulses of a gate of one qubit
     size: int  # qubits, broken ones included
     qubits: Mapping[int, Qubit]
     pairs: Mapping[tuple[int, int], Pair]
@@ -67,11 +67,11 @@ class Chip:
         return {number: tuple(sorted(others)) for number, others in touching.items()}
 
     def direction(self, a: int, b: int) -> tuple[int, int]:
-        """The pair as it is calibrated."""
+        """Order in which a pair is calibrated."""
         return (a, b) if (a, b) in self.pairs else (b, a)
 
     def changed(self, given: Mapping[str, float], error_2q: float | None, factor: float) -> Chip:
-        """With values `given` of every qubit and this error of every pair, then errors and the rates 1/T times
+        """Copy with values `given` for every qubit and this error for every pair, then errors and the rates 1/T times
         `factor`."""
         qubits = {number: qubit._replace(**given).scaled(factor) for number, qubit in self.qubits.items()}
         pairs = {
@@ -81,7 +81,7 @@ class Chip:
         return replace(self, qubits=qubits, pairs=pairs)
 
     def faults(self, layout: Sequence[int]) -> list[str]:
-        """Why qubits cannot carry a circuit, in the order of its wires."""
+        """Reasons why qubits, in the order of a circuit's wires, cannot carry it."""
         if not layout:
             return ["=[] names no qubit; name one for each wire, or take layout=best"]
         if outside := [number for number in layout if not 0 <= number < self.size]:
@@ -112,7 +112,7 @@ def _listed(numbers: Sequence[int]) -> str:
 
 @cache
 def chips() -> Mapping[str, Chip]:
-    """All that ship, by name."""
+    """All shipped chips by name."""
     plain = json.loads(gzip.decompress(files("neurobench.devices.circuit").joinpath("chips.json.gz").read_bytes()))
     return {entry["name"]: _chip(entry) for entry in plain}
 
@@ -130,7 +130,7 @@ def _chip(entry: dict[str, Any]) -> Chip:
 
 
 def _qubit(values: Sequence[float | None]) -> Qubit | None:
-    """None where it did not work. T2 above 2 T1, which fits can give, is cut, as Qiskit Aer does."""
+    """Qubit from its values; None if it did not work. T2 above 2 T1, which fits can give, is cut, as in Qiskit Aer."""
     error, time, p1_given_0, p0_given_1, time_readout, t1, t2 = values
     if error is None or time is None or p1_given_0 is None or p0_given_1 is None or t1 is None or t2 is None:
         return None

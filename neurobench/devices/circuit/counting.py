@@ -1,4 +1,4 @@
-"""A circuit device that only counts: somebody else's simulator, or a chip behind somebody else's software."""
+"""A circuit device that only counts: an external simulator, or a chip behind a vendor's software."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from neurobench.problems.circuit import Angles, Program, ProgramError, require_a
 
 
 class Sampling(Protocol):
-    """What runs jobs of circuits that differ in their angles alone."""
+    """Interface to run jobs of circuits that differ in their angles alone."""
 
     @property
     def irreproducible(self) -> str | None:
-        """Why the same seed gives other counts another time; None where it does not."""
+        """Reason why the same seed may give different counts; None if it cannot."""
 
     def run(self, program: Program, parts: Sequence[np.ndarray], shots: int, seed: int) -> list[np.ndarray]:
-        """A job of each part (circuits, slots) -> its counts (circuits, 2^n). What it answers is checked with
+        """Run a job of each part (circuits, slots) -> its counts (circuits, 2^n). Its answer is checked with
         `require_counts`."""
 
     def shot_seconds(self, program: Program) -> float | None:
-        """Modelled time of one shot; None where nothing is modelled."""
+        """Modelled time of one shot; None if it is not modelled."""
 
 
 class CountingDevice:
-    """See `neurobench.devices.circuit.protocol.CircuitDevice`."""
+    """Device that only counts, see `neurobench.devices.circuit.protocol.CircuitDevice`."""
 
     exact = False
 
@@ -71,18 +71,18 @@ class CountingDevice:
 
 
 def bindings(angles: Angles) -> np.ndarray:
-    """(circuits, slots) float64, the rows of the angles in order."""
+    """Values of slots, (circuits, slots) float64, the rows of the angles in order."""
     rows, size = angles.rows, math.prod(angles.rows)
     parts = [part.detach().expand(*rows, part.shape[-1]).reshape(size, part.shape[-1]) for part in angles]
     return torch.cat([part.to("cpu", torch.float64) for part in parts], -1).numpy()
 
 
 def require_counts(name: str, answer: object, circuits: int, n: int, shots: int) -> np.ndarray:
-    """What a vendor's software answered to one job: (circuits, 2^n) int64 whose rows add up to the shots. Raises
-    UserError with the device's name."""
+    """Check a vendor's answer to one job: (circuits, 2^n) int64 whose rows add up to the shots. Raises UserError
+    with the device's name."""
 
     def refuse(fault: str) -> NoReturn:
-        raise UserError(f"{name} answered {fault}. What it returned is not used; run it anew, or change the device.")
+        raise UserError(f"{name} answered {fault}. What it returned is not used; run it again, or change the device.")
 
     if not isinstance(answer, np.ndarray) or answer.dtype.kind not in "iuf":
         refuse(f"with a {type(answer).__name__} that is no table of numbers")

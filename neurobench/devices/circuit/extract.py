@@ -1,11 +1,11 @@
 """Calibrations of real processors from their vendors' packages: `python -m neurobench.devices.circuit.extract`.
 
-Writes chips.json.gz next to this module. Each package is read if it is installed; chips of the others stay as they are,
-since the packages may not tolerate each other's dependencies:
+Writes chips.json.gz next to this module. Each package is read if it is installed; chips of the others are left
+unchanged, since the packages may have conflicting dependencies:
 
-- qiskit-ibm-runtime: snapshots of IBM's processors (`fake_provider/backends/*/props_*.json`), each with its own date.
+- qiskit-ibm-runtime: snapshots of IBM's processors (`fake_provider/backends/*/props_*.json`), each with a date.
   FakeNighthawk is left out: its own warning says that its values are not typical
-- cirq-google: the calibration of Google's Willow (willow_pink), and its specification for the times of gates. A Pauli
+- cirq-google: the calibration of Google's Willow (willow_pink), and its specification for gate times. A Pauli
   error e is an average infidelity of 2/3 e for one qubit and 4/5 e for two; that of cz was measured in parallel, with
   the pulses of its cycle. 1/T2 = 1/(2 T1) + 1/Tphi, Tphi from the incoherent error of a pulse, as in
   `cirq_google.engine.calibration_to_noise_properties`
@@ -47,7 +47,7 @@ Plain = dict[str, Any]
 
 
 def ibm(package: Distribution) -> list[Plain]:
-    """Of a qubit without a value, None; errors of 1 mark what is out of order, and stay."""
+    """IBM's chips. Missing values of a qubit are None; errors of 1 mark broken parts, and are retained."""
     return [_ibm_chip(package, name, processor) for name, processor in IBM.items()]
 
 
@@ -66,7 +66,7 @@ def _ibm_chip(package: Distribution, name: str, processor: str) -> Plain:
     ]
     pairs: dict[tuple[int, int], list[float]] = {}
     for (gate, *wires), values in gates.items():
-        if gate == entangler and (wires[1], wires[0]) not in pairs:  # cz stands twice, with the same values
+        if gate == entangler and (wires[1], wires[0]) not in pairs:  # cz is listed twice, with the same values
             pairs[(wires[0], wires[1])] = [values["gate_error"], values["gate_length"]]
     return {
         "name": name,
@@ -82,7 +82,7 @@ def _ibm_chip(package: Distribution, name: str, processor: str) -> Plain:
 
 
 def _values(parameters: list[Plain]) -> Plain:
-    """By name. Raises ValueError where a unit has changed."""
+    """Values by name. Raises ValueError if a unit has changed."""
     for entry in parameters:
         if entry["name"] in UNITS and entry["unit"] != UNITS[entry["name"]]:
             raise ValueError(f"{entry['name']} is in {entry['unit']}, and not in {UNITS[entry['name']]}")
@@ -183,7 +183,7 @@ def _fidelity(t1: float, t2: float, time: float) -> float:
 
 
 def _infidelity(strength: float, d: int, coherence: float) -> float:
-    """Average infidelity of relaxation followed by depolarization of that strength."""
+    """Average infidelity of relaxation followed by depolarization of this strength."""
     average = (d * coherence + 1) / (d + 1)
     return 1 - average + strength * (average - 1 / d)
 

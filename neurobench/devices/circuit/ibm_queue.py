@@ -1,6 +1,6 @@
-"""IBM's chips, by the account that qiskit-ibm-runtime finds: saved by its own `save_account`, or in the environment.
+"""IBM's chips, with the account that qiskit-ibm-runtime uses: saved by its own `save_account`, or in the environment.
 
-Jobs bear their tag as one of IBM's job tags, by which the service finds them.
+The tag of a job is one of its job tags at IBM, by which the service finds it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from neurobench.problems.circuit import Program
 
 
 def open_chip(spec: Qiskit, jobs: Jobs) -> QueuedSampling:
-    """Raises UserError where there is no account, or where it reaches no such chip."""
+    """Open a chip. Raises UserError if there is no account, or no such chip in it."""
     try:
         service = QiskitRuntimeService()
         hide((service.active_account() or {}).get("token"))
@@ -42,14 +42,14 @@ def open_chip(spec: Qiskit, jobs: Jobs) -> QueuedSampling:
 
 
 class IBMQueue:
-    """See `neurobench.devices.jobs.Queue`."""
+    """IBM's queue, see `neurobench.devices.jobs.Queue`."""
 
     def __init__(self, service: Any, backend: Any, spec: Qiskit):
         self.service, self.backend, self.spec = service, backend, spec
         self.prepared = lru_cache(maxsize=16)(self._prepared)
 
     def _prepared(self, program: Program) -> tuple[QuantumCircuit, float]:
-        """The circuit in the chip's gates, and seconds of a shot."""
+        """Circuit in the chip's gates, and seconds per shot."""
         circuit = on_chip(program, self.backend, self.spec)
         return circuit, shot_seconds(circuit, self.backend)
 

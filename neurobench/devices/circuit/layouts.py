@@ -1,8 +1,8 @@
-"""Which qubits of a chip carry a circuit: all paths along working couplers are candidates, ranked by expected errors.
+"""Choice of a chip's qubits for a circuit: all paths along working couplers are candidates, ranked by expected errors.
 
-Of a circuit on a path's qubits, the errors of its gates after routing and of reading every qubit are added up as
--log(1 - error). Its wires follow the path, or it is folded so that a ring's both halves lie side by side, whichever
-makes less errors.
+For a circuit on a path's qubits, the errors of its gates after routing and of reading every qubit are summed as
+-log(1 - error). Its wires follow the path, or it is folded so that both halves of a ring lie side by side, whichever
+gives fewer errors.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from neurobench.devices.circuit.routing import Edges, route
 from neurobench.problems.circuit import Program
 
 Choice = Literal["best", "median", "worst", "random"]
-MOST = 10_000  # paths of a chip that are ranked; where there are more, as many are drawn
-_TRIES = 20  # walks for each path that is drawn; many end where they cannot go on
+MOST = 10_000  # paths of a chip that are ranked at most; if there are more, this many are drawn
+_TRIES = 20  # walks per path that is drawn; many reach a dead end
 
 
 class Layouts(NamedTuple):
-    """Candidates and what a circuit would suffer on them."""
+    """Candidate layouts of a circuit and its errors on them."""
 
-    qubits: NDArray[np.int64]  # (P, n), of each wire
-    errors: NDArray[np.float64]  # (P,) expected number in a run of the circuit
+    qubits: NDArray[np.int64]  # (P, n), the qubit of each wire
+    errors: NDArray[np.float64]  # (P,) expected number of errors in a run of the circuit
 
     def chosen(self, choice: Choice, seed: int) -> tuple[int, ...]:
-        """The candidate in that place of the ranking; or by `seed` any, each alike."""
+        """Return the candidate at this place of the ranking; for "random", one drawn uniformly by `seed`."""
         if choice == "random":
             index = random.Random(seed).randrange(len(self.errors))
         else:
@@ -44,7 +44,7 @@ class Layouts(NamedTuple):
 
 @lru_cache(maxsize=64)
 def edges_within(chip: Chip, layout: tuple[int, ...]) -> Edges:
-    """Couplers between the places of a layout."""
+    """Couplers between the qubits of a layout, as pairs of their places in it."""
     seat = {qubit: place for place, qubit in enumerate(layout)}
     pairs = ((seat[a], seat[b]) for a, b in chip.pairs if a in seat and b in seat)
     return frozenset((min(pair), max(pair)) for pair in pairs)
@@ -52,7 +52,7 @@ def edges_within(chip: Chip, layout: tuple[int, ...]) -> Edges:
 
 @lru_cache(maxsize=16)
 def layouts(chip: Chip, program: Program) -> Layouts:
-    """Of every path the better of its two orders."""
+    """Candidates for a program: every path in the better of its two orders."""
     paths = _paths(chip, program.n)
     orders = [np.array(order) for order in dict.fromkeys([tuple(range(program.n)), _fold(program.n)])]
     ranked = [_errors(chip, paths[:, order], program) for order in orders]
@@ -61,7 +61,7 @@ def layouts(chip: Chip, program: Program) -> Layouts:
 
 
 def _fold(n: int) -> tuple[int, ...]:
-    """Place on the path of each wire: wires i and n - 1 - i side by side, every other such pair turned round."""
+    """Place of each wire on the path: wires i and n - 1 - i side by side, every other such pair reversed."""
     pairs = [[i, n - 1 - i][:: 1 if i % 2 == 0 else -1] for i in range(n // 2)]
     along = [wire for pair in pairs for wire in pair] + [n // 2] * (n % 2)
     return tuple(along.index(wire) for wire in range(n))
@@ -69,7 +69,7 @@ def _fold(n: int) -> tuple[int, ...]:
 
 @lru_cache(maxsize=16)
 def _paths(chip: Chip, n: int) -> NDArray[np.int64]:
-    """(P, n), each path once, in one of its directions."""
+    """Paths (P, n), each once, in one of its directions."""
     paths = list(islice(_walks(chip, n), MOST + 1))
     if len(paths) > MOST:
         paths = _drawn(chip, n)
@@ -77,7 +77,7 @@ def _paths(chip: Chip, n: int) -> NDArray[np.int64]:
 
 
 def _walks(chip: Chip, n: int) -> Iterator[tuple[int, ...]]:
-    """Every path, depth first."""
+    """Generate every path, depth first."""
     waiting: list[tuple[int, ...]] = [(start,) for start in sorted(chip.qubits, reverse=True)]
     while waiting:
         path = waiting.pop()
@@ -88,7 +88,7 @@ def _walks(chip: Chip, n: int) -> Iterator[tuple[int, ...]]:
 
 
 def _drawn(chip: Chip, n: int) -> list[tuple[int, ...]]:
-    """Different paths by random walks, the same ones each time."""
+    """Draw different paths by random walks, the same ones in each call."""
     draw, starts = random.Random(0), sorted(chip.qubits)
     paths: dict[tuple[int, ...], None] = {}
     for _ in range(_TRIES * MOST):
@@ -103,7 +103,7 @@ def _drawn(chip: Chip, n: int) -> list[tuple[int, ...]]:
 
 
 def _errors(chip: Chip, layouts: NDArray[np.int64], program: Program) -> NDArray[np.float64]:
-    """(P,). Layouts with the same couplers within them share the routed circuit."""
+    """Expected errors (P,). Layouts with the same couplers between seats share the routed circuit."""
     pair_cost, pulse_cost, read_cost = _costs(chip)
     errors = read_cost[layouts].sum(1)
     for edges, rows in _alike(np.isfinite(pair_cost), layouts).items():
@@ -115,7 +115,7 @@ def _errors(chip: Chip, layouts: NDArray[np.int64], program: Program) -> NDArray
 
 
 def _alike(coupled: NDArray[np.bool_], layouts: NDArray[np.int64]) -> dict[Edges, list[int]]:
-    """Rows of the layouts by the couplers between their seats."""
+    """Group rows of the layouts by the couplers between their seats."""
     first, second = np.triu_indices(layouts.shape[1], 1)
     within = coupled[layouts[:, first], layouts[:, second]]
     kinds: dict[bytes, list[int]] = {}
@@ -126,7 +126,7 @@ def _alike(coupled: NDArray[np.bool_], layouts: NDArray[np.int64]) -> dict[Edges
 
 
 def _costs(chip: Chip) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """-log(1 - error) of a pair's gate (inf where there is none), of a pulse and of reading, by qubit."""
+    """Arrays of -log(1 - error) of a pair's gate (inf if there is none), of a pulse and of reading, by qubit."""
     pair = np.full((chip.size, chip.size), np.inf)
     pulse, read = np.full(chip.size, np.inf), np.full(chip.size, np.inf)
     for (a, b), gate in chip.pairs.items():
@@ -138,7 +138,7 @@ def _costs(chip: Chip) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArra
 
 
 def _tally(program: Program, edges: Edges) -> tuple[NDArray[np.float64], dict[tuple[int, int], int]]:
-    """Pulses of each seat, and gates of each pair, of the routed circuit."""
+    """Numbers of pulses of each seat, and of gates of each pair, in the routed circuit."""
     pulses, pairs = np.zeros(program.n), dict.fromkeys(edges, 0)
     for step in fused(route(program, edges).program):
         if isinstance(step, Fused):

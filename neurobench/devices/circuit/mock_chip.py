@@ -1,5 +1,5 @@
-"""Where a circuit runs on an emulated processor: on qubits that are all alike, or on those of a snapshot, laid out and
-routed, each with its own errors."""
+"""Placement of a circuit on an emulated processor: on qubits that are all alike, or on those of a snapshot, laid out
+and routed, each with its own errors."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ _STILL = torch.eye(4, dtype=torch.float64)
 
 
 class Placed(NamedTuple):
-    """A circuit as it runs."""
+    """A circuit as it runs on a processor."""
 
-    program: Program  # wires are places; observables are where their wires have gone
+    program: Program  # wires are places; observables are on the final places of their wires
     noise: GateNoise
-    confusion: Tensor  # (2, 2) of every place, or (n, 2, 2) of each
+    confusion: Tensor  # (2, 2) for all places, or (n, 2, 2), one for each
     time_readout: float  # ns
-    seats: tuple[int, ...] | None  # the place where each wire ends; None: its own
-    work: Mapping[str, float]  # what a run of the circuit takes, where qubits differ
+    seats: tuple[int, ...] | None  # final place of each wire; None: its initial one
+    work: Mapping[str, float]  # operations in a run of the circuit, if qubits differ
 
 
 class Alike:
-    """The medians of a processor, any two of its qubits coupled."""
+    """A processor with median properties, any two of its qubits coupled."""
 
     def __init__(self, spec: QPU, misreads: bool):
         self.qubit = spec.properties()
@@ -59,7 +59,7 @@ class Alike:
 
 
 class Snapshot:
-    """A processor on one day."""
+    """A processor as calibrated on one day."""
 
     def __init__(self, spec: QPU, misreads: bool):
         self.spec, self.misreads = spec, misreads
@@ -68,13 +68,13 @@ class Snapshot:
         self.place = lru_cache(maxsize=16)(self._place)
 
     def layout(self, program: Program) -> tuple[int, ...]:
-        """The qubit of each wire."""
+        """Qubit of each wire."""
         choice = self.spec.layout
         if isinstance(choice, str):
             return layouts(self.ranked, program).chosen(choice, self.spec.layout_seed)
         return tuple(choice)
 
-    @torch.inference_mode(False)  # kept for who wants a gradient too
+    @torch.inference_mode(False)  # cached for callers that need a gradient too
     def _place(self, program: Program) -> Placed:
         layout = self.layout(program)
         routed = route(program, edges_within(self.ranked, layout))
@@ -91,7 +91,7 @@ class Snapshot:
 
 
 class SeatNoise:
-    """See `GateNoise`. Wires are places of a layout. Errors contain relaxation as in `Noise`."""
+    """Noise on a layout, see `GateNoise`. Wires are its places. Errors contain relaxation as in `Noise`."""
 
     def __init__(self, chip: Chip, layout: tuple[int, ...], mode: str):
         self.mode, self.qubits = mode, [chip.qubits[number] for number in layout]
@@ -136,7 +136,7 @@ class SeatNoise:
 
 
 def _strength(qubits: list[Qubit], gate: Pair, mode: str) -> float:
-    """Of the depolarization after a gate of one or two qubits."""
+    """Strength of the depolarization after a gate of one or two qubits."""
     F = 1.0
     for qubit in qubits:
         F *= coherence(gate.time / 1000, qubit.t1, qubit.t2)
@@ -144,7 +144,7 @@ def _strength(qubits: list[Qubit], gate: Pair, mode: str) -> float:
 
 
 def _after(qubits: list[Qubit], gate: Pair, mode: str) -> Tensor:
-    """Depolarization, then relaxation of each: (4^k, 4^k)."""
+    """Transfer matrix of depolarization, then relaxation of each qubit: (4^k, 4^k)."""
     matrix = torch.eye(1, dtype=torch.float64)
     for qubit in qubits:
         relaxed = _STILL if mode == "depol" else relaxation(gate.time / 1000, qubit.t1, qubit.t2)

@@ -1,7 +1,7 @@
-"""Density matrices as real vectors of 4^n Pauli expectations: forwards for probabilities, or observables backwards.
+"""Density matrices as real vectors of 4^n Pauli expectations, evolved forwards, or else the observables backwards.
 
-Backwards, where all channels behind the product state are shared by the batch, n_obs vectors are evolved once
-instead of one for each sample, and then contracted with the samples' product states.
+Forwards gives probabilities. Backwards, if all channels after the product state are shared by the batch, n_obs vectors
+are evolved once instead of one for each sample, and then contracted with the samples' product states.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _PAIRS = {"cz": transfer(torch.diag(torch.tensor([1, 1, 1, -1], dtype=torch.comp
 
 
 class Channel(NamedTuple):
-    """A transfer matrix on one or two wires, the first the slower index."""
+    """A transfer matrix on one or two wires; the first has the slower index."""
 
     wires: tuple[int, ...]
     matrix: Tensor  # (..., 4^k, 4^k)
 
 
 class Evolution(NamedTuple):
-    """A product state, then channels."""
+    """A product state, followed by channels."""
 
     start: list[Tensor]  # n of (..., 4)
     channels: list[Channel]
-    shared: bool  # whether all channels have the batch's shared angles only
+    shared: bool  # whether all channels depend on the batch's shared angles only
 
 
 def evolution(program: Program, angles: Angles, noise: GateNoise) -> Evolution:
-    """In the angles' precision."""
+    """Product state and noisy channels of a program, in the angles' precision."""
     builder = _Builder(program, angles, noise)
     for step in fused(program, noise.basis):
         if isinstance(step, Fused):
@@ -57,13 +57,13 @@ class _Builder:
         self.fixed = {"h": _H.to(like), "x": _X.to(like), "sdg": _SDG.to(like)}
         self.identity = torch.eye(4).to(like)
         self.start: dict[int, Tensor] = {}
-        self.waiting: dict[int, tuple[Tensor, bool]] = {}  # wire -> matrix, and whether an angle is the sample's own
+        self.waiting: dict[int, tuple[Tensor, bool]] = {}  # wire -> matrix, and whether it has angles of a sample
         self.channels: list[Channel] = []
         self.last: dict[int, int] = {}  # wire -> the channel that last touched it
         self.shared = True
 
     def one_wire(self, step: Fused) -> None:
-        """Gates of a wire with their pulses' noise, as a matrix; the first of a wire make its start."""
+        """Multiply gates of a wire and their pulses' noise into a matrix; the first of a wire gives its start state."""
         matrix, *others = (self._matrix(gate) for gate in step.gates)
         pulse = _pulse(self.noise, step.wire, matrix.dtype, matrix.device)
         for other in (*others, *[pulse] * step.pulses):
@@ -75,7 +75,7 @@ class _Builder:
         self.waiting[step.wire] = matrix, per_sample
 
     def pair(self, gate: Gate) -> None:
-        """What waits on both wires, then the gate; shared matrices of the wires become part of it."""
+        """Emit the matrices pending on both wires, then the gate, into which shared matrices are merged."""
         wires = gate.wires
         before: list[Tensor | None] = []
         for wire in wires:
@@ -93,7 +93,7 @@ class _Builder:
         self._emit(wires, noisy)
 
     def finish(self) -> Evolution:
-        """What waits at the end becomes part of its wire's last channel where it can."""
+        """Merge matrices still pending into their wires' last channels if possible."""
         for wire in sorted(self.waiting):
             matrix, per_sample = self.waiting[wire]
             if per_sample or wire not in self.last:
@@ -120,8 +120,8 @@ class _Builder:
         return rotation(gate.name, slot_angle(self.program, self.angles, gate.slot))
 
 
-@lru_cache(maxsize=1024)  # a training asks for the same ones at each step
-@torch.inference_mode(False)  # kept for who wants a gradient too
+@lru_cache(maxsize=1024)  # training uses the same ones at each step
+@torch.inference_mode(False)  # cached for callers that need a gradient too
 def _pulse(noise: GateNoise, wire: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return noise.after_pulse(wire).to(device, dtype)
 
@@ -133,12 +133,12 @@ def _noisy_pair(noise: GateNoise, gate: Gate, dtype: torch.dtype, device: torch.
 
 
 def _from_ground(matrix: Tensor) -> Tensor:
-    """(..., 4, 4) -> (..., 4), its image of |0>, (I + Z) / 2."""
+    """Image of |0>, (I + Z) / 2, under a transfer matrix: (..., 4, 4) -> (..., 4)."""
     return matrix[..., 0] + matrix[..., 3]
 
 
 def final(evolution: Evolution, rows: tuple[int, ...]) -> Tensor:
-    """(..., 4^n), r_P = Tr(P rho) behind all channels."""
+    """State (..., 4^n), r_P = Tr(P rho), after all channels."""
     n = len(evolution.start)
     vector = product(evolution.start).expand(*rows, 4**n)
     for channel in evolution.channels:
@@ -147,7 +147,7 @@ def final(evolution: Evolution, rows: tuple[int, ...]) -> Tensor:
 
 
 def product(start: list[Tensor]) -> Tensor:
-    """n of (..., 4) -> (..., 4^n), the first the slowest; of none (1,)."""
+    """Kronecker product, n of (..., 4) -> (..., 4^n), the first index the slowest; (1,) if there is none."""
     vector = start[0].new_ones(1)
     for part in start:
         vector = (vector[..., :, None] * part[..., None, :]).flatten(-2)
@@ -155,7 +155,7 @@ def product(start: list[Tensor]) -> Tensor:
 
 
 def _apply(vector: Tensor, channel: Channel, n: int, transposed: bool = False) -> Tensor:
-    """r -> M r on the channel's wires of (..., 4^n), or r -> M^T r."""
+    """Apply r -> M r to the channel's wires of (..., 4^n), or r -> M^T r."""
     matrix = channel.matrix.transpose(-1, -2) if transposed else channel.matrix
     first, size = channel.wires[0], len(channel.wires)
     behind = n - first - size  # wires whose Paulis vary faster
@@ -171,14 +171,14 @@ def _apply(vector: Tensor, channel: Channel, n: int, transposed: bool = False) -
 
 
 def probabilities(vector: Tensor, n: int, confusion: Tensor) -> Tensor:
-    """(..., 4^n) -> (..., 2^n) of what is read; `confusion`: (2, 2), column: true bit, or (n, 2, 2)."""
+    """Probabilities of bits read, (..., 4^n) -> (..., 2^n); `confusion`: (2, 2), column: true bit, or (n, 2, 2)."""
     half = torch.tensor([[0.5, 0.5], [0.5, -0.5]], dtype=vector.dtype, device=vector.device)
     diagonal = vector.unflatten(-1, (4,) * n)[(..., *[slice(None, None, 3)] * n)].flatten(-n)  # of I and Z alone
     return on_bits(diagonal, confusion.to(half) @ half, n)  # (I, Z) -> (read 0, read 1)
 
 
 def backwards(evolution: Evolution, observables: Tensor, rows: tuple[int, ...]) -> Tensor:
-    """`observables` (K, 4^n) -> (..., K) expectations: sum_P o_P r_P. The channels must be shared."""
+    """Expectations (..., K) of `observables` (K, 4^n): sum_P o_P r_P. The channels must be shared."""
     n = len(evolution.start)
     for channel in reversed(evolution.channels):
         observables = _apply(observables, channel, n, transposed=True)
@@ -192,7 +192,7 @@ def backwards(evolution: Evolution, observables: Tensor, rows: tuple[int, ...]) 
 
 
 def observed(program: Program, matrix: Tensor, kind: Tensor) -> Tensor:
-    """(n_obs, 4^n) Pauli vectors of the observables as read: Z becomes (1 - e10 - e01) Z + (e01 - e10). `matrix`: the
+    """Pauli vectors (n_obs, 4^n) of the observables as read: Z becomes (1 - e10 - e01) Z + (e01 - e10). `matrix`: the
     confusion, (2, 2) or (n, 2, 2)."""
     errors = tuple((e10, e01) for (_, e01), (e10, _) in matrix.expand(program.n, 2, 2).tolist())
     return _observed(program, errors, kind.dtype, kind.device)

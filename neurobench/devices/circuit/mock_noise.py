@@ -1,8 +1,8 @@
-"""Native gates of an emulated processor, the noise that follows them, and errors of the read-out.
+"""Native gates of an emulated processor, the noise that follows them, and read-out errors.
 
 Gates and noise are Pauli transfer matrices: R_ij = Tr(P_i E(P_j)) / d, real, acting on vectors r_j = Tr(P_j rho).
-Paulis are ordered I, X, Y, Z; of two wires, the first wire's is the slower index. A product of channels is the
-product of their matrices; a channel keeps the trace where its first row is (1, 0, ...).
+Paulis are ordered I, X, Y, Z; of two wires, the first has the slower index. A product of channels is the product of
+their matrices; a channel preserves the trace if its first row is (1, 0, ...).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ PAULI_PAIRS = torch.stack([torch.kron(a, b) for a in PAULIS for b in PAULIS])
 
 
 def transfer(U: Tensor) -> Tensor:
-    """A unitary (d, d) complex128, d = 2 or 4 -> (d^2, d^2) float64."""
+    """Transfer matrix of a unitary: (d, d) complex128, d = 2 or 4 -> (d^2, d^2) float64."""
     basis = PAULIS if len(U) == 2 else PAULI_PAIRS
     return torch.einsum("iab,bc,jcd,ad->ij", basis, U, basis, U.conj()).real / len(U)
 
 
 def rotation(name: str, angle: Tensor) -> Tensor:
-    """ry or rz by angles (...) -> (..., 4, 4)."""
+    """Transfer matrices of ry or rz by angles (...) -> (..., 4, 4)."""
     c, s, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
     if name == "ry":  # turns Z into X
         rows = [one, zero, zero, zero, zero, c, zero, s, zero, zero, one, zero, zero, -s, zero, c]
@@ -40,15 +40,15 @@ def rotation(name: str, angle: Tensor) -> Tensor:
 
 
 def depolarizing(strength: float, wires: int) -> Tensor:
-    """rho -> (1 - strength) rho + strength Tr(rho) 1/d."""
+    """Transfer matrix of rho -> (1 - strength) rho + strength Tr(rho) 1/d."""
     diagonal = torch.full((4**wires,), 1 - strength, dtype=torch.float64)
     diagonal[0] = 1
     return torch.diag(diagonal)
 
 
 def relaxation(time: float, t1: float, t2: float) -> Tensor:
-    """Towards |0> for `time` (in the unit of t1, t2): amplitude damping 1 - exp(-t/T1), then phase damping so that
-    coherences end as exp(-t/T2). Needs t2 <= 2 t1."""
+    """Transfer matrix of relaxation to |0> for `time` (in the unit of t1, t2): amplitude damping 1 - exp(-t/T1), then
+    phase damping so that coherences end as exp(-t/T2). Needs t2 <= 2 t1."""
     e1, e2 = math.exp(-time / t1), math.exp(-time / t2)
     matrix = torch.diag(torch.tensor([1, e2, e2, e1], dtype=torch.float64))
     matrix[3, 0] = 1 - e1
@@ -56,9 +56,9 @@ def relaxation(time: float, t1: float, t2: float) -> Tensor:
 
 
 class Basis(NamedTuple):
-    """What gates are made of, besides RZ, which costs nothing."""
+    """Native operations of a processor, besides RZ, which costs nothing."""
 
-    pulses: int = 2  # the most that a gate of one wire takes
+    pulses: int = 2  # most pulses of a gate of one wire
     ecr: frozenset[tuple[int, int]] = frozenset()  # pairs, control first, that have an ecr instead of a cz
 
 
@@ -66,34 +66,34 @@ MEDIANS = Basis()
 
 
 class GateNoise(Hashable, Protocol):
-    """What follows a pulse on a wire, and the gate of a pair. It stays as it is: what is made of it is kept by it."""
+    """Noise after a pulse on a wire and after a pair's gate. It is immutable: it serves as a key of caches."""
 
     basis: Basis
 
     def after_pulse(self, wire: int) -> Tensor:
-        """(4, 4)"""
+        """Transfer matrix (4, 4)."""
 
     def after_pair(self, wires: tuple[int, ...]) -> Tensor:
-        """(16, 16)"""
+        """Transfer matrix (16, 16)."""
 
     def pulse_paulis(self, wire: int) -> tuple[list[float], list[float]]:
-        """Chances of I, X, Y, Z by depolarization, and by twirled relaxation."""
+        """Probabilities of I, X, Y, Z in depolarization, and in twirled relaxation."""
 
     def pair_paulis(self, wires: tuple[int, ...]) -> tuple[list[float], list[list[float]]]:
-        """Chances of the 16 pairs of Paulis by depolarization, and of I, X, Y, Z on each wire by twirled relaxation."""
+        """Probabilities of 16 pairs of Paulis in depolarization, of I, X, Y, Z on each wire in twirled relaxation."""
 
     def pulse_time(self, wire: int) -> float:
-        """ns"""
+        """Duration in ns."""
 
     def pair_time(self, wires: tuple[int, ...]) -> float:
-        """ns"""
+        """Duration in ns."""
 
 
 class Noise:
-    """Of a processor whose qubits are all alike."""
+    """Noise of a processor whose qubits are all alike."""
 
     def __init__(self, qubit: Profile, mode: str):
-        """`mode`: residual, depol or added, see the spec."""
+        """Compute the noise; `mode`: residual, depol or added, see the spec."""
         self.qubit, self.relaxing, self.basis = qubit, mode != "depol", MEDIANS
         t1, t2, times = qubit.t1, qubit.t2, (qubit.time_1q / 1000, qubit.time_2q / 1000)  # us
         errors = (qubit.error_1q, qubit.error_2q)
@@ -124,13 +124,13 @@ class Noise:
 
 
 def paulis(strength: float, wires: int) -> list[float]:
-    """Chances of each Pauli, the identity first, in a depolarization."""
+    """Probabilities of the Paulis, the identity first, in a depolarization."""
     every = 4**wires
     return [1 - (every - 1) / every * strength, *[strength / every] * (every - 1)]
 
 
 def twirled(time: float, t1: float, t2: float) -> list[float]:
-    """Chances of I, X, Y, Z under relaxation for `time` us."""
+    """Probabilities of I, X, Y, Z in twirled relaxation for `time` us."""
     flip = (1 - math.exp(-time / t1)) / 4
     phase = (1 - math.exp(-time / t2)) / 2 - flip
     return [1 - 2 * flip - phase, flip, flip, phase]
@@ -139,8 +139,8 @@ def twirled(time: float, t1: float, t2: float) -> list[float]:
 def strength(error: float, wires: int, time: float, t1: float, t2: float, mode: str) -> float:
     """Depolarizing strength that gives the average infidelity `error`; in mode residual, together with relaxation.
 
-    Alone: error d / (d - 1). With relaxation of average fidelity A, and the fidelities of both multiplying apart from
-    the part that is lost to 1/d: (error - (1 - A)) / (A - 1/d). `time`, t1, t2 in us.
+    Alone: error d / (d - 1). With relaxation of average fidelity A, since the excess of fidelity over 1/d shrinks by
+    the factor 1 - strength: (error - (1 - A)) / (A - 1/d). `time`, t1, t2 in us.
     """
     return remaining(error, wires, coherence(time, t1, t2) ** wires, mode)
 
@@ -151,7 +151,7 @@ def coherence(time: float, t1: float, t2: float) -> float:
 
 
 def remaining(error: float, wires: int, F: float, mode: str) -> float:
-    """`strength`, with the entanglement fidelity F of the relaxation of all wires."""
+    """Depolarizing strength as in `strength`, given the entanglement fidelity F of all wires' relaxation."""
     d = 2**wires
     if mode != "residual":
         return error * d / (d - 1)
@@ -160,20 +160,20 @@ def remaining(error: float, wires: int, F: float, mode: str) -> float:
 
 
 class Fused(NamedTuple):
-    """Neighbouring gates of one wire, run as one."""
+    """Consecutive gates of one wire, run as one."""
 
     wire: int
     gates: tuple[Gate, ...]
-    most: int = 2  # pulses
+    most: int = 2  # most pulses
 
     @property
     def pulses(self) -> int:
-        """As RZ-SX-RZ-SX-RZ, where RZ costs nothing and a lone H or X is one pulse."""
+        """Number of pulses, as RZ-SX-RZ-SX-RZ, where RZ costs nothing and a lone H or X is one pulse."""
         return min(self.most, sum(2 if gate.name == "ry" else gate.name in ONE_WIRE for gate in self.gates))
 
 
 def fused(program: Program, basis: Basis = MEDIANS) -> Iterator[Fused | Gate]:
-    """A program as the processor runs it: gates of pairs, and between them what is fused of each wire."""
+    """Program as the processor runs it: gates of pairs, and between them the fused gates of each wire."""
     waiting: dict[int, tuple[Gate, ...]] = {}
     for gate in native(program, basis):
         if len(gate.wires) == 1:
@@ -185,8 +185,8 @@ def fused(program: Program, basis: Basis = MEDIANS) -> Iterator[Fused | Gate]:
 
 
 def native(program: Program, basis: Basis = MEDIANS) -> list[Gate]:
-    """cx = H on the target, cz, H: the processor has no cx. A cz of a pair that has an ecr instead is H on the target,
-    ecr, then X and S^-1 on the control, H and S^-1 on the target."""
+    """Native gates of a program. cx = H on the target, cz, H: the processor has no cx. A cz of a pair that has an ecr
+    instead is H on the target, ecr, then X and S^-1 on the control, H and S^-1 on the target."""
     gates: list[Gate] = []
     for gate in program.gates:
         flip = Gate("h", gate.wires[1:])
@@ -205,7 +205,7 @@ def _cz(wires: tuple[int, ...], basis: Basis) -> list[Gate]:
 
 
 def duration(program: Program, noise: GateNoise) -> float:
-    """ns until the last wire is done, each gate as soon as its wires are free."""
+    """Time in ns until the last wire is done; each gate runs as soon as its wires are free."""
     free = dict.fromkeys(range(program.n), 0.0)
     for step in fused(program, noise.basis):
         if isinstance(step, Fused):
@@ -216,12 +216,12 @@ def duration(program: Program, noise: GateNoise) -> float:
 
 
 def confusion(p1_given_0: float, p0_given_1: float) -> Tensor:
-    """(2, 2) float64, row: bit read, column: true bit."""
+    """Confusion matrix of a read-out, (2, 2) float64, row: bit read, column: true bit."""
     return torch.tensor([[1 - p1_given_0, p0_given_1], [p1_given_0, 1 - p0_given_1]], dtype=torch.float64)
 
 
 def on_bits(distribution: Tensor, matrix: Tensor, n: int) -> Tensor:
-    """A (2, 2) matrix on each of the n bits of (..., 2^n), or one of (n, 2, 2) on each."""
+    """Apply a (2, 2) matrix to each of the n bits of (..., 2^n), or one of (n, 2, 2) to each."""
     by_bit, matrices = distribution.unflatten(-1, (2,) * n), matrix.expand(n, 2, 2)
     for axis in range(-n, 0):
         by_bit = (by_bit.movedim(axis, -1) @ matrices[axis].t()).movedim(-1, axis)
@@ -229,7 +229,7 @@ def on_bits(distribution: Tensor, matrix: Tensor, n: int) -> Tensor:
 
 
 def mitigated(frequencies: Tensor, matrix: Tensor, n: int) -> Tensor:
-    """Quasi-probabilities (..., 2^n) before the confusion, (2, 2) or (n, 2, 2). They may be negative, and stay so: <Z>
-    is linear in them, and cutting them would bias it. Variance grows about as 1 / (1 - p1_given_0 - p0_given_1)^2 a
-    wire."""
+    """Quasi-probabilities (..., 2^n) before the confusion, (2, 2) or (n, 2, 2). They may be negative and are not
+    clipped: <Z> is linear in them, and clipping would bias it. The variance grows about as
+    1 / (1 - p1_given_0 - p0_given_1)^2 per wire."""
     return on_bits(frequencies, torch.linalg.inv(matrix), n)

@@ -1,7 +1,7 @@
-"""An emulated gate-based quantum processor: density matrices, or random Pauli errors in state vectors for more qubits.
+"""Emulated gate-based quantum processor: density matrices or, for more qubits, random Pauli errors in state vectors.
 
 Depolarization is a mixture of Paulis; relaxation is twirled into one: X and Y each with (1 - exp(-t/T1))/4, Z with
-(1 - exp(-t/T2))/2 - that. Twirling drops the drift towards |0>, so <Z> of a state near |1> is too negative.
+(1 - exp(-t/T2))/2 minus that. Twirling drops the drift towards |0>, so <Z> of a state near |1> is too negative.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from neurobench.devices.spec import Demand
 from neurobench.kernels.random import derive
 from neurobench.problems.circuit import Angles, Program, ProgramError, require_angles
 
-_AT_ONCE = 2**22  # numbers of density matrices: bounds memory
+_AT_ONCE = 2**22  # numbers in density matrices at a time: bounds memory
 LEVELS = (0.0, 1.0, 3.0, 10.0, 30.0)  # factors on the noise, for a figure
 
 
 class QPUDevice:
-    """See `neurobench.devices.circuit.protocol.CircuitDevice`."""
+    """Emulated device, see `neurobench.devices.circuit.protocol.CircuitDevice`."""
 
     exact = True
 
     def __init__(self, spec: QPU, seed: int, device: torch.device, *, misreads: bool = True):
-        """Errors are a profile's or a snapshot's: `seed`, the identity of an emulated chip, makes no difference.
-        `misreads`: whether `expectation` contains the read-out's errors; mitigated, it does not."""
+        """Errors are those of a profile or a snapshot: `seed`, the identity of an emulated chip, has no effect.
+        `misreads`: whether `expectation` contains read-out errors; with mitigation it does not."""
         self.spec, self.device = spec, device
         self.processor = (Alike if spec.chip is None else Snapshot)(spec, misreads)
 
     def expectation(self, program: Program, angles: Angles) -> Expectations:
-        """Of many shots; mitigation removes the read-out's errors. Of trajectories, the mean of the same runs in each
-        call."""
+        """Expectations for many shots; mitigation removes read-out errors. With trajectories, the mean of runs that are
+        the same in each call."""
         self._require(program, angles)
         placed, rows = self.processor.place(program), angles.rows
         matrix = confusion(0.0, 0.0) if self.spec.mitigation else placed.confusion
@@ -59,7 +59,7 @@ class QPUDevice:
         return Expectations(values, {"circuits": circuits, **_times(placed.work, circuits)})
 
     def probabilities(self, program: Program, angles: Angles) -> Tensor:
-        """(..., 2^n) of what is read, by density matrices."""
+        """Probabilities (..., 2^n) of bits read, by density matrices."""
         self._require(program, angles)
         placed = self.processor.place(program)
         vector = mock_density.final(mock_density.evolution(placed.program, angles, placed.noise), angles.rows)
@@ -88,7 +88,7 @@ class QPUDevice:
         return frequencies @ sign_table(program, torch.float64, self.device).t()
 
     def seconds(self, program: Program, circuits: int, shots: int) -> float:
-        """A shot: reset, the longest chain of gates, read-out. Exact expectations cost no shots and no time."""
+        """Time of shots: reset, longest chain of gates, read-out. Exact expectations cost no shots and no time."""
         placed = self.processor.place(program)
         gates = duration(placed.program, placed.noise)
         shot = self.spec.reset + gates / 1000 + placed.time_readout / 1000  # us
@@ -126,7 +126,7 @@ class QPUDevice:
         return reduce(torch.add, values) / self.spec.trajectories
 
     def _counts_of_runs(self, placed: Placed, angles: Angles, shots: int, seed: int) -> Tensor:
-        """Shots are divided among the runs as evenly as possible."""
+        """Draw counts; shots are divided among the runs as evenly as possible."""
         runs, counts, program = min(shots, self.spec.trajectories), [], placed.program
         for number in range(runs):
             p = random_run(program, angles, placed.noise, derive(seed, 0, number)).to(torch.float64)
@@ -136,7 +136,7 @@ class QPUDevice:
 
 
 def _by_wire(states: Tensor, placed: Placed) -> Tensor:
-    """(..., 2^n) by the bits of places -> by the bits of wires."""
+    """Reorder (..., 2^n) from the bits of places to the bits of wires."""
     if placed.seats is None:
         return states
     n, lead = placed.program.n, states.ndim - 1
@@ -149,7 +149,7 @@ def _times(work: Mapping[str, float], runs: int) -> dict[str, float]:
 
 
 def random_run(program: Program, angles: Angles, noise: GateNoise, seed: int) -> Tensor:
-    """(..., 2^n) probabilities of one random run for each row of the angles, nothing averaged."""
+    """Probabilities (..., 2^n) of one random run for each row of the angles, without averaging."""
     rows = angles.rows
     psi = torch.zeros(*rows, 2**program.n, dtype=vectors.complex_of(angles.sample), device=angles.sample.device)
     psi[..., 0] = 1
@@ -173,7 +173,7 @@ def random_run(program: Program, angles: Angles, noise: GateNoise, seed: int) ->
 
 
 def _choice(chances: list[list[float]], rows: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """(..., K) int64, of each of K distributions one: which of the Paulis I, X, Y, Z, or of their pairs, hits a row."""
+    """Draw (..., K) int64, from K distributions: which of the Paulis I, X, Y, Z, or of their pairs, hits a row."""
     draws = torch.rand((*rows, len(chances)), generator=generator, dtype=torch.float64)
     edges = [torch.tensor(each, dtype=torch.float64).cumsum(0)[:-1] for each in chances]
     return torch.stack(
@@ -182,8 +182,8 @@ def _choice(chances: list[list[float]], rows: tuple[int, ...], generator: torch.
 
 
 def _hit(psi: Tensor, sources: list[Tensor], wires: tuple[int, ...], n: int) -> Tensor:
-    """Paulis up to a phase: X flips a bit of the state's number, Z changes a sign, Y does both. `sources`: (...) or, on
-    two wires, (..., 2)."""
+    """Apply Paulis up to a phase: X flips a bit of the state's number, Z changes a sign, Y does both. `sources`: (...)
+    or, on two wires, (..., 2)."""
     flips = psi.new_zeros(psi.shape[:-1], dtype=torch.int64)
     phases = flips.clone()
     for hits in sources:
@@ -203,7 +203,7 @@ def _hit(psi: Tensor, sources: list[Tensor], wires: tuple[int, ...], n: int) -> 
 
 
 def _parts(angles: Angles, most: int) -> Iterator[Angles]:
-    """The rows in order, some at a time, as (rows, S) with (1 or rows, W)."""
+    """Generate the rows in order, some at a time, as (rows, S) with (1 or rows, W)."""
     rows = angles.rows
     sample = angles.sample.expand(*rows, -1).reshape(-1, angles.sample.shape[-1])
     common = all(size == 1 for size in angles.shared.shape[:-1])

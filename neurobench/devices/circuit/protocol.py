@@ -11,45 +11,45 @@ from neurobench.problems.circuit import Angles, Program
 
 
 class Expectations(NamedTuple):
-    """`...`: the leading axes of the angles, broadcast, here and below."""
+    """Expectations of observables. `...`: the leading axes of the angles, broadcast, here and below."""
 
     values: Tensor  # (..., n_obs) in [-1, 1]
     cost: Mapping[str, float]  # circuits; exact values take no shots and no device time
 
 
 class Counts(NamedTuple):
-    """How often each basis state was read."""
+    """Number of times that each basis state was read."""
 
     counts: Tensor  # (..., 2^n) int64, rows sum to shots
-    cost: Mapping[str, float]  # circuits, shots, and device_seconds of a processor that says how long it takes
+    cost: Mapping[str, float]  # circuits, shots, and device_seconds if device time is modelled
 
 
 class CircuitDevice(Protocol):
-    """Runs batches of bound circuits."""
+    """Device that runs batches of bound circuits."""
 
-    exact: bool  # whether it has expectations; one that only counts is asked for nothing but what a run needs
+    exact: bool  # whether it has expectations; a device that only counts receives only the requests of a run
 
     def expectation(self, program: Program, angles: Angles) -> Expectations:
-        """Exact and differentiable: noise and read-out errors are averaged. ProgramError where `exact` is not."""
+        """Exact, differentiable means over noise and read-out errors. Raises ProgramError if `exact` is False."""
 
     def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Counts:
-        """`shots` of each circuit."""
+        """Measure each circuit `shots` times."""
 
     def estimate(self, program: Program, counts: Tensor) -> Tensor:
-        """(..., 2^n) counts -> (..., n_obs) float64 estimates of the observables, mitigated where the device does."""
+        """Estimate the observables: (..., 2^n) counts -> (..., n_obs) float64, mitigated if the device does so."""
 
     def seconds(self, program: Program, circuits: int, shots: int) -> float | None:
-        """Modelled device time of `circuits` with `shots` each; None where nothing is modelled."""
+        """Modelled device time of `circuits` with `shots` each; None if it is not modelled."""
 
     def ideal(self) -> CircuitDevice:
-        """The same without noise. An ideal device returns itself."""
+        """Return this device without noise. An ideal device returns itself."""
 
     def variants(self) -> CircuitVariants:
         """Devices that differ from this one in a single respect, to separate the effects of its imperfections."""
 
 
 class CircuitVariants(NamedTuple):
-    """Empty of an ideal device."""
+    """Variants of a device; empty for an ideal one."""
 
     readout: Mapping[str, CircuitDevice]  # by treatment of read-out errors: "gates_only", "raw", "mitigated"
     noise: Mapping[float, CircuitDevice]  # factor on the errors of gates and read-out -> device

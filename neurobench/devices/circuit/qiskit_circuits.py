@@ -1,6 +1,6 @@
-"""Programs as Qiskit's circuits, and its bits as ours.
+"""Conversion of programs to Qiskit's circuits, and of its bits to counts of states.
 
-Wire i is Qiskit's qubit i and is read into bit n-1-i, so that the number of what was read is the number of our state.
+Wire i is Qiskit's qubit i and is read into bit n-1-i, so that Qiskit's number of a state is that of this package.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from neurobench.config.errors import UserError
 from neurobench.devices.circuit.vendor_specs import Qiskit
 from neurobench.problems.circuit import Program
 
-REP_DELAY = 250e-6  # s between shots, where a chip does not say
+REP_DELAY = 250e-6  # s between shots, if a chip gives no value
 
 
 @lru_cache(maxsize=16)
 def to_qiskit(program: Program) -> QuantumCircuit:
-    """Measured, with a parameter for each slot."""
+    """Convert a program to a measured circuit with a parameter for each slot."""
     circuit = QuantumCircuit(program.n, program.n)
     slots = ParameterVector("slot", program.n_sample + program.n_shared)
     for gate in program.gates:
@@ -34,7 +34,7 @@ def to_qiskit(program: Program) -> QuantumCircuit:
 
 
 def counts_of(result: PrimitiveResult, n: int) -> np.ndarray:
-    """(circuits, 2^n) int64: how often each state was read, of a job with one block of circuits."""
+    """Counts of each state, (circuits, 2^n) int64, from a job with one block of circuits."""
     bits: BitArray = result[0].data.c
     packed = bits.array.reshape(-1, *bits.array.shape[-2:]).astype(np.int64)  # (circuits, shots, bytes)
     read = packed @ 256 ** np.arange(packed.shape[-1])[::-1]
@@ -43,7 +43,7 @@ def counts_of(result: PrimitiveResult, n: int) -> np.ndarray:
 
 
 def on_chip(program: Program, backend: Any, spec: Qiskit) -> QuantumCircuit:
-    """In the chip's gates, on its qubits. Raises UserError where it has too few, or not those of the layout."""
+    """Transpile to a chip's gates and qubits. Raises UserError if these are too few or lack those of the layout."""
     layout = None if spec.layout is None else list(spec.layout)
     if program.n > backend.num_qubits or max(layout or [0]) >= backend.num_qubits:
         raise UserError(
@@ -57,6 +57,6 @@ def on_chip(program: Program, backend: Any, spec: Qiskit) -> QuantumCircuit:
 
 
 def shot_seconds(circuit: QuantumCircuit, backend: Any) -> float:
-    """Of a transpiled circuit: the pause that resets the qubits, then its gates and the read-out."""
+    """Seconds per shot of a transpiled circuit: the pause that resets the qubits, its gates and the read-out."""
     pause = getattr(backend, "default_rep_delay", None) or REP_DELAY
     return pause + circuit.estimate_duration(backend.target, unit="s")

@@ -20,7 +20,7 @@ from neurobench.kernels.random import derive
 from neurobench.problems.circuit import Program
 from neurobench.storage.journal import Journal
 
-SEED_BITS = 31  # what Aer takes
+SEED_BITS = 31  # accepted by Aer
 
 
 def open_qiskit(spec: Qiskit, device: torch.device, jobs: Jobs | None) -> CountingDevice:
@@ -37,7 +37,7 @@ def open_qiskit(spec: Qiskit, device: torch.device, jobs: Jobs | None) -> Counti
 
 
 class Simulator:
-    """Without noise: see `Sampling`."""
+    """Noise-free simulator, see `Sampling`."""
 
     irreproducible: str | None = None
 
@@ -67,7 +67,7 @@ class Simulator:
 
 
 class Snapshot(Simulator):
-    """A chip as it was on a day."""
+    """A chip as calibrated on one day."""
 
     def __init__(self, spec: Qiskit):
         super().__init__(spec)
@@ -75,7 +75,7 @@ class Snapshot(Simulator):
         self.prepared = lru_cache(maxsize=16)(self._prepared)
 
     def _prepared(self, program: Program) -> tuple[QuantumCircuit, Any, float]:
-        """The circuit on the qubits that it uses, their simulator, and seconds of a shot."""
+        """Circuit on the qubits that it uses, their simulator, and seconds per shot."""
         from neurobench.devices.circuit.qiskit_snapshot import restricted, simulator_of, used_qubits
 
         circuit = on_chip(program, self.backend, self.spec)
@@ -96,7 +96,7 @@ class Snapshot(Simulator):
 
 
 def snapshot(name: str) -> Any:
-    """Raises UserError where qiskit-ibm-runtime has none of that name."""
+    """Return a snapshot. Raises UserError if qiskit-ibm-runtime has none of that name."""
     from qiskit_ibm_runtime import fake_provider
 
     if not hasattr(fake_provider, name):

@@ -1,8 +1,8 @@
-"""A snapshot of a chip, simulated by Aer with the noise of the qubits in use.
+"""Simulation by Aer of a snapshot of a chip, with the noise of the qubits in use.
 
-The noise model of a whole chip of 156 qubits takes a minute to make, and a tenth of a second in every circuit; that of
-the qubits that a circuit touches is the same to it. Without pauses in the circuits, idle qubits do nothing, in Aer as
-here.
+The noise model of a whole chip of 156 qubits takes a minute to build, and adds a tenth of a second to every circuit; a
+model of only the qubits that a circuit uses has the same effect. As circuits contain no delays, idle qubits have no
+noise, in Aer as in `mock_qpu`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from qiskit_aer.noise.device import basic_device_gate_errors, basic_device_reado
 
 
 def used_qubits(circuit: QuantumCircuit) -> list[int]:
-    """Of a transpiled circuit, ascending."""
+    """Qubits that a transpiled circuit uses, ascending."""
     return sorted({circuit.find_bit(qubit).index for instruction in circuit for qubit in instruction.qubits})
 
 
 def restricted(circuit: QuantumCircuit, qubits: list[int]) -> QuantumCircuit:
-    """The same on so many qubits; the first of them is number 0."""
+    """Copy of a circuit on these qubits alone, numbered from 0."""
     small = QuantumCircuit(QuantumRegister(len(qubits), "q"), *circuit.cregs)
     for instruction in circuit:
         places = [qubits.index(circuit.find_bit(qubit).index) for qubit in instruction.qubits]
@@ -31,7 +31,7 @@ def restricted(circuit: QuantumCircuit, qubits: list[int]) -> QuantumCircuit:
 
 
 def noise_of(target: Target, qubits: list[int]) -> NoiseModel:
-    """As Aer makes it from a chip: depolarization and relaxation of each gate, confusion of each read-out."""
+    """Noise model as Aer builds it from chips: depolarization, relaxation of each gate, confusion of each read-out."""
     part = _part(target, qubits)
     model = NoiseModel(basis_gates=list(target.operation_names))
     for places, error in basic_device_readout_errors(target=part):
@@ -46,7 +46,7 @@ def simulator_of(target: Target, qubits: list[int]) -> AerSimulator:
 
 
 def _part(target: Target, qubits: list[int]) -> Target:
-    """Of a chip, some qubits, with the gates on them and between them."""
+    """Target of some qubits of a chip, with the gates on and between them."""
     properties = [target.qubit_properties[qubit] for qubit in qubits]
     part = Target(num_qubits=len(qubits), dt=target.dt, qubit_properties=properties)
     for name in target.operation_names:

@@ -1,4 +1,4 @@
-"""Circuits on a device that answers later."""
+"""Circuits sent as jobs to a device that answers later."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurobench.problems.circuit import Program
 
 
 class CircuitJob(NamedTuple):
-    """What the queue of such a device takes; it answers with counts (circuits, 2^n)."""
+    """Content of a job, which the queue answers with counts (circuits, 2^n)."""
 
     program: Program
     values: np.ndarray  # (circuits, slots) float64
@@ -25,20 +25,20 @@ class CircuitJob(NamedTuple):
 
 @dataclass(frozen=True)
 class QueuedSampling:
-    """See `neurobench.devices.circuit.counting.Sampling`."""
+    """Sampling by jobs, see `neurobench.devices.circuit.counting.Sampling`."""
 
     name: str
     queue: Queue
     jobs: Jobs
     limits: Limits
-    shot_time: Callable[[Program], float | None]  # s, modelled; None where nothing is
+    shot_time: Callable[[Program], float | None]  # s, modelled; None if it is not
 
     @property
     def irreproducible(self) -> str | None:
         return f"{self.name} takes no seed"
 
     def run(self, program: Program, parts: Sequence[np.ndarray], shots: int, seed: int) -> list[np.ndarray]:
-        """A chip knows no seed; it tells what is to be drawn anew from what was drawn before."""
+        """Run the parts as jobs. A chip takes no seed; `seed` distinguishes new draws from repeated ones."""
         requests = [self._request(program, part, shots, (seed, number)) for number, part in enumerate(parts)]
         return self.jobs.answers(self.name, self.queue, requests, self.limits)
 

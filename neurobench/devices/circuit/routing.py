@@ -1,4 +1,4 @@
-"""A circuit on qubits of which not every pair is coupled: swaps bring the two of a gate next to each other."""
+"""Routing of a circuit on qubits of which not every pair is coupled: swaps make the two of a gate neighbours."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import NamedTuple
 
 from neurobench.problems.circuit import Gate, Program
 
-Edges = frozenset[tuple[int, int]]  # of seats, each pair once, the lower first
+Edges = frozenset[tuple[int, int]]  # pairs of seats, each once, the lower first
 
 
 class Routed(NamedTuple):
-    """A circuit over seats, the places of a layout, that couplers join."""
+    """A circuit over seats, the places of a layout, with gates along couplers only."""
 
-    program: Program  # wires are seats; observables are where their wires have gone
-    seats: tuple[int, ...]  # of each wire at the end
+    program: Program  # wires are seats; observables are on the final seats of their wires
+    seats: tuple[int, ...]  # seat of each wire at the end
     swaps: int
 
 
 @lru_cache(maxsize=256)
 def route(program: Program, edges: Edges) -> Routed:
-    """Wire i starts on seat i. `edges` must connect all seats.
+    """Route a program, whose wire i starts on seat i. `edges` must connect all seats.
 
-    A run of cz gates commutes: those of neighbours come first, in their order. Then, of the pair that is nearest, one
-    end moves along a shortest path, at whichever side leaves less way to the others. A swap is three cz with H around
-    them; with a cz of the same pair before it, both together are two.
+    The cz gates of a run commute: those of neighbours come first, in their order. Then one end of the nearest pair
+    moves along a shortest path, at whichever side leaves shorter distances to the others. A swap is three cz with H
+    around them; together with a preceding cz of the same pair it is two.
     """
     return _Router(program, edges).routed()
 
@@ -61,7 +61,7 @@ class _Router:
         return self.distance[a][b]
 
     def _steps(self, pending: Sequence[Gate]) -> Iterator[tuple[int, bool, tuple[int, int]]]:
-        """Swaps that bring the nearest pair closer: way that is left after them, whether they cost three cz, seats."""
+        """Swaps that bring the nearest pair closer: remaining distances, whether it costs three cz, seats."""
         nearest = min(pending, key=self._apart)
         ends = [self.seat[wire] for wire in nearest.wires]
         for start, goal in (ends, ends[::-1]):
@@ -76,7 +76,7 @@ class _Router:
         return sum(self.distance[a][b] for a, b in places)
 
     def _fresh(self, a: int, b: int) -> int | None:
-        """Index of a cz of the two that nothing but cz has followed on either."""
+        """Index of the last cz of the two seats if only cz have followed on either, else None."""
         for index in reversed(range(len(self.gates))):
             gate = self.gates[index]
             if gate.name == "cz" and {*gate.wires} == {a, b}:
@@ -100,7 +100,7 @@ class _Router:
 
 @lru_cache(maxsize=64)
 def distances(n: int, edges: Edges) -> list[list[int]]:
-    """Steps between seats (Floyd and Warshall)."""
+    """Distances between seats in couplers (Floyd and Warshall)."""
     far = [[0 if a == b else 1 if (min(a, b), max(a, b)) in edges else n for b in range(n)] for a in range(n)]
     for via in range(n):
         for a in range(n):

@@ -1,6 +1,6 @@
 """Exact simulation by state vectors: in compiled loops on a CPU, in torch on any device; and shots drawn from it.
 
-In torch, neighbouring gates on one wire become one 2x2 matrix; the matrices of all wires, one Kronecker product for
+In torch, consecutive gates on one wire become one 2x2 matrix, and the matrices of all wires one Kronecker product for
 each half of the register, so that a layer is two matrix products.
 """
 
@@ -24,12 +24,12 @@ ONE_QUBIT = (Gate("h", (0,)), Gate("ry", (0,), 0))  # the tutorial's circuit, wh
 
 
 def open_statevector(spec: Statevector, seed: int, device: torch.device) -> StatevectorDevice:
-    """It is ideal: `seed`, the identity of an emulated chip, makes no difference."""
+    """Open the simulator. It is ideal: `seed`, the identity of an emulated chip, has no effect."""
     return StatevectorDevice(device, spec.compiled)
 
 
 class StatevectorDevice:
-    """See `neurobench.devices.circuit.protocol.CircuitDevice`."""
+    """Ideal device, see `neurobench.devices.circuit.protocol.CircuitDevice`."""
 
     exact = True
 
@@ -38,7 +38,7 @@ class StatevectorDevice:
         self.compiled = compiled and device.type == "cpu"
 
     def expectation(self, program: Program, angles: Angles) -> Expectations:
-        """sum_k |psi_k|^2 (+-1)_k. One qubit as in the tutorial: <Z> = -sin(angle)."""
+        """Expectations sum_k |psi_k|^2 (+-1)_k. One qubit as in the tutorial: <Z> = -sin(angle)."""
         self._require(program, angles)
         table = sign_table(program, angles.sample.dtype, self.device)
         if program.gates == ONE_QUBIT:
@@ -51,7 +51,7 @@ class StatevectorDevice:
         return Expectations(values, {"circuits": math.prod(values.shape[:-1])})
 
     def probabilities(self, program: Program, angles: Angles) -> Tensor:
-        """(..., 2^n) of all basis states; without derivatives where the loop is compiled."""
+        """Probabilities (..., 2^n) of all basis states; without gradients if the loop is compiled."""
         self._require(program, angles)
         if program.gates == ONE_QUBIT:
             one = (1 + angles.sample.sin()) / 2
@@ -87,19 +87,19 @@ class StatevectorDevice:
 
 
 @lru_cache(maxsize=16)
-@torch.inference_mode(False)  # kept for who wants a gradient too
+@torch.inference_mode(False)  # cached for callers that need a gradient too
 def sign_table(program: Program, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(n_obs, 2^n) entries +-1: the value of each observable in each basis state."""
+    """Values +-1 of each observable in each basis state, (n_obs, 2^n)."""
     states, last = range(2**program.n), program.n - 1
     rows = [[(-1) ** sum(s >> (last - wire) & 1 for wire in wires) for s in states] for wires in program.observables]
     return torch.tensor(rows, dtype=dtype, device=device)
 
 
 def draw_counts(probabilities: Tensor, shots: int, seed: int) -> Tensor:
-    """(..., 2^n) -> (..., 2^n) int64, one multinomial draw of `shots` for each row.
+    """Draw counts, (..., 2^n) -> (..., 2^n) int64, one multinomial draw of `shots` for each row.
 
-    Wire by wire: of the shots that read so far, those that read 1 on the next wire are binomial. That is the joint
-    distribution, with 2^n - 1 draws instead of `shots`. In float64: of many shots float32 would lose some.
+    Wire by wire: of the shots with the same bits so far, the number with 1 on the next wire is binomial. This gives the
+    joint distribution with 2^n - 1 draws instead of `shots`. In float64: of many shots float32 would lose some.
     """
     require_shots(shots)
     p = probabilities.detach().to(torch.float64).clamp(min=0)
@@ -119,7 +119,7 @@ def require_shots(shots: object) -> None:
 
 
 def probabilities(program: Program, angles: Angles) -> Tensor:
-    """(..., 2^n) of all basis states, by torch alone."""
+    """Probabilities (..., 2^n) of all basis states, by torch alone."""
     psi = torch.zeros(2**program.n, dtype=complex_of(angles.sample), device=angles.sample.device)
     psi[0] = 1
     waiting: dict[int, Tensor] = {}  # wire -> product of its gates so far, (..., 2, 2)
@@ -138,7 +138,7 @@ def complex_of(angles: Tensor) -> torch.dtype:
 
 
 def one_wire(gate: Gate, program: Program, angles: Angles) -> Tensor:
-    """(..., 2, 2) complex."""
+    """Unitary of a gate on one wire, (..., 2, 2) complex."""
     kind, device = complex_of(angles.sample), angles.sample.device
     if gate.slot is None:
         return torch.tensor(_FIXED[gate.name], dtype=kind, device=device) * (2**-0.5 if gate.name == "h" else 1)
@@ -170,13 +170,13 @@ def _all_wires(psi: Tensor, gates: dict[int, Tensor], n: int) -> Tensor:
 
 
 def kron(a: Tensor, b: Tensor) -> Tensor:
-    """(..., p, p), (..., q, q) -> (..., pq, pq)"""
+    """Kronecker product, (..., p, p), (..., q, q) -> (..., pq, pq)"""
     product = a[..., :, None, :, None] * b[..., None, :, None, :]
     return product.flatten(-4, -3).flatten(-2, -1)
 
 
 def two_wires(psi: Tensor, gate: Gate, n: int) -> Tensor:
-    """cz, cx or ecr on (..., 2^n)."""
+    """Apply cz, cx or ecr to (..., 2^n)."""
     first, second = (n - 1 - wire for wire in gate.wires)
     states = torch.arange(2**n, device=psi.device)
     if gate.name == "ecr":
@@ -191,12 +191,12 @@ _compiled = lru_cache(maxsize=16)(kernel.compile_program)
 
 
 def _grouped(angles: Angles) -> tuple[Tensor, Tensor]:
-    """(G, B, S) and (G, W): samples that have their shared angles in common."""
+    """Group samples that have their shared angles in common: (G, B, S) and (G, W)."""
     rows, lead = angles.rows, angles.shared.shape[:-1]
     every = math.prod(rows)
     if all(size == 1 for size in lead):
         groups = 1
-    else:  # one for each row, unless the last axis has them in common
+    else:  # one for each row, unless the last axis shares them
         groups = every // rows[-1] if lead[-1] == 1 else every
         rows_of_shared = (*rows[:-1], 1) if lead[-1] == 1 else rows
         angles = angles._replace(shared=angles.shared.expand(*rows_of_shared, -1))
@@ -206,7 +206,7 @@ def _grouped(angles: Angles) -> tuple[Tensor, Tensor]:
 
 
 def _final_states(sample: Tensor, shared: Tensor, gates: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(G, B, S), (G, W) -> amplitudes' parts (blocks, 2^n, LANES), and cosines and sines (blocks, slots, LANES)."""
+    """Run gates: (G, B, S), (G, W) -> re, im (blocks, 2^n, LANES), and cosines and sines (blocks, slots, LANES)."""
     groups, batch, _ = sample.shape
     blocks = -(-batch // LANES)
     padded = torch.nn.functional.pad(sample, (0, 0, 0, blocks * LANES - batch))
@@ -221,12 +221,12 @@ def _final_states(sample: Tensor, shared: Tensor, gates: Any) -> tuple[Tensor, T
 
 
 def _ungrouped(blocks: Tensor, batch: int) -> Tensor:
-    """(G * blocks, K, LANES) -> (G, B, K)"""
+    """Reorder (G * blocks, K, LANES) -> (G, B, K)."""
     return blocks.unflatten(0, (-1, -(-batch // LANES))).transpose(2, 3).flatten(1, 2)[:, :batch]
 
 
 class _Adjoint(torch.autograd.Function):
-    """(G, B, n_obs), differentiated once by the adjoint method."""
+    """Expectations (G, B, n_obs), differentiable once, by the adjoint method."""
 
     @staticmethod
     def forward(ctx: Any, sample: Tensor, shared: Tensor, gates: Any, table: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Parameters of circuit devices, and published medians of real processors."""
+"""Specs of circuit devices, and published medians of real processors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from neurobench.config.bounds import Bound, Fault
 from neurobench.devices.circuit.chips import Chip, chips
 from neurobench.devices.spec import Demand, DeviceSpec
 
-MOST_QUBITS, MOST_DENSITY = 14, 8  # simulated as state vectors, and as density matrices
+MOST_QUBITS, MOST_DENSITY = 14, 8  # limits of simulation by state vectors, and by density matrices
 _EVALUATED = 1000  # samples evaluated at once
 Chance = Annotated[float, Bound(0, 1)]
 Duration = Annotated[float, Bound(0, above=True)]
@@ -21,7 +21,7 @@ ChipName = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Statevector(DeviceSpec):
-    """Exact: all 2^n amplitudes of each sample. The model asks for shots; they are drawn from the probabilities."""
+    """Exact simulation: all 2^n amplitudes of each sample. Requested shots are drawn from the probabilities."""
 
     kind: ClassVar[str] = "circuit"
     opens: ClassVar[str] = "neurobench.devices.circuit.sim_statevector.open_statevector"
@@ -34,7 +34,7 @@ class Statevector(DeviceSpec):
 
 @dataclass(frozen=True)
 class Profile:
-    """A processor's medians. Errors of gates are average infidelities."""
+    """Median properties of a processor. Gate errors are average infidelities."""
 
     error_1q: float
     error_2q: float
@@ -47,7 +47,7 @@ class Profile:
     t2: float  # us
 
     def scaled(self, factor: float) -> Profile:
-        """Errors and the rates 1/T times `factor`. A scaled chance stays one."""
+        """Multiply errors and the rates 1/T by `factor`. Scaled errors are capped at those of a random output."""
         most = {"error_1q": 0.5, "error_2q": 0.75, "p1_given_0": 0.5, "p0_given_1": 0.5}
         errors = {name: min(bound, getattr(self, name) * factor) for name, bound in most.items()}
         times = {name: getattr(self, name) / factor if factor else float("inf") for name in ("t1", "t2")}
@@ -62,9 +62,9 @@ PROFILES = {
     "torino": Profile(2.71e-4, 4.08e-3, 32, 68, 0.0200, 0.0229, 1560, 185, 141),  # Heron r1, cz
     "fez": Profile(2.29e-4, 3.82e-3, 24, 84, 0.0039, 0.0115, 1560, 145, 88),  # Heron r2, cz
     "marrakesh": Profile(2.30e-4, 3.23e-3, 36, 68, 0.0054, 0.0134, 2584, 197, 118),  # Heron r2, cz
-    # T1 is given as 10 to 100 s; how long reading takes is not published, and counted as 0.
+    # T1 is given as 10 to 100 s; the read-out time is not published, and counted as 0.
     "ionq_aria": Profile(5.0e-4, 4.0e-3, 135e3, 600e3, 0.0039, 0.0039, 0, 1e7, 1e6),
-    # Made up, where noise shows. Depolarizing 5e-3 and 0.1 as infidelities; with noise=added on top of relaxation.
+    # Made up, to make noise visible. Depolarizing 5e-3 and 0.1 as infidelities; with noise=added on top of relaxation.
     "bad": Profile(2.5e-3, 7.5e-2, 36, 68, 0.05, 0.10, 0, 50, 30),
 }
 
@@ -72,10 +72,11 @@ PROFILES = {
 @dataclass(frozen=True, kw_only=True)
 class QPU(DeviceSpec):
     """An emulated gate-based processor. Every gate is followed by depolarization, then relaxation, of its qubits; idle
-    ones do nothing. Bits are misread independently. RZ is free; gates fused with RY take two pulses, H or X alone one.
+    ones have no noise. Bits are misread independently. RZ is free; gates fused with RY take two pulses, H or X alone
+    one.
 
     `profile`: a processor's medians, any two of its qubits coupled. `chip`: a snapshot, with the errors of each qubit
-    and pair, and only those coupled that were; a circuit is laid out and routed.
+    and pair, and only the real chip's couplers; a circuit is laid out and routed.
     """
 
     kind: ClassVar[str] = "circuit"
@@ -131,19 +132,19 @@ class QPU(DeviceSpec):
         return faults + _too_random(self.error_1q or 0.0, self.error_2q or 0.0)
 
     def properties(self) -> Profile:
-        """The profile with the values set here, scaled."""
+        """Return the profile with the values set here, scaled."""
         names = ("error_1q", "error_2q", "p1_given_0", "p0_given_1", "t1", "t2")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         profile = replace(PROFILES[self.profile], **given)
         return profile if self.scale == 1 else profile.scaled(self.scale)
 
     def snapshot(self) -> Chip:
-        """The chip as it was."""
+        """Return the chip as calibrated."""
         assert self.chip is not None
         return chips()[self.chip]
 
     def calibrated(self) -> Chip:
-        """The chip with the values set here, scaled."""
+        """Return the chip with the values set here, scaled."""
         names = {"error_1q": "error", "p1_given_0": "p1_given_0", "p0_given_1": "p0_given_1", "t1": "t1", "t2": "t2"}
         given = {key: getattr(self, name) for name, key in names.items() if getattr(self, name) is not None}
         return self.snapshot().changed(given, self.error_2q, self.scale)
@@ -170,7 +171,7 @@ def _too_random(error_1q: float, error_2q: float) -> list[Fault]:
 
 
 def too_many_for_states(n: int) -> str | None:
-    """Why n qubits cannot be simulated as state vectors, or None."""
+    """Reason why n qubits cannot be simulated as state vectors, or None."""
     if n <= MOST_QUBITS:
         return None
     return (
@@ -180,7 +181,7 @@ def too_many_for_states(n: int) -> str | None:
 
 
 def memory(numbers: int) -> str:
-    """Size of complex64 numbers ("8.2 GB")."""
+    """Memory of complex64 numbers, as text ("8.2 GB")."""
     size, units = 8.0 * numbers, ["bytes", "kB", "MB", "GB", "TB"]
     while size >= 1000 and len(units) > 1:
         size, units = size / 1000, units[1:]

@@ -1,4 +1,4 @@
-"""Circuit devices of vendors, as their own software offers them: what YAML says of them, and nothing heavy."""
+"""Specs of vendors' circuit devices, as their own software offers them, without heavy imports."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from neurobench.devices.jobs import Jobs
 
 SIMULATORS = ("statevector", "aer")
-SNAPSHOT, CHIP = "Fake", "ibm_"  # how names begin
-LOCAL, ARN = {"braket_sv": 26, "braket_dm": 13}, "arn:aws:braket:"  # LocalSimulator's backends and their most qubits
+SNAPSHOT, CHIP = "Fake", "ibm_"  # prefixes of names
+LOCAL, ARN = {"braket_sv": 26, "braket_dm": 13}, "arn:aws:braket:"  # LocalSimulator's backends and most qubits of each
 BRAKET_PRICE = "no list price is stored: AWS bills tasks (here: jobs) and shots, and minutes of its simulators"
 IBM_PRICE = Price("IBM Cloud documentation, Qiskit Runtime plans: pay as you go", "2022-10-04", per_second=1.60)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Qiskit(DeviceSpec):
-    """What Qiskit's primitives reach: simulators, snapshots of chips and chips. Whatever it is, it only counts."""
+    """Device behind Qiskit's primitives: a simulator, a snapshot of a chip or a chip. Each only counts."""
 
     kind: ClassVar[str] = "circuit"
     opens: ClassVar[str] = "neurobench.devices.circuit.qiskit_device.open_qiskit"
@@ -50,18 +50,21 @@ class Qiskit(DeviceSpec):
                 f"{', '.join(SIMULATORS)}, {SNAPSHOT}Marrakesh and other snapshots, and {CHIP}marrakesh and other chips"
             )
             return [("device", f"={self.device!r} is none of Qiskit's; there is {names}")]
+        faults: list[Fault] = []
+        if self.layout is not None and len(set(self.layout)) < len(self.layout):
+            faults.append(("layout", f"={list(self.layout)} names a qubit twice"))
+        if self.layout is not None and self.device in SIMULATORS:
+            faults.append(("layout", f" is for chips and their snapshots; device={self.device} has no map of qubits"))
+        return faults if self.is_chip else [*faults, *useless_limits(self)]
+
+    def absent_extras(self) -> list[Fault]:
         needed = ["qiskit"]
         if self.device == "aer" or self.device.startswith(SNAPSHOT):
             needed.append("qiskit_aer")
         if self.device not in SIMULATORS:
             needed.append("qiskit_ibm_runtime")
         missing = [module for module in needed if not is_installed(module)]
-        faults = [("device", not_installed(f"={self.device}", module, "qiskit")) for module in missing[:1]]
-        if self.layout is not None and len(set(self.layout)) < len(self.layout):
-            faults.append(("layout", f"={list(self.layout)} names a qubit twice"))
-        if self.layout is not None and self.device in SIMULATORS:
-            faults.append(("layout", f" is for chips and their snapshots; device={self.device} has no map of qubits"))
-        return faults if self.is_chip else [*faults, *useless_limits(self)]
+        return [("device", not_installed(f"={self.device}", module, "qiskit")) for module in missing[:1]]
 
     def refuse(self, demand: Demand) -> str | None:
         if self.layout is not None and len(self.layout) != demand.qubits:
@@ -77,9 +80,9 @@ class Qiskit(DeviceSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class Braket(DeviceSpec):
-    """What Amazon Braket's SDK reaches: LocalSimulator, and devices of an AWS account. Whatever it is, it only counts.
+    """Device behind Amazon Braket's SDK: LocalSimulator, or a device of an AWS account. Each only counts.
 
-    Account, region and credentials are those of AWS's own configuration. No key here holds them.
+    Account, region and credentials come from AWS's own configuration. No key here contains them.
     """
 
     kind: ClassVar[str] = "circuit"
@@ -99,9 +102,12 @@ class Braket(DeviceSpec):
         if self.device not in LOCAL and not self.is_remote:
             names = f"{', '.join(LOCAL)}, and devices of an account by their ARN, {ARN}..."
             return [("device", f"={self.device!r} is none of Braket's; there is {names}")]
-        if not is_installed("braket.devices"):
-            return [("device", not_installed(f"={self.device}", "amazon-braket-sdk", "braket"))]
         return [] if self.is_remote else useless_limits(self)
+
+    def absent_extras(self) -> list[Fault]:
+        if is_installed("braket.devices"):
+            return []
+        return [("device", not_installed(f"={self.device}", "amazon-braket-sdk", "braket"))]
 
     def refuse(self, demand: Demand) -> str | None:
         if self.device in LOCAL and demand.qubits > LOCAL[self.device]:
@@ -116,13 +122,13 @@ class Braket(DeviceSpec):
 
 
 def useless_limits(spec: Qiskit | Braket) -> list[Fault]:
-    """Those that are set of a device that costs nothing."""
+    """Limits that are set for a device that costs nothing."""
     limits = [name for name in spec.not_computed if getattr(spec, name) is not None]
     return [(name, f" limits what is paid for; device={spec.device} costs nothing") for name in limits]
 
 
 def counts_alone(demand: Demand, device: str) -> str | None:
-    """Why a device that only counts cannot serve a model that asks for exact expectations, or None."""
+    """Reason why a device that only counts cannot serve a model that needs exact expectations, or None."""
     if (key := demand.settings.get("exact_for")) is None:
         return None
     return (

@@ -1,10 +1,10 @@
-"""What a spiking network's events cost on a chip of cores that send each other messages over a mesh of tiles.
+"""Cost of a spiking network's events on a chip whose cores send each other messages over a mesh of tiles.
 
-An architecture model: it places neurons on cores, follows every spike to the cores that hold its synapses, and adds up
-published figures of each event. It computes no network; it is handed the spikes of one that has run.
+An architecture model: it places neurons on cores, follows every spike to the cores that store its synapses, and adds up
+published figures of each event. It simulates no network; it takes the recorded spikes of one.
 
 Source of the model: Boyle et al., "SANA-FE: Simulating Advanced Neuromorphic Architectures for Fast Exploration"
-(IEEE TCAD, 2025), with its simple timing; `tests/bench/bench_mesh.py` holds the sums against that program's.
+(IEEE TCAD, 2025), with its simple timing; `tests/bench/bench_mesh.py` compares the sums with that program's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Event:
-    """What one costs."""
+    """Cost of one event."""
 
     joules: float
     seconds: float
@@ -27,35 +27,35 @@ class Event:
 
 @dataclass(frozen=True)
 class Mesh:
-    """Cores on the tiles of a grid, numbered down its columns; messages go along a row first, then along a column."""
+    """Chip of cores on a grid of tiles, numbered down its columns; messages follow a row first, then a column."""
 
     source: str
     columns: int
     rows: int
     cores_of_tile: int
     neurons_of_core: int
-    access: Event  # a neuron, each step
-    update: Event  # a neuron whose state changes
-    spike: Event  # a neuron that fires
-    message_out: Event  # a spike, for each core that it is sent to
+    access: Event  # per neuron and step
+    update: Event  # per neuron whose state changes
+    spike: Event  # per neuron that fires
+    message_out: Event  # per spike and core that it is sent to
     message_in: Event
-    synapse: Event  # a weight that a spike meets
+    synapse: Event  # per weight that a spike reaches
     hop_along_row: Event
     hop_along_column: Event
-    barrier: tuple[tuple[int, float], ...]  # (from so many tiles in use on, seconds in which all wait for each other)
+    barrier: tuple[tuple[int, float], ...]  # (least tiles in use, seconds of synchronisation)
 
     @property
     def cores(self) -> int:
         return self.columns * self.rows * self.cores_of_tile
 
     def waiting(self, tiles: int) -> float:
-        """Seconds at the end of a step."""
+        """Seconds of synchronisation at the end of a step."""
         return [seconds for least, seconds in self.barrier if tiles >= least][-1]
 
 
-# Davies et al., "Loihi: A Neuromorphic Manycore Processor with On-Chip Learning" (IEEE Micro 38(1), 2018) states the
-# mesh's hops and the cost of an access and an update; SANA-FE's file arch/loihi.yaml has these and the others, fitted
-# to measurements of a first Loihi. Nothing of the kind is published for Loihi 2.
+# Davies et al., "Loihi: A Neuromorphic Manycore Processor with On-Chip Learning" (IEEE Micro 38(1), 2018) gives the
+# costs of the mesh's hops, of an access and of an update; SANA-FE's file arch/loihi.yaml contains these and the others,
+# fitted to measurements of a first-generation Loihi. No such figures are published for Loihi 2.
 LOIHI = Mesh(
     source=(
         "architecture model of the first Loihi with the figures of SANA-FE (Boyle et al., 2025; arch/loihi.yaml): "
@@ -78,15 +78,15 @@ LOIHI = Mesh(
 
 
 class Activity(NamedTuple):
-    """Of a feed-forward network while it classified: layer 0 are the inputs, which cost nothing but their messages."""
+    """Activity of a feed-forward network in classification; layer 0 is the inputs, which cost only their messages."""
 
     weights: Sequence[Tensor]  # (I, O) from layer k to layer k + 1; a weight of 0 is no synapse
     spikes: Sequence[Tensor]  # (N, T, I) bool of each layer, outputs too
-    updates: Sequence[Tensor]  # (N, T, O) bool of each layer but the inputs: its state has changed
+    updates: Sequence[Tensor]  # (N, T, O) bool of each layer but the inputs: whether states have changed
 
 
 class MeshCost(NamedTuple):
-    """Sums over samples and steps."""
+    """Costs, summed over samples and steps."""
 
     messages: int
     hops_along_rows: int
@@ -96,13 +96,13 @@ class MeshCost(NamedTuple):
     updates: int
     spikes: int
     joules: float
-    seconds: float  # of samples one after the other; in a step, the slowest core
+    seconds: float  # samples run one after the other; a step lasts as long as its slowest core
 
 
 def placed(mesh: Mesh, widths: Sequence[int]) -> list[Tensor]:
-    """The core of each neuron, (I,) int64 a layer: layers one after the other, each on cores of its own.
+    """Core of each neuron, (I,) int64 per layer: layers one after the other, each on separate cores.
 
-    Raises ValueError where the chip has too few cores.
+    Raises ValueError if the chip has too few cores.
     """
     cores, first = [], 0
     for width in widths:
@@ -115,7 +115,7 @@ def placed(mesh: Mesh, widths: Sequence[int]) -> list[Tensor]:
 
 
 def mesh_cost(mesh: Mesh, activity: Activity) -> MeshCost:
-    """What the activity cost. Raises ValueError where the network does not fit."""
+    """Cost of a network's activity. Raises ValueError if the network does not fit."""
     cores = placed(mesh, [spikes.shape[2] for spikes in activity.spikes])
     n, steps, _ = activity.spikes[0].shape
     in_use = int(cores[-1][-1]) + 1
@@ -146,18 +146,18 @@ def mesh_cost(mesh: Mesh, activity: Activity) -> MeshCost:
 
 
 class _Ways(NamedTuple):
-    """Where one spike of each of I neurons goes."""
+    """Routes of one spike of each of I neurons."""
 
-    of_spike: tuple[Tensor, ...]  # (I,) int64 each: messages, hops along rows, along columns, synapses that it meets
-    messages_out: Tensor  # (I, cores in use) int64
-    messages_in: Tensor  # the same, of the cores that receive
-    synapses: Tensor  # the same
+    of_spike: tuple[Tensor, ...]  # (I,) int64 each: messages, hops along rows, along columns, synapses reached
+    messages_out: Tensor  # (I, cores in use) int64, of the sending cores
+    messages_in: Tensor  # the same shape, of the receiving cores
+    synapses: Tensor  # the same shape, of the receiving cores
 
 
 def _ways(mesh: Mesh, source: Tensor, target: Tensor, synapse: Tensor, in_use: int) -> _Ways:
     fan = torch.zeros(len(source), in_use, dtype=torch.int64)
     fan.index_add_(1, target, synapse.long())
-    reached = (fan > 0).long()  # one message a core, however many synapses it has there
+    reached = (fan > 0).long()  # one message per core, however many synapses it reaches there
     (from_column, from_row), (to_column, to_row) = (_tile(mesh, each) for each in (source, torch.arange(in_use)))
     along_row = (reached * (from_column[:, None] - to_column).abs()).sum(1)
     along_column = (reached * (from_row[:, None] - to_row).abs()).sum(1)
@@ -167,7 +167,7 @@ def _ways(mesh: Mesh, source: Tensor, target: Tensor, synapse: Tensor, in_use: i
 
 
 def _tile(mesh: Mesh, core: Tensor) -> tuple[Tensor, Tensor]:
-    """Column and row."""
+    """Column and row of a core's tile."""
     tile = core // mesh.cores_of_tile
     return tile // mesh.rows, tile % mesh.rows
 

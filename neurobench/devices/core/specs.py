@@ -1,6 +1,6 @@
 """Spiking cores: the arithmetic of current-based neurons, as lava-dl simulates them and on an emulated Loihi 2.
 
-A core is numbers alone: time loops belong to kernels, which are handed these.
+A core consists of numbers alone: time loops belong to kernels, which take these as arguments.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from neurobench.devices.spec import Demand, DeviceSpec
 from neurobench.metrics.costs import Energy
 
 LARGEST_MANTISSA = 131071  # of a threshold: 17 bits
-LEAST_WEIGHT, LARGEST_WEIGHT = 2 / 64, 254 / 64  # above 0: even mantissas of 8 bits and a sign
-UNLIMITED = 2**30  # the simulation's own integers; lava-dl's floats lose their last bit at 2^24
+LEAST_WEIGHT, LARGEST_WEIGHT = 2 / 64, 254 / 64  # of weights above 0: even mantissas of 8 bits and a sign
+UNLIMITED = 2**30  # limit of the simulation's integers; lava-dl's floats lose their last bit at 2^24
 
 
 class FloatCore(NamedTuple):
-    """Nothing is rounded, cut off or out of range."""
+    """Floating-point arithmetic: nothing is rounded, truncated or out of range."""
 
     @property
     def arithmetic(self) -> FloatCore:
-        """The record itself, whatever bills the opened device."""
+        """This record itself, without the wrapper that bills an opened device."""
         return self
 
     def refuse(self, demand: Demand) -> None:
@@ -30,22 +30,22 @@ class FloatCore(NamedTuple):
 
 
 class FixedCore(NamedTuple):
-    """Integers: states are in 1/4096 of a unit of the weights, weights and thresholds in 1/64."""
+    """Integer arithmetic: states are multiples of 1/4096 of a unit of the weights, weights and thresholds of 1/64."""
 
-    u_limit: int  # the current wraps once where it leaves (-u_limit, u_limit]
+    u_limit: int  # the current wraps around once if it leaves (-u_limit, u_limit]
     v_limit: int  # the voltage is clipped to +-v_limit
-    i_decay: tuple[int, int]  # lowest and highest iDecay and vDecay, in 1/4096 a step
+    i_decay: tuple[int, int]  # lowest and highest iDecay, and below vDecay, in 1/4096 per step
     v_decay: tuple[int, int]
-    threshold_mantissa: int  # the highest, in 1/64
+    threshold_mantissa: int  # highest threshold, in 1/64
 
     @property
     def arithmetic(self) -> FixedCore:
         return self
 
     def refuse(self, demand: Demand) -> str | None:
-        """Why the core cannot have the neuron that is asked for, every reason at once."""
+        """All reasons why the core cannot run the requested neuron, or None."""
         faults: list[str] = []
-        if not demand.settings:  # a graph brings neurons of its own
+        if not demand.settings:  # a graph defines its own neurons
             return None
         for name, (low, high) in (("current_decay", self.i_decay), ("voltage_decay", self.v_decay)):
             value = demand.settings[name]
@@ -66,13 +66,13 @@ Core = FloatCore | FixedCore
 
 
 def open_core(spec: SimulatedCore | Loihi2, seed: int, device: Any) -> Core:
-    """The core that a spec describes. It is digital: every chip is like the other, and `seed` makes no difference."""
+    """Return the core that a spec describes. It is digital: all chips are alike, and `seed` has no effect."""
     return spec.core
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedCore(DeviceSpec):
-    """fixed: weights on the chip's grid, decays in 1/4096, states cut towards zero. float: nothing is rounded."""
+    """Simulated core. fixed: weights on the chip's grid, decays in 1/4096, states cut towards 0. float: unrounded."""
 
     opens: ClassVar[str] = "neurobench.devices.core.specs.open_core"
     kind: ClassVar[str] = "core"
@@ -91,8 +91,8 @@ class SimulatedCore(DeviceSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class Loihi2(DeviceSpec):
-    """Integers as lava's bit-accurate model of the chip has them: `state_bits` of current, which wraps, and of
-    voltage, which is clipped; 12-bit decays; thresholds of 17 bits. Delays have 6 bits.
+    """An emulated Loihi 2, with the integers of lava's bit-accurate model: `state_bits` of current, which wraps around,
+    and of voltage, which is clipped; 12-bit decays; thresholds of 17 bits. Delays have 6 bits.
 
     Sources: lava `PyLifModelBitAcc` for the arithmetic; Intel, "Taking Neuromorphic Computing to the Next Level with
     Loihi 2" (technology brief, 2021), for the capacity of one chip.
@@ -122,7 +122,7 @@ class Loihi2(DeviceSpec):
         return FixedCore(limit, limit - 1, (1, 4096), (0, 4095), LARGEST_MANTISSA)
 
     def refuse(self, demand: Demand) -> str | None:
-        """Networks that do not fit on one chip, and neurons that it does not have."""
+        """Reasons why a network does not fit on one chip or why its neurons are not supported, or None."""
         faults = []
         if demand.neurons > self.cores * self.neurons_per_core:
             room = f"{self.cores} cores of {self.neurons_per_core}"

@@ -1,4 +1,4 @@
-"""NEST as learning core: the process that it runs in, and what is said to it."""
+"""NEST as a learning core: its separate process, and the requests to it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SCRIPT = Path(__file__).with_name("nest_process.py")
 
 
 class NestNetwork:
-    """A network in a NEST of its own; see `nest_process.Network` for what it is asked. Raises UserError where NEST
-    refuses, or its process is gone."""
+    """A network in a separate NEST process; see `nest_process.Network` for its methods. Raises UserError if NEST
+    raises an error or its process has ended."""
 
     def __init__(self, setting: dict[str, Any]):
-        """`setting`: steps T and window W, NEST's model and the parameters of its neurons, the optimizer, and weights
-        w_in, w_rec, w_out, feedback, [target, source]."""
+        """Start NEST and build the network. `setting`: steps T and window W, NEST's model and the parameters of its
+        neurons, the optimizer, and weights w_in, w_rec, w_out, feedback, [target, source]."""
         ours, theirs = socket.socketpair()
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYNEST_QUIET": "1"}
         with theirs:
@@ -38,17 +38,18 @@ class NestNetwork:
     def learn(
         self, at: np.ndarray, source: np.ndarray, labels: np.ndarray, rates: tuple[float, float]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Readouts (G, W, K) and spikes (G, N) of the next G samples; `rates`: of learning, and of the next call."""
+        """Learn the next G samples. Returns readouts (G, W, K) and spike counts (G, N). `rates`: learning rates, of
+        this and the next call."""
         return self._checked(self._ask("learn", at, source, labels, rates), len(labels))
 
     def predict(
         self, at: np.ndarray, source: np.ndarray, labels: np.ndarray, rates: tuple[float, float]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The same, and the network stays as it is."""
+        """Return what `learn` would return, but leave the network unchanged."""
         return self._checked(self._ask("predict", at, source, labels, rates), len(labels))
 
     def weights(self, final: bool) -> dict[str, np.ndarray]:
-        """w_in, w_rec, w_out. `final`: with the gradients applied that wait for their source's next spike."""
+        """Return w_in, w_rec, w_out. `final`: including gradients that are pending until their source's next spike."""
         return self._ask("final_weights" if final else "weights")
 
     def close(self) -> None:

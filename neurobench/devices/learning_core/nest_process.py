@@ -1,11 +1,12 @@
-"""NEST in a process of its own, which `nest_core` starts: numba in the same process would make its ResetKernel crash.
+"""NEST in a separate process, which `nest_core` starts: numba in the same process would make its ResetKernel crash.
 
     python nest_process.py FD
 
-It is asked over the socket FD, a tuple (verb, arguments) at a time, and answers ("done", value) or ("failed", text).
-NEST knows no way back: what must leave no trace, a look ahead, is done by a copy of the process (`os.fork`).
+It takes requests over the socket FD, one tuple (verb, arguments) at a time, and answers ("done", value) or ("failed",
+text). NEST cannot return to an earlier state: a look ahead, which must have no effect, is done by a copy of the process
+(`os.fork`).
 
-Clock: step n of the network is what a recorder calls time n + 1. Sample k takes steps kT + 2 to kT + T + 1.
+Clock: step n of the network is time n + 1 of a recorder. Sample k takes steps kT + 2 to kT + T + 1.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ FORCED = 1000.0  # pA, makes any neuron fire
 
 
 class Network:
-    """Inputs, recurrent neurons and readouts as NEST's tutorial wires them."""
+    """Network of inputs, recurrent neurons and readouts, connected as in NEST's tutorial."""
 
     def __init__(self, setting: dict[str, Any]):
         nest.verbosity = nest.VerbosityLevel.ERROR
         nest.ResetKernel()
         nest.set(resolution=1.0, total_num_virtual_procs=1, print_time=False)
         self.T, self.W, self.optimizer = setting["T"], setting["W"], dict(setting["optimizer"])
-        self.n, self.waiting = 0, (np.zeros(0), np.zeros(0, np.int64))  # input spikes that are still to come
+        self.n, self.waiting = 0, (np.zeros(0), np.zeros(0, np.int64))  # input spikes not yet presented
         (N, inputs), K = setting["w_in"].shape, len(setting["w_out"])
         self.generators = nest.Create("spike_generator", inputs)
         self.parrots = nest.Create("parrot_neuron", inputs)
@@ -78,11 +79,12 @@ class Network:
     def learn(
         self, at: np.ndarray, source: np.ndarray, labels: np.ndarray, rates: tuple[float, float]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """G samples with input spikes in steps `at` of them, gT + r. labels (G,), -1 where there is none. `rates`: of
-        learning, and of the next call. Returns the readouts (G, W, K) in their windows and the spikes (G, N) of
+        """Learn G samples with input spikes at steps `at`, gT + r. labels (G,), -1 for none. `rates`: learning rates,
+        of this and the next call. Returns the readouts (G, W, K) in their windows and the spike counts (G, N) of
         recurrent neurons.
 
-        The last two steps of the last sample wait for the next call, with its learning rate; here a copy runs ahead.
+        The last two steps of the last sample are left to the next call, with its learning rate; here a copy simulates
+        them ahead.
         """
         T, G = self.T, len(labels)
         self._set_rate(rates[0])
@@ -96,11 +98,11 @@ class Network:
         return y[whole].reshape(G, T, -1)[:, T - self.W :], fired[whole].reshape(G, T, -1).sum(1)
 
     def predict(self, *arguments: Any) -> Any:
-        """The same of a copy."""
+        """Return what `learn` returns, computed by a copy of this process."""
         return copied(lambda: self.learn(*arguments))
 
     def weights(self) -> dict[str, np.ndarray]:
-        """As they are delivered, [target, source], 0 where there is no synapse."""
+        """Weights as spikes transmit them now, [target, source]; 0 where there is no synapse."""
         matrices = {}
         for name, pre, post in self._plastic():
             synapses = nest.GetConnections(pre, post, synapse_model="eprop_synapse").get(["source", "target", "weight"])
@@ -111,7 +113,7 @@ class Network:
         return matrices
 
     def final_weights(self) -> dict[str, np.ndarray]:
-        """Once every source has fired a last time, which applies what gradients wait for."""
+        """Weights after a last spike of every source, which applies the pending gradients."""
         return copied(self._forced)
 
     def _forced(self) -> dict[str, np.ndarray]:
@@ -121,7 +123,7 @@ class Network:
         return self.weights()
 
     def _present(self, times: np.ndarray, source: np.ndarray, end: float) -> None:
-        """Input spikes until `end`; those later wait, and are given once more with what then follows."""
+        """Set the input spikes until `end`; later ones are set once more with those of the next call."""
         times, source = np.concatenate([self.waiting[0], times]), np.concatenate([self.waiting[1], source])
         order = np.lexsort((times, source))
         parts = np.split(times[order], np.cumsum(np.bincount(source, minlength=len(self.generators)))[:-1])
@@ -129,7 +131,7 @@ class Network:
         self.waiting = times[times > end], source[times > end]
 
     def _demand(self, labels: np.ndarray) -> None:
-        """The targets of the samples, and the windows in which errors count."""
+        """Set the targets of the samples, and the windows in which errors count."""
         starts = self.n + np.arange(len(labels)) * self.T + 2.0
         for k, generator in enumerate(self.target):
             generator.set(amplitude_times=starts, amplitude_values=(labels == k).astype(float))
@@ -141,14 +143,14 @@ class Network:
         nest.SetDefaults("eprop_synapse", {"optimizer": {**self.optimizer, "eta": eta}})
 
     def _ahead(self, steps: int, eta: float) -> tuple[np.ndarray, np.ndarray]:
-        """What was recorded in the last steps and two more."""
+        """Simulate ahead and return the recordings of the last `steps` steps and two more."""
         self._set_rate(eta)
         self.window.set(amplitude_times=[self.n + 2.0], amplitude_values=[0.0])
         nest.Simulate(4.0)
         return self._recorded(self.n - steps, steps + 2)
 
     def _recorded(self, n0: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """(steps, K) readouts and (steps, N) spikes of steps n0, n0 + 1, ...; a recorder lags a step behind."""
+        """Readouts (steps, K) and spikes (steps, N) of steps n0, n0 + 1, ...; a recorder lags a step behind."""
         y, fired = np.zeros((steps, len(self.readout))), np.zeros((steps, len(self.recurrent)), np.int64)
         for recorder, neurons, table in ((self.meter, self.readout, y), (self.spikes, self.recurrent, fired)):
             events = recorder.get("events")
@@ -160,7 +162,7 @@ class Network:
 
 
 def copied(work: Callable[[], Any]) -> Any:
-    """What `work` returns, done by a copy of this process."""
+    """Return the result of `work`, computed by a copy of this process."""
     reader, writer = Pipe(duplex=False)
     pid = os.fork()
     if pid == 0:
@@ -186,7 +188,7 @@ def answered(work: Callable[[], Any]) -> tuple[str, Any]:
 
 
 def end_with_parent() -> None:
-    """A simulation that nobody waits for any more ends, where the system knows how (Linux)."""
+    """End this process when its parent ends, if the system can do so (Linux)."""
     if prctl := getattr(ctypes.CDLL(None), "prctl", None):
         prctl(SET_PDEATHSIG, signal.SIGKILL)
 

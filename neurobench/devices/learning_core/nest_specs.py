@@ -1,4 +1,4 @@
-"""NEST as a learning core: what YAML says of it, and nothing heavy."""
+"""Spec of NEST as a learning core, without heavy imports."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from neurobench.devices.spec import Demand, DeviceSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Nest(DeviceSpec):
-    """NEST 3.10 in a process of its own, one thread."""
+    """NEST 3.10 in a separate process with one thread."""
 
     kind: ClassVar[str] = "learning_core"
     opens: ClassVar[str] = "neurobench.devices.learning_core.nest_specs.open_nest"
 
     pool: Pool
 
-    def conflicts(self) -> list[Fault]:
+    def absent_extras(self) -> list[Fault]:
         return [] if is_installed("nest") else [("pool", f": {not_installed('backend=nest', 'nest', 'nest')}")]
 
     def refuse(self, demand: Demand) -> str | None:
@@ -32,7 +32,7 @@ class Nest(DeviceSpec):
 
 
 def open_nest(spec: Nest, seed: int, device: Any) -> LearningCore:
-    """It is deterministic: `seed` makes no difference."""
+    """Open NEST, which is deterministic: `seed` has no effect."""
     from neurobench.devices.learning_core.nest_core import NestNetwork
 
     return LearningCore(spec.pool, None, NestNetwork)

@@ -1,6 +1,6 @@
-"""Spiking cores that learn by e-prop: floating point of any size, or an emulated ReckOn.
+"""Spiking cores that learn by e-prop: in floating point and of any size, or an emulated ReckOn.
 
-A core is numbers alone: the loops over time belong to kernels, which are handed these.
+A core consists of numbers alone: time loops belong to kernels, which take these as arguments.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from neurobench.config.bounds import Bound
 from neurobench.devices.spec import Demand, DeviceSpec
 from neurobench.metrics.costs import Energy
 
-INPUTS, NEURONS, OUTPUTS = 256, 256, 16  # of ReckOn
+INPUTS, NEURONS, OUTPUTS = 256, 256, 16  # sizes of ReckOn
 
-Pool = Literal["none", "16x16", "11x11x2"]  # cells that share an input: columns, rows, polarities
+Pool = Literal["none", "16x16", "11x11x2"]  # cells whose pixels share an input: columns, rows, polarities
 
 
 class FixedPoint(NamedTuple):
@@ -27,18 +27,18 @@ class FixedPoint(NamedTuple):
     kappa_bits: int  # fraction of the traces' decay
     trace_bits: int  # of inputs and recurrent neurons
     trace_out_bits: int  # of readouts
-    stochastic: bool  # an update is a chance of one LSB; else it is rounded
+    stochastic: bool  # updates are rounded up or down at random to whole LSB; else to the nearest
     update_scale: float  # multiplies every update; 1: NEST's learning rate
 
 
 class LearningCore(NamedTuple):
     pool: Pool
     fixed_point: FixedPoint | None  # None: floating point, nothing is rounded
-    simulator: Callable[[dict[str, Any]], Any] | None = None  # builds the network where it is simulated elsewhere
+    simulator: Callable[[dict[str, Any]], Any] | None = None  # builds the network if an external simulator runs it
 
 
 def open_core(spec: FloatCore | ReckOn, seed: int, device: Any) -> LearningCore:
-    """It is digital: every chip is like the other, and `seed` makes no difference."""
+    """Return the core that a spec describes. It is digital: all chips are alike, and `seed` has no effect."""
     if isinstance(spec, FloatCore):
         return LearningCore(spec.pool, None)
     return LearningCore(spec.pool, FixedPoint(*(getattr(spec, name) for name in FixedPoint._fields)))
@@ -46,7 +46,7 @@ def open_core(spec: FloatCore | ReckOn, seed: int, device: Any) -> LearningCore:
 
 @dataclass(frozen=True, kw_only=True)
 class FloatCore(DeviceSpec):
-    """Double or single precision, as the model's engine has it. Nothing is rounded."""
+    """Floating-point core, in the double or single precision of the model's engine. Nothing is rounded."""
 
     kind: ClassVar[str] = "learning_core"
     opens: ClassVar[str] = "neurobench.devices.learning_core.specs.open_core"
@@ -56,7 +56,7 @@ class FloatCore(DeviceSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class ReckOn(DeviceSpec):
-    """256 inputs, 256 recurrent neurons, 16 readouts, 8-bit weights; the shipped widths are the chip's.
+    """An emulated ReckOn: 256 inputs, 256 recurrent neurons, 16 readouts, 8-bit weights; default widths are the chip's.
 
     Source: Frenkel and Indiveri, "ReckOn: A 28nm sub-mm2 task-agnostic spiking recurrent neural network processor
     enabling on-chip learning over second-long timescales", ISSCC 2022, and its documentation.
@@ -80,7 +80,7 @@ class ReckOn(DeviceSpec):
     update_scale: Annotated[float, Bound(0, above=True)]
 
     def refuse(self, demand: Demand) -> str | None:
-        """Networks that do not fit on the chip (inputs are counted before pooling), and rules that it does not have."""
+        """Reason why a network is too large (inputs are counted before pooling) or needs rules that the chip lacks."""
         inputs, neurons, outputs = demand.layers
         faults = []
         if self.pool == "none" and inputs > INPUTS:

@@ -1,4 +1,4 @@
-"""Measuring the gain and the noise of an analog matrix multiplier from what it answers."""
+"""Calibration of an analog matrix multiplier: estimates of its gain and noise from its answers."""
 
 from typing import NamedTuple
 
@@ -14,14 +14,14 @@ SCAN = 0.85 ** torch.arange(20, dtype=torch.float64)  # densities of active inpu
 
 
 class Patterns(NamedTuple):
-    """Answers to random on/off patterns of the inputs."""
+    """Random on/off patterns of the inputs, and the answers to them."""
 
-    x: Tensor  # (D, R) sent
-    y: Tensor  # (D, T, O) read, T times each
+    x: Tensor  # (D, R) inputs
+    y: Tensor  # (D, T, O) answers, T repeats of each pattern
 
 
 class Fit(NamedTuple):
-    """A straight line for each column, y + 0.5 = a (x W) + o, and what the columns have in common."""
+    """Straight line fitted to each column, y + 0.5 = a (x W) + o, and its statistics over columns."""
 
     gain: float  # mean of a
     noise_std: float  # LSB, from trial to trial
@@ -32,14 +32,14 @@ class Fit(NamedTuple):
 
 
 class Compat(NamedTuple):
-    """What hxtorch's `measure_mock_parameter` would print."""
+    """Gain and noise that hxtorch's `measure_mock_parameter` would print."""
 
     gain: float
     noise_std: float
 
 
 def fit_patterns(mac: AnalogMac, seed: int, device: torch.device) -> Patterns:
-    """Inputs of 16 at 64 densities, 20 repeats each, one whole array."""
+    """Measure answers to inputs of 16 at 64 densities, 20 repeats each, on one whole array."""
     draw = torch.Generator().manual_seed(derive(seed, 0))
     density = torch.linspace(0.05, 0.9, 64)[:, None]
     x = (16 * (torch.rand(64, ROWS, generator=draw) < density)).float().to(device)
@@ -49,9 +49,9 @@ def fit_patterns(mac: AnalogMac, seed: int, device: torch.device) -> Patterns:
 
 
 def fit(patterns: Patterns) -> Fit:
-    """Least squares for each column, over patterns that keep every column within 90 LSB of zero.
+    """Fit each column by least squares, over patterns that keep every column within 90 LSB of zero.
 
-    The half makes up for the floor of the read-out; 1/12 is the variance that rounding adds.
+    The 0.5 compensates for the floor in the read-out; 1/12 is the variance that rounding adds.
     """
     y = patterns.y.double()
     linear = within(patterns)
@@ -71,15 +71,15 @@ def fit(patterns: Patterns) -> Fit:
 
 
 def within(patterns: Patterns) -> Tensor:
-    """(D,) bool: patterns that no column answers with more than 90 LSB, where it is no longer linear."""
+    """Mask (D,) of patterns that every column answers within 90 LSB, beyond which it is no longer linear."""
     m = patterns.y.double().mean(1) + 0.5
     return (m.abs() <= 90).all(1)
 
 
 def compat(mac: AnalogMac, seed: int, device: torch.device) -> Compat:
-    """As `measure_mock_parameter`: 256 inputs, so TWO chunks whose noise and floors add up.
+    """Calibrate as `measure_mock_parameter` does: with 256 inputs, so TWO chunks whose noise and floors add up.
 
-    Its gain comes out 1.5 % too large (15.5 is sent as 16) and its noise 1.4 times too large.
+    The gain comes out 1.5 % too large (15.5 is sent as 16) and the noise 1.4 times too large.
     """
     draw = torch.Generator().manual_seed(derive(seed, 2))
     w = torch.full((2 * ROWS, ROWS), float(WEIGHT), device=device)
@@ -96,7 +96,7 @@ def _active(u: Tensor, density: Tensor) -> Tensor:
 
 
 def best_density(y: Tensor) -> int:
-    """The first k whose median over columns is nearest to 63.5, half the positive range. y: (20, O)."""
+    """First index of the density whose median over columns is nearest to 63.5, half the positive range. y: (20, O)."""
     return int((y.double().median(1).values - 63.5).abs().argmin())
 
 

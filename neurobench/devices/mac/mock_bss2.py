@@ -1,4 +1,4 @@
-"""An emulated BrainScaleS-2 chip for matrix multiplication: its fixed pattern, and how it answers."""
+"""An emulated BrainScaleS-2 chip for matrix multiplication: its fixed pattern, and its arithmetic."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,20 +18,20 @@ ARRAYS = 2
 
 
 class Pattern(NamedTuple):
-    """Of the whole chip: A arrays, R rows, C columns. Of a matrix laid on it: a chunk p of rows for each a."""
+    """Fixed pattern of a chip with A arrays, R rows and C columns. Under a matrix, A counts its chunks p of rows."""
 
     gain: Tensor  # (A, R, C) LSB for x * w = 1 sent once
     offset: Tensor  # (A, 1, C) LSB
-    low: Tensor  # (A, 1, C) LSB, the rail where the membrane cannot fall further
+    low: Tensor  # (A, 1, C) LSB, the rail below which the membrane cannot fall
     high: Tensor  # (A, 1, C) LSB
 
 
 class Chip:
-    """See `neurobench.devices.mac.protocol.AnalogMac`. `gain` and `noise_std` are what calibration measured; the true
-    `pattern` is for tests and the report on the calibration alone."""
+    """Emulated chip, see `neurobench.devices.mac.protocol.AnalogMac`. Calibration measures `gain` and `noise_std`; the
+    true `pattern` is used only by tests and the report on the calibration."""
 
     def __init__(self, spec: BSS2, seed: int, device: torch.device):
-        """`spec.chip_seed`, not the run's `seed`, is the identity of the chip."""
+        """Draw and calibrate the chip whose identity is `spec.chip_seed`, not the run's `seed`."""
         self.spec, self.device = spec, device
         self.pattern = Pattern(*(part.to(device) for part in draw_pattern(spec)))
         self._generator = torch.Generator(device)
@@ -41,12 +41,12 @@ class Chip:
         self.gain, self.noise_std = self.calibration["gain"], self.calibration["noise_std"]
 
     def matmul(self, x: Tensor, w: Tensor, num_sends: int, seed: int) -> Products:
-        """Rows in chunks p of 128, each on one of two arrays with its own gains G, offsets and rails:
+        """Multiply x by w, rows in chunks p of 128, each on one of two arrays with its own gains G, offsets and rails:
 
             v_p = num_sends (X_p (W_p * G)) + offset + noise_std N,   X = round(x), W = round(w), half away from 0
             y   = clamp(sum_p clamp(floor(clip(v_p, low, high))))
 
-        An input that is not 0 acts as X + x_offset.
+        A nonzero input acts as X + x_offset.
         """
         X, W = as_matrices(x, w, num_sends, half_away)
         on = self._laid_out(len(W), W.shape[2])
@@ -57,12 +57,12 @@ class Chip:
         return read_out(torch.minimum(torch.maximum(v, on.low), on.high), x, num_sends)
 
     def host(self) -> LinearModel:
-        """The linear model with the measured gain and noise."""
+        """Return the linear model with the measured gain and noise."""
         return LinearModel(LinearMac(gain=self.gain, noise_std=self.noise_std), 0, self.device)
 
     def _calibrate(self) -> dict[str, float]:
-        """What the routine measures of the first array, and its errors; column spread and offset by `fit` alone."""
-        seed = derive(self.spec.chip_seed, 1)  # the chip, not the run: two runs on a chip share its calibration
+        """Measure the first array and return the figures and their errors; column spread and offset only by `fit`."""
+        seed = derive(self.spec.chip_seed, 1)  # by chip, not by run: two runs on a chip share its calibration
         by_fit = self.spec.calibration == "fit"
         estimate = fit(fit_patterns(self, seed, self.device)) if by_fit else compat(self, seed, self.device)
         column, offset = self.pattern.gain[0].double().mean(0), self.pattern.offset[0].double()
@@ -78,9 +78,9 @@ class Chip:
 
 
 def draw_pattern(spec: BSS2) -> Pattern:
-    """G = gain (1 + s_col N_col)(1 + s_row N_row)(1 + s_syn N_syn); an offset and two rails for each column.
+    """Draw G = gain (1 + s_col N_col)(1 + s_row N_row)(1 + s_syn N_syn), and an offset and two rails for each column.
 
-    A function of `chip_seed`: the same normal deviates N under every spread and mismatch.
+    The normal deviates N depend on `chip_seed` alone: they are the same for every spread and mismatch.
     """
     generator = torch.Generator().manual_seed(derive(spec.chip_seed, 0))
 
@@ -93,14 +93,14 @@ def draw_pattern(spec: BSS2) -> Pattern:
     return Pattern(
         gain=spec.gain * column * row * synapse,
         offset=spec.mismatch * spec.column_offset * normal(1, COLUMNS),
-        low=-110 + 6 * normal(1, COLUMNS),  # the demos: -110 to -115, with a spread
+        low=-110 + 6 * normal(1, COLUMNS),  # in the demos: -110 to -115, with a spread
         high=127 - 3 * normal(1, COLUMNS).abs(),
     )
 
 
 def laid_out(pattern: Pattern, chunks: int, outputs: int) -> Pattern:
-    """The pattern under a matrix of `chunks` times 128 rows and `outputs` columns, from row 0 and column 0. Chunks of
-    rows alternate between the arrays, running on from each block of 256 columns to the next."""
+    """Pattern under a matrix of `chunks` times 128 rows and `outputs` columns, from row 0 and column 0. Chunks of rows
+    alternate between the arrays, without a restart at each block of 256 columns."""
     column = torch.arange(outputs, device=pattern.gain.device)
     chunk = torch.arange(chunks, device=pattern.gain.device)
     array = (column // COLUMNS * chunks + chunk[:, None]) % ARRAYS  # (P, O)

@@ -13,7 +13,7 @@ from neurobench.devices.mac.specs import LinearMac
 
 
 class LinearModel:
-    """See `neurobench.devices.mac.protocol.AnalogMac`. It is ideal: `seed`, the identity of a chip, has no effect."""
+    """Ideal device, see `neurobench.devices.mac.protocol.AnalogMac`: `seed`, the identity of a chip, has no effect."""
 
     identity: Mapping[str, Any] = {}
     calibration: Mapping[str, float] = {}
@@ -23,7 +23,7 @@ class LinearModel:
         self._generator = torch.Generator(device)
 
     def matmul(self, x: Tensor, w: Tensor, num_sends: int, seed: int) -> Products:
-        """Rows in chunks p of 128, n_p ~ N(0, noise_std) for each sample, column and chunk, whatever num_sends is:
+        """Multiply x by w, rows in chunks p of 128, n_p ~ N(0, noise_std) per sample, column, chunk for any num_sends:
 
         v_p = gain num_sends (X_p W_p) + n_p,   X = round(x), W = round(w), half to even
         y   = clamp(sum_p clamp(floor(v_p)))
@@ -38,7 +38,7 @@ class LinearModel:
 
 
 def add_noise(v: Tensor, std: float, generator: torch.Generator, seed: int) -> None:
-    """Normal noise of this call alone, in place."""
+    """Add normal noise in place, drawn from the seed of this call alone."""
     if std:
         generator.manual_seed(seed)
         v.add_(torch.randn(v.shape, generator=generator, device=v.device), alpha=std)

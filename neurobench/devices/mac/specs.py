@@ -1,4 +1,4 @@
-"""What a backend says of analog matrix multiplication on BrainScaleS-2: its linear model, or an emulated chip."""
+"""Specs of analog matrix multiplication on BrainScaleS-2: its linear model, or an emulated chip."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -13,9 +13,9 @@ Spread = Annotated[float, Bound(0, 1)]  # standard deviation / mean
 
 @dataclass(frozen=True, kw_only=True)
 class LinearMac(DeviceSpec):
-    """The linear model of the chip, hxtorch's mock mode.
+    """The linear model of BrainScaleS-2, as in hxtorch's mock mode.
 
-    The tutorial prints num_sends 20 and 4; every gain in [0.003367, 0.003544) gives them, 0.0034 among these.
+    The tutorial prints num_sends 20 and 4; every gain in [0.003367, 0.003544) gives these values, 0.0034 included.
     """
 
     kind: ClassVar[str] = "mac"
@@ -27,10 +27,10 @@ class LinearMac(DeviceSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class BSS2(DeviceSpec):
-    """Two arrays with a fixed pattern of their own, and the calibration that tells the host how it behaves.
+    """An emulated chip: two arrays with a fixed pattern each, and the calibration from which the host models them.
 
-    The spreads are estimates: they lie between what the demos' figures show of a well calibrated chip
-    (column_spread 0.025, synapse_spread 0.03, column_offset 1.0: the backend `mock_anchored`) and worse.
+    The spreads are estimates. Those of a well calibrated chip in the demos' figures are a lower bound
+    (column_spread 0.025, synapse_spread 0.03, column_offset 1.0: the backend `mock_anchored`).
     """
 
     kind: ClassVar[str] = "mac"

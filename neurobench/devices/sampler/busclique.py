@@ -1,4 +1,4 @@
-"""What minorminer's busclique embeds in a working graph (extra `embedding`)."""
+"""Embeddings in a working graph, found by minorminer's busclique (extra `embedding`)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from neurobench.config.targets import import_extra
 from neurobench.devices.sampler.chips import Chip
 from neurobench.devices.sampler.working_graph import OWNER, perfect_graph, without_missing_crossings, working_graph
 
-TRIES = 3  # sets of qubits left out; pairs of layers are sought around the one that leaves the largest clique
+TRIES = 3  # sets of qubits left out in turn; layers are sought only for the one that leaves the largest clique
 Chains = Sequence[Sequence[int]]  # qubits of each unit, short chains first
-Sides = tuple[Chains, ...]  # of a clique, or of two layers
+Sides = tuple[Chains, ...]  # chains of a clique, or of two layers
 Embedding = dict[int, tuple[int, ...]]  # unit -> qubits
 
 
 class Search:
-    """All that busclique finds in a working graph; cliques and layers are each sought once, when first asked for.
+    """All embeddings that busclique finds in a working graph; cliques and layers are each computed once, on first use.
 
-    `busgraph_cache.find_biclique_embedding` would miss most layers of different sizes: it looks for the smaller one
-    among pairs whose smaller layer is as large as the larger one.
+    `busgraph_cache.find_biclique_embedding` would miss most layers of different sizes: it searches only pairs whose
+    smaller layer is as large as the larger of the requested ones.
     """
 
     def __init__(self, graph: Any, perfect: Any):
@@ -34,23 +34,23 @@ class Search:
 
     @cached_property
     def cliques(self) -> list[Sides]:
-        """Units that all touch each other."""
+        """Embeddings of fully connected units."""
         return [sides for embedded in self._cliques for sides in embedded]
 
     @cached_property
     def layers(self) -> list[Sides]:
-        """Units that all touch those of the other layer; the larger layer first."""
+        """Embeddings of two fully connected layers; the larger layer first."""
         best = max(range(TRIES), key=lambda k: max(len(chains) for (chains,) in self._cliques[k]))
         bicliques = self._tries[best].bicliques()["raw"].items()
         sides = ((_sorted(chains[:first]), _sorted(chains[first:])) for (first, _), chains in bicliques)
         return [(one, other) if len(one) >= len(other) else (other, one) for one, other in sides]
 
     def clique(self, n: int) -> Embedding:
-        """Of n units that may all touch each other, the longest chain as short as can be; {} where none is found."""
+        """Embedding of n fully connected units whose longest chain is as short as possible; {} if none is found."""
         return _shortest([chains[:n] for (chains,) in self.cliques if len(chains) >= n])
 
     def two_layers(self, n_visible: int, n_hidden: int) -> Embedding:
-        """The same of two layers, visible units first."""
+        """Embedding of two fully connected layers, chosen likewise, visible units first."""
         turned = (sides for pair in self.layers for sides in (pair, pair[::-1]))
         return _shortest(
             [
@@ -71,8 +71,8 @@ def _shortest(candidates: list[Chains]) -> Embedding:
 
 
 def capacity(chip: Chip, draw: int) -> dict[str, list[Any]]:
-    """{"cliques": [...], "layers": [[larger, smaller], ...]}, chains as `run_lengths` writes them: the embeddings that
-    no other beats in every number of units with chains as short; those with short chains first."""
+    """{"cliques": [...], "layers": [[larger, smaller], ...]}, chains as `run_lengths` encodes them: all embeddings but
+    those that another matches or beats in every number of units with chains as short. Short chains come first."""
     search = Search(working_graph(chip, draw), perfect_graph(chip))
     return {
         "cliques": [run_lengths(chains) for (chains,) in _unbeaten(search.cliques)],
@@ -81,7 +81,7 @@ def capacity(chip: Chip, draw: int) -> dict[str, list[Any]]:
 
 
 def run_lengths(chains: Chains) -> list[int]:
-    """[shortest length, how many chains have it, how many have one qubit more, ...]"""
+    """[shortest length, number of chains with it, number of chains with one qubit more, ...]"""
     lengths = [len(chain) for chain in chains]
     return [lengths[0], *(lengths.count(length) for length in range(lengths[0], lengths[-1] + 1))]
 

@@ -1,4 +1,4 @@
-"""Annealing chips as published."""
+"""Published properties of annealing chips."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ class Chip:
     """A chip as published, and the largest problems that would fit if every qubit worked. A unit with more neighbours
     than a qubit has couplers becomes a chain of qubits.
 
-    Qubits and couplers: D-Wave's "QPU-Specific Characteristics" sheets; but no source for those of DW_2000Q_6 was found
-    again, which lie in D-Wave's range for the series (support.dwavesys.com, "What is the QPU Working Graph?": 2,048 and
-    6,016 fabricated, more than 97 % of the qubits working). The largest problems were found with
+    Qubits and couplers: D-Wave's "QPU-Specific Characteristics" sheets. The source for DW_2000Q_6 could not be found
+    again; its numbers lie in D-Wave's range for the series (support.dwavesys.com, "What is the QPU Working Graph?":
+    2,048 and 6,016 fabricated, more than 97 % of the qubits working). The largest problems were computed with
     minorminer's busclique on graphs without a broken qubit (176 + 176 units fail on P16). Chain lengths are those of
-    the same embeddings: 15 for 172 + 172 and 169 + 128 units on P16, 9 for 100 + 64. What fits on a chip with its
-    faults, which is a good deal less, is in `embeddings`.
+    the same embeddings: 15 for 172 + 172 and 169 + 128 units on P16, 9 for 100 + 64. The considerably smaller problems
+    that fit on a chip with its faults are in `embeddings`.
     """
 
     name: str
     topology: str
     qubits: int  # that work
     couplers: int  # that work
-    clique: int  # units that all touch each other
+    clique: int  # fully connected units
     layer: int  # units in each of two fully connected layers
-    crossings: int  # chains of the other layer that a qubit can meet
+    crossings: int  # chains of the other layer that a qubit can couple to
 
     @property
     def units(self) -> int:
-        """Most units of a problem."""
+        """Largest number of units of a problem."""
         return max(2 * self.layer, self.clique)
 
     @property
@@ -45,15 +45,15 @@ class Chip:
         return family.lower(), int(size[1:])
 
     def chain_length(self, n_visible: int, n_hidden: int) -> int:
-        """Qubits per unit of two layers."""
+        """Qubits per unit of two fully connected layers."""
         return ceil(max(n_visible, n_hidden) / self.crossings)
 
     def clique_chain_length(self, n: int) -> int:
-        """Qubits per unit of n units that may all touch each other."""
+        """Qubits per unit of n fully connected units."""
         return 1 if n <= 1 else ceil(n / self.crossings) + 1
 
     def misfit(self, n_visible: int, n_hidden: int) -> str | None:
-        """Why two fully connected layers do not fit, or None."""
+        """Reason why two fully connected layers do not fit, or None."""
         if max(n_visible, n_hidden) <= self.layer:
             return None
         return (
@@ -63,7 +63,7 @@ class Chip:
         )
 
     def clique_misfit(self, n: int, couplings: int) -> str | None:
-        """Why a problem of another shape does not fit, or None; judged as if all its units touched."""
+        """Reason why a problem of another shape does not fit, or None; its units count as fully connected."""
         if n <= self.clique:
             return None
         return (

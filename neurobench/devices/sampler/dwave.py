@@ -1,4 +1,4 @@
-"""A D-Wave machine or its mock, through dwave-system."""
+"""Sampler on a D-Wave machine or its mock, through dwave-system."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from neurobench.storage.journal import Journal
 
 
 class DWaveDevice(dimod.Sampler):
-    """See DWave."""
+    """A D-Wave machine or its mock as a sampler, see DWave."""
 
     def __init__(self, spec: DWave, seed: int, device: torch.device, jobs: Jobs | None = None):
-        """`jobs`: what the run has under way at a machine; without it nothing of that is kept."""
+        """Open the sampler. `jobs`: the run's jobs under way at a machine; without it they are not stored."""
         self.spec, self.name = spec, f"D-Wave's {spec.solver}"
         self.system = import_extra("dwave.system", "dwave", "backend=dwave")
         with _named(self.name):
@@ -55,7 +55,7 @@ class DWaveDevice(dimod.Sampler):
         return {"num_reads": ["num_reads_range"], **({"seed": []} if self.spec.solver == MOCK else {})}
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any) -> Any:
-        """Any model, embedded as if all its variables touched one another."""
+        """Sample any model, embedded as if its variables were fully connected."""
         self.remove_unknown_kwargs(**kwargs)
         check_call(num_reads, seed)
         order = list(bqm.variables)
@@ -67,12 +67,12 @@ class DWaveDevice(dimod.Sampler):
         return sampleset(torch.from_numpy(states.astype("float32")), bqm)
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
-        """The problem is multiplied by `prefactor` and sent as an Ising model; what comes back is checked and as many
-        rows as were asked for."""
+        """Sample an RBM, multiplied by `prefactor` and sent as an Ising model; the answer is checked and brought to
+        `num_reads` rows."""
         check_call(num_reads, seed, initial_hidden)
         if initial_hidden is not None:
             raise UserError(
-                f"{self.name} programs the machine anew for every given state, which negative=cd and negative=pcd ask "
+                f"{self.name} programs the machine again for every given state, which negative=cd and negative=pcd ask "
                 "for at each update: minutes of its time a second here. Set model.negative=device."
             )
         visible, hidden = rbm.W.shape
@@ -89,7 +89,7 @@ class DWaveDevice(dimod.Sampler):
     def _ask(
         self, problem: dimod.BinaryQuadraticModel, sizes: tuple[int, ...], num_reads: int, seed: int
     ) -> tuple[np.ndarray, dimod.SampleSet]:
-        """Of a model in spins 0..N-1 the states (rows, N) in {0, 1}, and the answer that they come from."""
+        """Sample a model in spins 0..N-1. Returns states (rows, N) in {0, 1}, and the answer that contains them."""
         from dwave.embedding import MinimizeEnergy, chain_breaks, embed_bqm
         from dwave.embedding.chain_strength import uniform_torque_compensation
 
@@ -116,8 +116,8 @@ class DWaveDevice(dimod.Sampler):
         return checked_states(answer, len(problem), self.name, scaled), answer
 
     def _scale(self, target: dimod.BinaryQuadraticModel) -> float:
-        """What the embedded problem is to be divided by to lie in the solver's ranges, at least 1. Raises UserError
-        where it does not lie in them and auto_scale is off."""
+        """Divisor, at least 1, that brings the embedded problem into the solver's ranges. Raises UserError if it
+        exceeds them and auto_scale is off."""
         spans, (h, (row, column, J), _) = self.properties, target.to_numpy_vectors(sorted(target.variables))
         coupling = np.zeros(len(h))
         np.add.at(coupling, row, J)
@@ -138,7 +138,7 @@ class DWaveDevice(dimod.Sampler):
         return max(1.0, over)
 
     def _embedding(self, sizes: tuple[int, ...]) -> Embedding:
-        """Of one clique or of two layers of these sizes. Raises UserError where none is found."""
+        """Embedding of one clique or of two layers of these sizes. Raises UserError if none is found."""
         if sizes not in self.embeddings:
             with phase(f"embedding on {self.name}"):
                 embedding = self.search.clique(*sizes) if len(sizes) == 1 else self.search.two_layers(*sizes)
@@ -175,15 +175,15 @@ def _mock(spec: DWave) -> Any:
 
 
 def _machine(spec: DWave, jobs: Jobs) -> Any:
-    from neurobench.devices.sampler.dwave_machine import open_machine  # what needs the extra
+    from neurobench.devices.sampler.dwave_machine import open_machine  # imported here: needs the extra
 
     return open_machine(spec.solver, jobs, Limits(spec.max_shots, spec.max_seconds))
 
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
-    """Faults are reported without what could be a credential, those of the vendor's software with the sampler's name;
-    what they are a consequence of is left out for the same reason."""
+    """Context manager: errors are reported without possible credentials, those of the vendor's software with the
+    sampler's name; their causes are left out for the same reason."""
     try:
         yield
     except UserError as error:
@@ -193,4 +193,4 @@ def _named(name: str) -> Iterator[None]:
         raise UserError(
             f"{name}: {type(error).__name__}: {cleaned(str(error))}. Its account is set up with `dwave config "
             "create` and tried with `dwave ping`; backend.sampler.solver=mock needs none."
-        ) from None  # the log has the traceback, of this alone
+        ) from None  # the log contains this error's traceback alone

@@ -1,6 +1,6 @@
 """A D-Wave machine as a sampler whose problems are jobs: each is sent once, and its answer fetched then or later.
 
-Problems bear their tag as D-Wave's label, by which its service finds them.
+The tag of a problem is sent as D-Wave's label, by which the service finds it.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from neurobench.devices.jobs import JobGone, Jobs, JobUnknown, Limits, Queue, Re
 from neurobench.devices.sampler.dwave_secrets import cleaned
 from neurobench.devices.sampler.sampleset import checked_states
 
-TOO_MANY, BROKEN = 429, 500  # HTTP: more requests than are let through; from here on the service's own faults
+TOO_MANY, BROKEN = 429, 500  # HTTP status: too many requests; from here on, the service's own faults
 PASSING = (RequestTimeout, requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
 class Problem(NamedTuple):
-    """What the queue takes; it answers with a dimod.SampleSet."""
+    """Content of a job, which the queue answers with a dimod.SampleSet."""
 
     bqm: dimod.BinaryQuadraticModel  # in spins, on the machine's qubits, without a constant
     parameters: Mapping[str, Any]  # of DWaveSampler.sample
 
 
 class Machine(dimod.Sampler, dimod.Structured):
-    """DWaveSampler by way of the run's jobs. Raises UserError where `max_seconds` is set and how long the machine
-    takes cannot be modelled."""
+    """DWaveSampler whose problems are jobs of the run. Raises UserError if `max_seconds` is set and the time that the
+    machine takes cannot be modelled."""
 
     def __init__(self, sampler: Any, queue: Queue, jobs: Jobs, limits: Limits):
         self.name, self.sampler, self.queue = f"D-Wave's {sampler.solver.name}", sampler, queue
@@ -54,7 +54,7 @@ class Machine(dimod.Sampler, dimod.Structured):
 
     @property
     def identity(self) -> dict[str, str]:
-        """Which machine it is, for the record of a run."""
+        """Identity of the machine, for the record of a run."""
         solver = self.sampler.solver
         return {"name": solver.name, "graph_id": str(solver.graph_id), "device_seconds": "measured"}
 
@@ -78,11 +78,11 @@ class Machine(dimod.Sampler, dimod.Structured):
         return self.sampler.to_networkx_graph()
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, draw: int = 0, **parameters: Any) -> dimod.SampleSet:
-        """A row for each read. A machine takes no seed: problems that are alike share an answer unless `draw`
+        """Return a row for each read. A machine takes no seed: equal problems share an answer unless `draw`
         differs."""
         self._require_reads(int(parameters.get("num_reads", 1)))
         problem = bqm.change_vartype("SPIN", inplace=False)
-        problem.offset = 0.0  # the service does not return it, so a later session would miss it
+        problem.offset = 0.0  # the service does not return it, so a later session would lack it
         answer = self.jobs.answers(self.name, self.queue, [self._request(problem, parameters, draw)], self.limits)[0]
         timing = {} if math.isnan(answer["seconds"]) else {"qpu_access_time": float(answer["seconds"]) * 1e6}
         spins = 2 * answer["states"].astype(np.int8) - 1
@@ -108,8 +108,8 @@ class Machine(dimod.Sampler, dimod.Structured):
             )
 
     def _seconds(self, qubits: int, parameters: Mapping[str, Any]) -> float | None:
-        """Access time by D-Wave's own model of the machine; None where it publishes no figures, or such as the client
-        does not read. Raises UserError where max_seconds needs them."""
+        """Access time by D-Wave's own model of the machine; None if it publishes no figures that the client can read.
+        Raises UserError if max_seconds needs them."""
         timed = {name: parameters[name] for name in ("num_reads", "annealing_time") if name in parameters}
         try:
             return 1e-6 * float(self.sampler.solver.estimate_qpu_access_time(qubits, **timed))
@@ -123,8 +123,8 @@ class Machine(dimod.Sampler, dimod.Structured):
 
 
 def record(problem: dimod.BinaryQuadraticModel, name: str, answer: Any) -> np.ndarray:
-    """An answer as it is stored: "states" (reads, qubits in order) in {0, 1}, and "seconds", NaN where it tells none.
-    Raises UserError with the machine's name for what is no answer to the problem."""
+    """Check an answer and convert it for storage: "states" (reads, qubits in order) in {0, 1}, and "seconds", NaN if
+    unknown. Raises UserError with the machine's name if it is no answer to the problem."""
     order = sorted(problem.variables)
     number = {qubit: k for k, qubit in enumerate(order)}
     if isinstance(answer, dimod.SampleSet):
@@ -173,7 +173,7 @@ class SolverQueue:
         if problem.status != ProblemStatus.COMPLETED or problem.answer is None:
             return None
         # Decoded by the solver that is open: the client's `retrieve_answer` looks one up by the graph that the problem
-        # was sent to, and finds none once the machine has another, or is offline.
+        # was sent to, and finds none once the machine has another graph or is offline.
         done = Future(self.solver, job)
         done._set_message(problem.model_dump(mode="json"))
         answer = done.sampleset
@@ -183,7 +183,7 @@ class SolverQueue:
 
 @contextmanager
 def _reached() -> Iterator[None]:
-    """What passes may be tried again; what D-Wave refuses may not: the same would be refused once more."""
+    """Context manager: transient faults become Unreachable, to be retried; refusals UserError, as they would recur."""
     try:
         yield
     except ResourceAuthenticationError:
@@ -201,7 +201,7 @@ def _passes(error: requests.RequestException) -> bool:
 
 
 def open_machine(solver: str, jobs: Jobs, limits: Limits) -> Machine:
-    """By the account of D-Wave's own configuration; `solver`: "default", or a name."""
+    """Open a machine with the account of D-Wave's own configuration; `solver`: "default", or a name."""
     sampler = DWaveSampler(**({} if solver == "default" else {"solver": solver}))
     hide(sampler.client.config.token)
     hide(sampler.client.config.proxy)

@@ -1,4 +1,4 @@
-"""Messages without what could be a credential of D-Wave's."""
+"""Removal of possible D-Wave credentials from messages."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 
 from neurobench.config.secrets import hide, scrubbed
 
-_TOKEN = re.compile(r"[A-Za-z0-9]+-[0-9a-fA-F]{16,}")  # as D-Wave writes them
+_TOKEN = re.compile(r"[A-Za-z0-9]+-[0-9a-fA-F]{16,}")  # the format of D-Wave's tokens
 
 
 def cleaned(text: str) -> str:
-    """Without tokens, and without the proxy, whose address may hold a password."""
+    """Remove tokens from a message, and the proxy, whose address may contain a password."""
     hide(os.environ.get("DWAVE_PROXY"))
     return _TOKEN.sub("***", scrubbed(text))

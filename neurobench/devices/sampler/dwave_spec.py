@@ -1,4 +1,4 @@
-"""Parameters of D-Wave's own software, and through it of a D-Wave machine."""
+"""Spec of D-Wave's own software, and through it of a D-Wave machine."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ MOCK = "mock"
 
 @dataclass(frozen=True, kw_only=True)
 class DWave(DeviceSpec):
-    """dwave-system (extra `dwave`): its MockDWaveSampler, which needs no network and no account, or a machine.
+    """Sampler of dwave-system (extra `dwave`): MockDWaveSampler, without network or account, or a D-Wave machine.
 
-    A machine's two layers are embedded by minorminer's busclique in the working graph that the sampler reports, once,
-    and sent with FixedEmbeddingComposite. `solver=mock` takes the working graph of a published chip with faults drawn
-    by `chip_seed`, as `backend=mock_qpu` does; it descends to the nearest minimum from random states and emulates
-    neither noise nor ranges nor time. It is handed the seed of each call; a machine takes none, and its run's record
+    An RBM's two layers are embedded once, by minorminer's busclique, in the working graph that the sampler reports, and
+    sent with FixedEmbeddingComposite. `solver=mock` uses the working graph of a published chip with faults drawn
+    from `chip_seed`, as `backend=mock_qpu` does; it descends to the nearest minimum from random states and emulates
+    neither noise nor ranges nor time. It takes the seed of each call; a machine takes none, and the run's record
     says that it is not reproducible.
 
-    Address, token and the default solver of an account are those of D-Wave's own configuration (`dwave config create`,
-    or the environment variable DWAVE_API_TOKEN). No key here holds them.
+    Address, token and the default solver of an account come from D-Wave's own configuration (`dwave config create`,
+    or the environment variable DWAVE_API_TOKEN). No key here contains them.
     """
 
     kind: ClassVar[str] = "sampler"
@@ -53,15 +53,18 @@ class DWave(DeviceSpec):
     max_seconds: Annotated[float, Bound(0, above=True)] | None = None
 
     def conflicts(self) -> list[Fault]:
-        if not is_installed("dwave.system"):
-            return [("solver", not_installed(f"={self.solver}", "dwave.system", "dwave"))]
         if not self.solver.strip():
             return [("solver", "='' names none: mock, default, or a solver of your account")]
         budgets = [name for name in BUDGETS if getattr(self, name) is not None]
         return [(name, " is for machines; solver=mock costs nothing") for name in budgets if self.solver == MOCK]
 
+    def absent_extras(self) -> list[Fault]:
+        if is_installed("dwave.system"):
+            return []
+        return [("solver", not_installed(f"={self.solver}", "dwave.system", "dwave"))]
+
     def refuse(self, demand: Demand) -> str | None:
-        """What does not fit on the chip that the mock takes; what fits on a machine is known once it is opened."""
+        """Reason why layers do not fit on the mock's chip, or None; a machine's limits are known once it is opened."""
         if self.solver != MOCK:
             return None
         misfit = tabulated(self.chip, draw_of(self.chip, self.chip_seed)).misfit(*demand.layers)

@@ -1,8 +1,8 @@
-"""What fits on each chip with its faults: python -m neurobench.devices.sampler.embed_chips [CHIP ...]
+"""Compute what fits on each chip with its faults: python -m neurobench.devices.sampler.embed_chips [CHIP ...]
 
 Draws the faults of each chip twenty times, lets minorminer's busclique embed cliques and pairs of layers in each
 working graph, and writes `embeddings.json.gz`, which `embeddings` reads. Needs the extra `embedding`. A draw takes half
-a minute of one core on a P16, seconds elsewhere; draws that the file already holds are not made again. Last it prints
+a minute of one core on a P16, seconds elsewhere; draws already in the file are not repeated. Finally it prints
 the table of `neurobench help chips`.
 """
 
@@ -30,7 +30,7 @@ def main(names: Sequence[str]) -> None:
 
 
 def capacities() -> str:
-    """Markdown: of each chip the least and the most that fits over the tabulated draws of its faults."""
+    """Markdown table of the least and the most that fits on each chip over the tabulated draws of its faults."""
     heads = ("chip", "topology", "qubits, couplers", "draws", "clique", "equal layers", "beside 64", "100", "144")
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for name, chip in CHIPS.items():

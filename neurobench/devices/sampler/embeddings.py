@@ -1,4 +1,4 @@
-"""What fits on a chip with its faults: embeddings that were found beforehand, or are found when they are needed."""
+"""Embeddings that fit on a chip with its faults: tabulated beforehand, or computed when they are needed."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Lengths = tuple[int, ...]  # qubits of each chain, ascending
 
 @dataclass(frozen=True)
 class FaultyChip:
-    """A chip less the faults of one draw. Where units have a choice they take the embedding with the shortest longest
-    chain, and of each side its shortest chains."""
+    """A chip with the faults of one draw. Of several embeddings, units use the one whose longest chain is shortest, and
+    the shortest chains of each side."""
 
     chip: Chip
     draw: int
@@ -32,21 +32,21 @@ class FaultyChip:
 
     @property
     def clique(self) -> int:
-        """Units that all touch each other."""
+        """Largest number of fully connected units."""
         return max(map(len, self.cliques))
 
     @property
     def layer(self) -> int:
-        """Units in each of two fully connected layers."""
+        """Largest number of units in each of two fully connected layers."""
         return max(len(smaller) for _, smaller in self.layers)
 
     @property
     def units(self) -> int:
-        """Most units of a problem."""
+        """Largest number of units of a problem."""
         return max(self.clique, *(len(larger) + len(smaller) for larger, smaller in self.layers))
 
     def partner_size(self, units: int) -> int:
-        """Units of the other layer where one has so many."""
+        """Largest number of units of a layer beside one of this size; 0 if none fits."""
         sides = (pair for layers in self.layers for pair in (layers, layers[::-1]))
         return max((len(other) for one, other in sides if len(one) >= units), default=0)
 
@@ -54,7 +54,7 @@ class FaultyChip:
         return self.partner_size(n_visible) >= n_hidden
 
     def chain_length(self, n_visible: int, n_hidden: int) -> Lengths:
-        """Qubits of each unit of two layers that fit, visible units first."""
+        """Number of qubits of each unit of two layers that fit, visible units first."""
         many, few = sorted((n_visible, n_hidden), reverse=True)
         sides = _shortest(
             (larger[:many], smaller[:few])
@@ -64,11 +64,11 @@ class FaultyChip:
         return sides[0] + sides[1] if n_visible >= n_hidden else sides[1] + sides[0]
 
     def clique_chain_length(self, n: int) -> Lengths:
-        """Qubits of each of n units, which fit and may all touch each other."""
+        """Number of qubits of each of n fully connected units that fit."""
         return _shortest((chains[:n],) for chains in self.cliques if len(chains) >= n)[0]
 
     def misfit(self, n_visible: int, n_hidden: int) -> str | None:
-        """Why two fully connected layers do not fit, or None."""
+        """Reason why two fully connected layers do not fit, or None."""
         if self.fits(n_visible, n_hidden):
             return None
         chip, many = self.chip, max(n_visible, n_hidden)
@@ -80,7 +80,7 @@ class FaultyChip:
         )
 
     def clique_misfit(self, n: int, couplings: int) -> str | None:
-        """Why a problem of another shape does not fit, or None; judged as if all its units touched."""
+        """Reason why a problem of another shape does not fit, or None; its units count as fully connected."""
         if n <= self.clique:
             return None
         chip = self.chip
@@ -92,13 +92,13 @@ class FaultyChip:
 
 
 def draw_of(name: str, chip_seed: int) -> int:
-    """Which of the tabulated draws a chip's seed stands for: itself, or its remainder where it is larger."""
+    """Index of the tabulated draw for a chip's seed: the seed modulo the number of draws."""
     return chip_seed % len(_table()[name])
 
 
 @cache
 def tabulated(name: str, draw: int) -> FaultyChip:
-    """The chip less the faults of a draw, as the table that ships has it."""
+    """Chip with the faults of a draw, from the table that ships."""
     return _faulty(name, draw, _table()[name][draw])
 
 
@@ -108,7 +108,7 @@ def all_tabulated(name: str) -> list[FaultyChip]:
 
 @cache
 def embedded(name: str, draw: int) -> FaultyChip:
-    """The same of any draw, found now. Raises UserError without the extra `embedding`."""
+    """Chip with the faults of any draw, embedded now. Raises UserError without the extra `embedding`."""
     with phase(f"embedding on {name}"):
         return _faulty(name, draw, capacity(CHIPS[name], draw))
 
@@ -119,7 +119,7 @@ def _table() -> dict[str, list[dict[str, Any]]]:
 
 
 def _shortest(embeddings: Iterable[tuple[Lengths, ...]]) -> tuple[Lengths, ...]:
-    """The one whose longest chain is shortest; of such, the one with the fewest qubits."""
+    """Embedding whose longest chain is shortest; of several, the one with the fewest qubits."""
     return min(embeddings, key=lambda sides: (max(max(chains, default=0) for chains in sides), sum(map(sum, sides))))
 
 

@@ -21,12 +21,12 @@ from neurobench.problems.bqm import Units, energies, sampleset, units_of_bqm, un
 from neurobench.problems.rbm import RBM
 
 _START, _WALK = range(2)  # purposes of a draw
-LOOKED_AT = 50  # reads that are relaxed between two views of a job
+LOOKED_AT = 50  # reads relaxed between two updates of the live view of a job
 _SET_BY_CALL = ("annealing_time", "minimum_stepsize", "clones")
 
 
 class DynexSampler(Sampler):
-    """See Dynex. No two devices differ: `seed`, the identity of an emulated chip, makes no difference."""
+    """Emulated Dynex device, see Dynex. All are alike: `seed`, the identity of an emulated chip, has no effect."""
 
     properties: ClassVar[dict[str, Any]] = {}
     parameters: ClassVar[dict[str, Any]] = {name: [] for name in ("num_reads", "seed", *_SET_BY_CALL)}
@@ -35,7 +35,7 @@ class DynexSampler(Sampler):
         self.spec = spec
 
     def sample(self, bqm: BinaryQuadraticModel, num_reads: int = 32, seed: int = 0, **kwargs: Any) -> SampleSet:
-        """One row, whatever the number of reads. `annealing_time`, `minimum_stepsize`, `clones` may replace the
+        """Return one row, the best of all reads. `annealing_time`, `minimum_stepsize`, `clones` override the
         spec's."""
         given = {name: kwargs.pop(name) for name in _SET_BY_CALL if name in kwargs}
         self.remove_unknown_kwargs(**kwargs)
@@ -44,9 +44,9 @@ class DynexSampler(Sampler):
         return sampleset(_best(spec, quantized(spec, units_of_bqm(bqm)), num_reads, seed), bqm)
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
-        """One job, whose best read is the state of all `num_reads` rows.
+        """Run one job, whose best read is the state of all `num_reads` rows.
 
-        With `initial_hidden` each row is a job of its own, a single read that relaxes from there and v ~ p(v|h): one
+        With `initial_hidden` each row is a separate job, a single read that relaxes from there and v ~ p(v|h): one
         job for all would give all chains of a learner the same state.
         """
         check_call(num_reads, seed, initial_hidden)
@@ -67,7 +67,7 @@ class DynexSampler(Sampler):
 
 
 def quantized(spec: Dynex, problem: Units) -> Units:
-    """The problem as the device stores it: scaled down to its largest coefficient, rounded to its precision."""
+    """Problem as the device stores it: scaled down to the device's largest coefficient, rounded to its precision."""
     most = max((float(part.abs().max()) for part in problem if part.numel()), default=0.0)
     scale = max(1.0, most / spec.largest)
     if spec.precision == 0:
@@ -77,11 +77,11 @@ def quantized(spec: Dynex, problem: Units) -> Units:
 
 
 def _best(spec: Dynex, problem: Units, num_reads: int, seed: int) -> Tensor:
-    """The lowest of all reads by the device's energy.   -> (1, N)"""
+    """Read with the lowest energy in the device's problem.   -> (1, N)"""
     best, lowest = torch.zeros(1, len(problem.bias)), np.inf
     monitor = JobMonitor(num_reads * spec.clones, spec.annealing_time)
     for clone in range(spec.clones):
-        for block, begin in enumerate(range(0, num_reads, 1000)):  # the states of all reads need not fit memory
+        for block, begin in enumerate(range(0, num_reads, 1000)):  # the states of all reads need not fit in memory
             rows = min(1000, num_reads - begin)
             draw = derive(seed, clone, block)
             x = _block(spec, problem, rows, draw, partial(monitor.ended, clone * num_reads + begin))
@@ -95,7 +95,7 @@ def _best(spec: Dynex, problem: Units, num_reads: int, seed: int) -> Tensor:
 def _block(
     spec: Dynex, problem: Units, rows: int, seed: int, ended: Callable[[int, Callable[[], float]], None]
 ) -> Tensor:
-    """The states of a block's reads: a few at a time where somebody looks, which changes none of them."""
+    """States of a block's reads, computed a few at a time if the job is watched, which changes none of them."""
     start, size = coins(derive(seed, _START), (rows, len(problem.bias))), LOOKED_AT if watched() else rows
     parts = []
     for first in range(0, rows, size):
@@ -110,7 +110,7 @@ def _lowest(problem: Units, x: Tensor) -> float:
 
 
 def _relaxed(spec: Dynex, problem: Units, x: Tensor, seed: int, first: int = 0) -> Tensor:
-    """Downhill for `annealing_time` steps, in each of which a unit moves with probability `minimum_stepsize`. `first`:
-    number of the first read."""
+    """Relax for `annealing_time` steps, in each of which a unit is updated with probability `minimum_stepsize`.
+    `first`: number of the first read."""
     schedule = [np.inf] * spec.annealing_time
     return anneal_units(problem, schedule, derive(seed, _WALK), x, spec.minimum_stepsize, first)

@@ -1,4 +1,4 @@
-"""An emulated quantum annealer. A machine too big for the chip is drawn in tiles that fit, in turn."""
+"""An emulated quantum annealer. An RBM too large for the chip is sampled in tiles that fit, in turn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from neurobench.problems import bqm as forms
 from neurobench.problems.bqm import Units
 from neurobench.problems.rbm import RBM
 
-MOST_READS = 10_000  # a call
+MOST_READS = 10_000  # per call
 
 _CALL, _PROGRAM, _VISIBLE, _HIDDEN, _READ, _WALK, _BREAK, _REPAIR, _MISREAD = range(9)  # purposes of a draw
 Walk = Callable[[Units, list[float], int, Tensor], Tensor]  # problem, schedule, seed, states -> states
@@ -31,13 +31,13 @@ Walk = Callable[[Units, list[float], int, Tensor], Tensor]  # problem, schedule,
 
 class Answer(NamedTuple):
     x: Tensor  # (R, N) in {0, 1}
-    reads: int  # that it took: more than R where some were discarded
+    reads: int  # reads taken: more than R if some were discarded
     breaks: float  # fraction of chains that were broken
     beta: float  # inverse temperature in units of the model
 
 
 class AnnealingChip(Sampler):
-    """See AnnealingQPU. `chip_seed`, not the run's `seed`, is the identity of the chip."""
+    """Emulated annealing chip, see AnnealingQPU. `chip_seed`, not the run's `seed`, is its identity."""
 
     parameters: ClassVar[dict[str, Any]] = {"num_reads": ["num_reads_range"], "seed": []}
 
@@ -53,7 +53,7 @@ class AnnealingChip(Sampler):
         return {"chip_id": chip.name, "topology": chip.topology, **sizes, **ranges}
 
     def sample(self, bqm: BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any) -> SampleSet:
-        """Energies are those of the given model, not of what the chip made of it."""
+        """Sample any model. Energies are those of the given model, not of the chip's version of it."""
         self.remove_unknown_kwargs(**kwargs)
         check_call(num_reads, seed, most=MOST_READS)
         problem = forms.units_of_bqm(bqm)
@@ -65,7 +65,7 @@ class AnnealingChip(Sampler):
         return forms.sampleset(answer.x, bqm, timing=self._timing(1, answer.reads), beta=answer.beta)
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
-        """`initial_hidden` stands for reverse annealing: each read starts there, and is programmed anew."""
+        """Sample an RBM. `initial_hidden` means reverse annealing: each read starts there, and is programmed anew."""
         check_call(num_reads, seed, initial_hidden, MOST_READS)
         if misfit := self.spec.refuse(Demand(layers=tuple(rbm.W.shape))):
             raise UserError(misfit)
@@ -85,7 +85,7 @@ class AnnealingChip(Sampler):
         return Reads(v.to(device), h.to(device), cost, info)
 
     def _tile_by_tile(self, rbm: RBM, v: Tensor, h: Tensor, seed: int, afresh: bool) -> list[Answer]:
-        """New states in v (R, V) and h (R, H), in place: of the whole machine where it fits, else of each tile in
+        """Draw new states in v (R, V) and h (R, H), in place: of the whole RBM if it fits, else of each tile in
         turn, `rounds` times from a random start and once from given states."""
         size = tuple(rbm.W.shape)
         fits = self.chip.misfit(*size) is None
@@ -111,7 +111,7 @@ class AnnealingChip(Sampler):
         return self._anneal(problem, walk, length, x, derive(seed, _CALL), draw)
 
     def _anneal(self, ideal: Units, walk: Walk, length: ChainLength, x: Tensor, call_seed: int, seed: int) -> Answer:
-        """Program once, read until every row of x has an answer."""
+        """Program the chip once, and read until every row of x has an answer."""
         holds, scale = errors.program(self.spec, self.fixed, forms.ising_of_units(ideal), length, call_seed, seed)
         out, broken, reads = torch.empty_like(x), 0.0, 0
         waiting, attempt = torch.arange(len(x)), 0
@@ -132,7 +132,7 @@ class AnnealingChip(Sampler):
         return Answer(out, reads, broken / max(1, reads * x.shape[1]), self.spec.beta / scale)
 
     def _read(self, x: Tensor, ideal: Units, length: ChainLength, seed: int) -> tuple[Tensor, Tensor]:
-        """Chains break, are repaired, and units are misread.   (R, N) -> states, and which chains had broken"""
+        """Break and repair chains, and misread units.   (R, N) -> states, and which chains had broken"""
         spec = self.spec
         breaks = errors.broken_chains((len(x), x.shape[1]), length, spec.chain_break, derive(seed, _BREAK))
         if spec.repair != "discard":
@@ -140,7 +140,7 @@ class AnnealingChip(Sampler):
         return errors.misread(x, spec.readout, derive(seed, _MISREAD)), breaks.broken
 
     def _timing(self, programmings: int, reads: int) -> dict[str, float]:
-        """Microseconds, under the names that D-Wave's samplers use."""
+        """Times in microseconds, under the names that D-Wave's samplers use."""
         spec = self.spec
         read = spec.annealing_time + spec.readout_time + spec.delay_time
         return {
@@ -158,18 +158,18 @@ def _lengths(length: int | tuple[int, ...]) -> ChainLength:
 
 
 def _rows(x: Tensor, rows: Tensor) -> Tensor:
-    """Rows of a quantity (R, N) that differs by read; one (N,) is shared by all reads."""
+    """Select rows of a quantity (R, N), one per read; one of shape (N,) is shared by all reads."""
     return x[rows] if x.ndim == 2 else x
 
 
 def tiles(shape: tuple[int, ...], most: int) -> list[tuple[slice, slice]]:
-    """Visible and hidden units of each tile: as few tiles as can be, nearly alike, every pair of units in one."""
+    """Visible and hidden units of each tile: as few tiles as possible, of nearly equal size, every pair in one."""
     visible, hidden = ([size * n // -(-size // most) for n in range(-(-size // most) + 1)] for size in shape)  # edges
     return [(slice(*rows), slice(*columns)) for columns in pairwise(hidden) for rows in pairwise(visible)]
 
 
 def conditioned(rbm: RBM, v: Tensor, h: Tensor, rows: slice, columns: slice) -> RBM:
-    """The tile's machine given the other units, whose pull is part of its biases: (R, rows), (R, columns).
+    """RBM of a tile given the other units, whose couplings are part of its biases: (R, rows), (R, columns).
 
     a'_i = a_i + sum over j outside of W_ij h_j,    b'_j = b_j + sum over i outside of v_i W_ij
     """

@@ -16,7 +16,7 @@ from neurobench.problems.bqm import Ising, Units
 _OFFSET_H, _OFFSET_J, _GAIN_H, _SIGMA_H, _SIGMA_J, _FLUX = range(6)  # purposes of a draw
 
 
-ChainLength = int | Tensor  # qubits of every unit, or (N,) of each
+ChainLength = int | Tensor  # qubits of every unit alike, or (N,) of each
 
 
 class Programmed(NamedTuple):
@@ -25,7 +25,7 @@ class Programmed(NamedTuple):
 
 
 class FixedErrors(NamedTuple):
-    """They follow from the chip's seed."""
+    """Constant errors of a chip, drawn from its seed."""
 
     gain_h: Tensor  # (N,) factor of a field
     offset_h: Tensor  # (N,)
@@ -44,12 +44,12 @@ def fixed_errors(spec: AnnealingQPU, n: int) -> FixedErrors:
 def program(
     spec: AnnealingQPU, fixed: FixedErrors, ideal: Ising, chain_length: ChainLength, call_seed: int, seed: int
 ) -> Programmed:
-    """Scale into the ranges, round to the DACs' steps, add what is wrong.
+    """Scale a problem into the ranges, round it to the DACs' steps, and add errors.
 
         h_i <- gain_i (h_i + chi sum_j J_ij h_j / L_j) + offset_i + flux_i + N(0, sigma_h)
         J_ij <- J_ij + offset_ij + N(0, sigma_j),   where there is a coupling
 
-    A coupler joins one qubit of each of two chains, which holds 1/L_j of its chain's field: L is the chain length.
+    A coupler joins one qubit of each of two chains, which carries 1/L_j of its chain's field: L is the chain length.
     `call_seed` is the same for all programmings of a call, `seed` is not.
     """
     scaled = Ising(ideal.J * spec.prefactor, ideal.h * spec.prefactor)
@@ -76,14 +76,14 @@ def program(
 
 
 def _filled(x: Tensor, span: tuple[float, ...]) -> float:
-    """How many times x fills its range; above 1 it does not fit in."""
+    """Largest ratio of x to a bound of its range; above 1, x exceeds the range."""
     return max(float((x / bound).max()) for bound in span) if x.numel() else 0.0
 
 
 def dac(x: Tensor, span: tuple[float, ...], error: tuple[float, ...]) -> Tensor:
-    """x rounded to levels whose spacing grows geometrically from one end of the range to the other.
+    """Round x to levels whose spacing changes geometrically from one end of the range to the other.
 
-    `error`: most that rounding moves a value at the low and at the high end, half the spacing there. Between them
+    `error`: largest rounding error at the low and at the high end, half the spacing there. Between them
     the spacing is step(x) = s_lo e^(-k (x - lo)), so u = (e^(k (x - lo)) - 1) / (k s_lo) counts levels. 0 stays 0.
     """
     (lo, hi), (s_lo, s_hi) = span, (2 * e for e in error)
@@ -103,24 +103,24 @@ def dac(x: Tensor, span: tuple[float, ...], error: tuple[float, ...]) -> Tensor:
 
 
 def normal(shape: tuple[int, ...], seed: int) -> Tensor:
-    """N(0, 1), float64."""
+    """Standard normal draws, N(0, 1), float64."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def mirrored(x: Tensor) -> Tensor:
-    """The upper triangle of x (N, N), and the same below: one number a pair."""
+    """Symmetric matrix from the upper triangle of x (N, N): one number per pair."""
     upper = x.triu(1)
     return upper + upper.t()
 
 
 class Breaks(NamedTuple):
     broken: Tensor  # (R, N) bool, of every unit in every read
-    share: Tensor  # (R, N) of the chain's qubits that still hold the unit's value; 1 where it is whole
+    share: Tensor  # (R, N) fraction of the chain's qubits with the unit's value; 1 if it is whole
 
 
 def broken_chains(shape: tuple[int, int], chain_length: ChainLength, probability: float, seed: int) -> Breaks:
-    """A chain breaks at one place, all places alike: k of L qubits keep the unit's value, the others oppose it. One of
-    a single qubit does not."""
+    """Draw which chains break, each at one place, uniformly: k of L qubits keep the unit's value, the others take the
+    opposite. A chain of a single qubit does not break."""
     breakable = torch.as_tensor(chain_length) > 1
     if not breakable.any() or probability == 0:
         return Breaks(torch.zeros(shape, dtype=torch.bool), torch.ones(shape))
@@ -130,19 +130,19 @@ def broken_chains(shape: tuple[int, int], chain_length: ChainLength, probability
 
 
 def majority_vote(x: Tensor, breaks: Breaks, problem: Units, seed: int) -> Tensor:
-    """The value of most qubits; a coin where they are even."""
+    """Repair a chain by the value of most qubits; ties by a fair coin."""
     coin = uniforms(seed, tuple(x.shape)) < 0.5
     opposed = (breaks.share < 0.5) | ((breaks.share == 0.5) & coin)
     return torch.where(opposed, 1 - x, x)
 
 
 def weighted_random(x: Tensor, breaks: Breaks, problem: Units, seed: int) -> Tensor:
-    """The value of one of the qubits, drawn."""
+    """Repair a chain by the value of a randomly drawn qubit."""
     return torch.where(uniforms(seed, tuple(x.shape)) >= breaks.share, 1 - x, x)
 
 
 def minimize_energy(x: Tensor, breaks: Breaks, problem: Units, seed: int) -> Tensor:
-    """Unit by unit whatever lowers the energy of the problem as it was handed in, given the others."""
+    """Repair unit by unit with the value that lowers the energy of the original problem, given the others."""
     x = x.clone()
     bias = problem.bias.expand(x.shape)
     for i in torch.nonzero(breaks.broken.any(0)).flatten():
@@ -155,5 +155,5 @@ REPAIRS = {"majority_vote": majority_vote, "weighted_random": weighted_random, "
 
 
 def misread(x: Tensor, probability: float, seed: int) -> Tensor:
-    """Each unit flips with this probability."""
+    """Flip each unit with this probability."""
     return torch.where(uniforms(seed, tuple(x.shape)) < probability, 1 - x, x)

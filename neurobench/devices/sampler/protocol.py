@@ -1,4 +1,4 @@
-"""What a sampler does."""
+"""Protocol of samplers."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from neurobench.problems.rbm import RBM
 class Reads(NamedTuple):
     v: Tensor  # (R, V) float32 in {0, 1}
     h: Tensor  # (R, H) float32 in {0, 1}
-    cost: Mapping[str, float]  # adds up over calls: reads, sweeps of all reads, jobs, programmings, device_seconds
-    info: Mapping[str, float] = {}  # does not: an inverse temperature, a share of broken chains
+    cost: Mapping[str, float]  # summed over calls: reads, sweeps of all reads, jobs, programmings, device_seconds
+    info: Mapping[str, float] = {}  # not summed: an inverse temperature, a fraction of broken chains
 
 
 class Sampler(Protocol):
-    """Draws joint states of a restricted Boltzmann machine. Every one is a `dimod.Sampler` as well."""
+    """Draws joint states of a restricted Boltzmann machine. Every implementation is also a `dimod.Sampler`."""
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
-        """`num_reads` states; chains start at `initial_hidden` (R, H) where given, else at random.
+        """Draw `num_reads` states; chains start at `initial_hidden` (R, H) if given, else at random.
 
-        Raises ValueError for numbers out of bounds, UserError for a machine that the device cannot take.
+        Raises ValueError if a number is out of bounds, UserError if the device cannot take the RBM.
         """
 
 

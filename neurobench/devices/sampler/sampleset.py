@@ -1,4 +1,4 @@
-"""What a sampler of another package answers, checked where it comes in."""
+"""Checks of answers from other packages' samplers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from neurobench.config.errors import UserError
 
-_ROUNDING = 1e-5  # of the sum of all coefficients: samplers add up in float32
+_ROUNDING = 1e-5  # relative to the sum of all coefficients: samplers add up in float32
 
 
 def checked_states(answer: Any, n: int, sampler: str, problem: dimod.BinaryQuadraticModel | None = None) -> np.ndarray:
-    """(rows, n) in {0, 1}, each row as often as it occurred, of what a sampler returned. Spins are converted; whatever
-    else is not such a table raises UserError with the sampler's name. So do energies that are not those which the
-    samples have in the `problem`."""
+    """Check a sampler's answer and return its states (rows, n) in {0, 1}, each row as often as it occurred. Spins are
+    converted. Raises UserError with the sampler's name if the answer is no such table, or if its energies are not
+    those of the samples in the `problem`."""
 
     def refuse(fault: str) -> NoReturn:
         raise UserError(f"{sampler} answered {fault}. What it returned is not used; try another sampler.")
@@ -46,8 +46,8 @@ def checked_states(answer: Any, n: int, sampler: str, problem: dimod.BinaryQuadr
 
 
 def spread(states: np.ndarray, num_reads: int) -> np.ndarray:
-    """As many rows as were asked for: too few are repeated in turn, of too many every so-manieth is taken, since they
-    may be sorted by energy."""
+    """Return `num_reads` rows: too few are repeated in turn; of too many, every n-th is taken, since they may be sorted
+    by energy."""
     rows = len(states)
     turn = np.arange(num_reads)
     return states[turn % rows if rows <= num_reads else turn * rows // num_reads]

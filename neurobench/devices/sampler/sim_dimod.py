@@ -1,4 +1,4 @@
-"""Any sampler that speaks dimod: simulated annealing, tabu search, a real annealer."""
+"""Wrapper for any sampler with dimod's interface: simulated annealing, tabu search, a real annealer."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from neurobench.kernels.rbm.layers import conditional_down
 from neurobench.problems.bqm import to_bqm
 from neurobench.problems.rbm import RBM
 
-SEED_BITS = 31  # every sampler takes so many
+SEED_BITS = 31  # supported by every sampler
 
 
 class WrappedSampler(dimod.Sampler):
-    """See DimodSampler. `seed`, the identity of an emulated chip, makes no difference."""
+    """Wrapped sampler, see DimodSampler. `seed`, the identity of an emulated chip, has no effect."""
 
     def __init__(self, spec: DimodSampler, seed: int, device: torch.device):
         self.spec = spec
@@ -50,11 +50,11 @@ class WrappedSampler(dimod.Sampler):
         return self.inner.parameters
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, **kwargs: Any) -> dimod.SampleSet:
-        """As the wrapped sampler does, with the parameters of the spec where the call sets no others."""
+        """Call the wrapped sampler, with the parameters of the spec as defaults."""
         return self.inner.sample(bqm, **{**self.spec.parameters, **kwargs})
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
-        """Where the sampler returns fewer states than `num_reads`, they are repeated in turn.
+        """Sample an RBM. If the sampler returns fewer states than `num_reads`, they are repeated in turn.
 
         Chains with given hidden states start there and at v ~ p(v|h).
         """
@@ -74,7 +74,7 @@ class WrappedSampler(dimod.Sampler):
     def _start(self, rbm: RBM, h: Tensor, seed: int) -> dict[str, Any]:
         if "initial_states" not in self.parameters:
             raise UserError(
-                f"{self.spec.sampler} takes no initial_states, so it cannot go on from given states, which "
+                f"{self.spec.sampler} takes no initial_states, so it cannot start from given states, which "
                 "negative=cd and negative=pcd ask for. Set model.negative=device."
             )
         v = conditional_down(h, rbm.W, rbm.a, seed).state

@@ -1,5 +1,5 @@
-"""Software samplers by Gibbs steps: at one temperature, and annealed. Both are ideal: `seed`, the identity of an
-emulated chip, makes no difference."""
+"""Gibbs samplers in software: at one temperature, and annealed. Both are ideal: `seed`, the identity of an
+emulated chip, has no effect."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from neurobench.problems.rbm import RBM, energy
 
 
 class GibbsSampler(Sampler):
-    """See BlockGibbs. Any other model than a machine is updated one colour at a time."""
+    """Block Gibbs sampler, see BlockGibbs. Models other than RBMs are updated one colour at a time."""
 
     properties: ClassVar[dict[str, Any]] = {}
     parameters: ClassVar[dict[str, Any]] = {"num_reads": [], "seed": [], "sweeps": []}
@@ -31,10 +31,10 @@ class GibbsSampler(Sampler):
         self.spec = spec
 
     def __repr__(self) -> str:
-        return f"GibbsSampler({self.spec})"  # dimod's contract tests are named by it
+        return f"GibbsSampler({self.spec})"  # dimod's contract tests are named after it
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
-        """h ~ p(h|v), v ~ p(v|h), `sweeps` times; with `initial_hidden`, which is the first h, `steps` times."""
+        """Draw h ~ p(h|v), v ~ p(v|h), `sweeps` times; with `initial_hidden`, which is the first h, `steps` times."""
         check_call(num_reads, seed, initial_hidden)
         W, beta = rbm.W, self.spec.beta
         if initial_hidden is None:
@@ -53,7 +53,7 @@ class GibbsSampler(Sampler):
         return Reads(v, h, {"reads": float(num_reads), "sweeps": float(sweeps * num_reads)})
 
     def sample(self, bqm: BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any) -> SampleSet:
-        """`num_reads` states of any binary quadratic model. `sweeps` may differ from the spec's."""
+        """Draw `num_reads` states of any binary quadratic model. `sweeps` overrides the spec's."""
         sweeps = kwargs.pop("sweeps", None)
         self.remove_unknown_kwargs(**kwargs)
         sweeps = self.spec.sweeps if sweeps is None else sweeps
@@ -70,7 +70,7 @@ class GibbsSampler(Sampler):
 
 
 class AnnealingSampler(Sampler):
-    """See Annealer: a machine is annealed a layer at a time, any other model a unit at a time."""
+    """Annealing sampler, see Annealer. RBMs are annealed a layer at a time, other models a unit at a time."""
 
     properties: ClassVar[dict[str, Any]] = {}
     parameters: ClassVar[dict[str, Any]] = {"num_reads": [], "seed": []}
@@ -80,7 +80,7 @@ class AnnealingSampler(Sampler):
         self.schedule = [*cooling.tolist(), *[np.inf] * spec.descents]
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
-        """Low-energy states; from `initial_hidden` v ~ p(v|h) alone."""
+        """Draw low-energy states; with `initial_hidden`, v ~ p(v|h) alone."""
         check_call(num_reads, seed, initial_hidden)
         betas = self.schedule if initial_hidden is None else [1.0]
         v, h = (coins(derive(seed, i), (num_reads, rbm.W.shape[i]), rbm.W.device) for i in range(2))
@@ -92,7 +92,7 @@ class AnnealingSampler(Sampler):
         return Reads(v, h, {"reads": float(num_reads), "sweeps": float(len(betas) * num_reads)})
 
     def sample(self, bqm: BinaryQuadraticModel, num_reads: int = 1, seed: int = 0, **kwargs: Any) -> SampleSet:
-        """Low-energy states of any binary quadratic model."""
+        """Draw low-energy states of any binary quadratic model."""
         self.remove_unknown_kwargs(**kwargs)
         check_call(num_reads, seed)
         problem = units_of_bqm(bqm)
@@ -105,8 +105,8 @@ def _lowest(rbm: RBM, v: Tensor, h: Tensor) -> float:
 
 
 def colours(bqm: BinaryQuadraticModel) -> list[Tensor]:
-    """Classes of units that share no coupling, so that they can be updated together: the smallest free colour, breadth
-    first. Every neighbour that has a colour then lies one layer nearer, so two layers take two colours."""
+    """Classes of units without couplings among them, which can be updated together: the smallest free colour, breadth
+    first. In two layers every neighbour coloured before lies one step nearer to the start, so they take two colours."""
     place = {variable: n for n, variable in enumerate(bqm.variables)}
     colour: dict[int, int] = {}
     for start in bqm.variables:

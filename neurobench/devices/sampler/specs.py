@@ -1,4 +1,4 @@
-"""Parameters of samplers: software, any package that speaks dimod, or an emulated machine."""
+"""Specs of samplers: software, any package with dimod's interface, or an emulated machine."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SAMPLERS = tuple(
 Count = Annotated[int, Bound(1)]
 Positive = Annotated[float, Bound(0, above=True)]
 Probability = Annotated[float, Bound(0, 0.5)]
-Spread = Annotated[float, Bound(0, 1)]  # of a programmed coefficient, where the largest coupling is 1
+Spread = Annotated[float, Bound(0, 1)]  # of a programmed coefficient, if the largest coupling is 1
 Range = tuple[float, ...]  # [lowest, highest]
 Microseconds = Annotated[float, Bound(0)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlockGibbs(DeviceSpec):
-    """Draws from p(x) ~ exp(-beta E(x)); a sweep updates the hidden and then the visible layer at once.
+    """Block Gibbs sampling of p(x) ~ exp(-beta E(x)); a sweep updates the whole hidden, then the whole visible layer.
 
     Chains with given hidden states begin with the visible layer, so that one step from there is "CD-1".
     """
@@ -45,13 +45,13 @@ class BlockGibbs(DeviceSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class Annealer(DeviceSpec):
-    """Block Gibbs from hot to cold, then downhill: an optimiser, not a sampler at any one temperature.
+    """Simulated annealing: block Gibbs from hot to cold, then downhill; an optimiser, not a sampler at one temperature.
 
-    The inverse temperature grows by a constant factor from sweep to sweep. On a machine trained for an epoch on MNIST
-    a chain at 0.05 is still quite random; from 0.5 on it reaches lower energies in less time.
+    The inverse temperature grows by a constant factor from sweep to sweep. On an RBM trained for an epoch on MNIST,
+    a chain at 0.05 is still quite random; if started at 0.5 it reaches lower energies in less time.
 
     Chains with given hidden states take one sweep at inverse temperature 1, as in block Gibbs. (Greedy sweeps from the
-    data's states as negative phase ended at 17 % of MNIST.) To train on annealed states set model.negative=device.
+    data's states as negative phase ended at 17 % on MNIST.) To train on annealed states set model.negative=device.
     """
 
     kind: ClassVar[str] = "sampler"
@@ -70,29 +70,28 @@ class Annealer(DeviceSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class DimodSampler(DeviceSpec):
-    """A class that is a `dimod.Sampler`, what it is made with, and what each of its calls is given.
+    """A `dimod.Sampler` class, the arguments of its constructor, and those of each call.
 
-    Some of dwave-samplers (an optional extra) are allowed as they are; for others see `neurobench.config.targets`. A
-    real annealer, where each unit needs a chain of qubits, is a class with a composite around it:
+    Some of dwave-samplers (an optional extra) are allowed by default; for others see `neurobench.config.targets`. A
+    real annealer, in which each unit needs a chain of qubits, is a class with a composite around it:
 
         sampler: dwave.system.DWaveSampler
         composites: [dwave.system.EmbeddingComposite]
 
-    Note: SimulatedAnnealingSampler takes 31 bits of seed, TabuSampler's timeout is in milliseconds and makes its
-    answer depend on the speed of the machine unless num_restarts ends the search first.
+    Note: SimulatedAnnealingSampler takes seeds of 31 bits. TabuSampler's timeout is in milliseconds and makes its
+    answer depend on the speed of the computer unless num_restarts ends the search first.
     """
 
     kind: ClassVar[str] = "sampler"
     opens: ClassVar[str] = "neurobench.devices.sampler.sim_dimod.WrappedSampler"
 
     sampler: str  # dotted name of the class
-    options: Mapping[str, Any]  # what the class is made with
-    parameters: Mapping[str, Any]  # what each call of its `sample` is given
-    composites: tuple[str, ...]  # dotted names of classes put around it, innermost first
+    options: Mapping[str, Any]  # arguments of the constructor
+    parameters: Mapping[str, Any]  # arguments of each call of its `sample`
+    composites: tuple[str, ...]  # dotted names of classes wrapped around it, innermost first
 
     def conflicts(self) -> list[Fault]:
-        classes = [("sampler", self.sampler), *(("composites", name) for name in self.composites)]
-        faults = [(field, fault) for field, name in classes if (fault := _class_fault(name))]
+        faults = [(field, fault) for field, name in self._classes() if (fault := outside_fault(name, SAMPLERS))]
         parameters = ((name, _parameter_fault(name, value)) for name, value in self.parameters.items())
         faults += [(f"parameters.{name}", fault) for name, fault in parameters if fault]
         secrets = [f"{key}.{name}" for key in ("options", "parameters") for name in getattr(self, key) if _SECRET(name)]
@@ -101,8 +100,15 @@ class DimodSampler(DeviceSpec):
             *((name, " would be stored with every run: put it where the client looks") for name in secrets),
         ]
 
+    def absent_extras(self) -> list[Fault]:
+        return [(field, fault) for field, name in self._classes() if (fault := _absent_package(name))]
 
-# Samplers' parameters whose meaning is known: a bad value is refused before anything runs.
+    def _classes(self) -> list[tuple[str, str]]:
+        """Field and dotted name of each class that the configuration names."""
+        return [("sampler", self.sampler), *(("composites", name) for name in self.composites)]
+
+
+# Parameters of samplers with a known meaning: a bad value is refused before anything runs.
 KNOWN: dict[str, Any] = {
     "num_sweeps": Count,
     "num_sweeps_per_beta": Count,
@@ -123,10 +129,10 @@ GIVEN = {
 _SECRET = re.compile("token|password|secret|api_?key|credential", re.IGNORECASE).search
 
 
-def _class_fault(path: str) -> str | None:
+def _absent_package(path: str) -> str | None:
     module = path.rpartition(".")[0]
-    if (fault := outside_fault(path, SAMPLERS)) or is_installed(module):
-        return fault
+    if is_installed(module):
+        return None
     if path in SAMPLERS:
         return not_installed(f"={path}", module, "annealing")
     return f"={path} needs {module}, which is not installed: pip install the package that it belongs to"
@@ -146,14 +152,14 @@ def _parameter_fault(name: str, value: Any) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Dynex(DeviceSpec):
-    """Relaxes a problem for a while, many times over, and returns the best read alone. Every problem fits.
+    """An emulated Dynex: relaxes a problem many times, briefly, and returns only the best read. Every problem fits.
 
     Coefficients are scaled down to at most 9 and rounded to 1e-7. A read starts at random; in each of `annealing_time`
-    steps every unit, in turn, takes its lower-energy state with probability `minimum_stepsize`: their product is how
-    often a unit has moved when the read stops, 0.5 here and 0.4 in the tutorial (200 steps of 0.002), far from relaxed.
-    These dynamics are an assumption, the real ones being unpublished in detail, judged by one figure: on untrained
+    steps every unit, in turn, takes its lower-energy state with probability `minimum_stepsize`. Their product is the
+    mean number of updates of a unit in a read, 0.5 here and 0.4 in the tutorial (200 steps of 0.002), far from relaxed.
+    These dynamics are an assumption, as the real ones are unpublished in detail, judged by one figure: on untrained
     weights N(0, 0.001), 784x300, the tutorial's device stopped at an energy of -3.0914, 46 % of the optimum. On a
-    trained machine, whose biases put a random state high up, it stops far from the optimum too.
+    trained RBM, whose biases give random states a high energy, it stops far from the optimum too.
 
     Sources: the tutorial (14 Sep 2023); parameters, their limits and defaults are those of the Dynex SDK 1.4.7.
     """
@@ -171,22 +177,22 @@ class Dynex(DeviceSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class AnnealingQPU(DeviceSpec):
-    """Programs a problem with errors, and draws from what it has become: p(s) ~ exp(-beta E(s)).
+    """An emulated annealing chip: programs a problem with errors, and samples the result, p(s) ~ exp(-beta E(s)).
 
     The problem is scaled into the chip's ranges: multiplied by `prefactor`, then (auto_scale) divided by
-    c = max(1, the most that any range is exceeded by). In units of the model the chip draws at
+    c = max(1, the largest factor by which a range is exceeded). In units of the model the inverse temperature is
     beta * prefactor / c. Errors act on units as if each were one qubit.
 
-    With `faults=published` as many qubits and couplers are missing as on the chip, at places that follow from
+    With `faults=published`, as many qubits and couplers are missing as on the chip, at places drawn from
     `chip_seed`, and a problem is embedded around them by minorminer's busclique: from a table of some
-    draws of each chip (`neurobench help chips`), in which a larger seed stands for its remainder, or by a search when
-    the device is opened (`embedding=live`).
+    draws of each chip (`neurobench help chips`), for which a larger seed is taken modulo their number, or by a search
+    when the device is opened (`embedding=live`).
 
     Sources of ranges, times and errors: D-Wave's QPU solver datasheet and "Error sources" pages (errors at the end of
     the anneal; spreads were measured on the 2X generation), h-scale and DAC figures included. beta = 6.35: D-Wave's
-    example that draws at unit temperature divides a model by 6.35 (Advantage2). Flux noise is drawn once a call: its
-    slow part is the fixed offset, since a device keeps no random state. offset_h, offset_j (half of the spreads) and
-    chain_break are estimates; no figures are published.
+    example of sampling at unit temperature divides a model by 6.35 (Advantage2). Flux noise is drawn once per call:
+    its slow part is the fixed offset, since a device keeps no random state. offset_h, offset_j (half of the spreads)
+    and chain_break are estimates; no figures are published.
     """
 
     kind: ClassVar[str] = "sampler"
@@ -224,7 +230,7 @@ class AnnealingQPU(DeviceSpec):
     repair: Literal["majority_vote", "weighted_random", "minimize_energy", "discard"]
     readout: Probability
     programming_time: Microseconds
-    readout_time: Microseconds  # of a read, as the next; D-Wave's lie between 17 and 235 by the number of qubits
+    readout_time: Microseconds  # per read, as the next; D-Wave's are 17 to 235, depending on the number of qubits
     delay_time: Microseconds
 
     def conflicts(self) -> list[Fault]:
@@ -247,7 +253,7 @@ class AnnealingQPU(DeviceSpec):
 
     @property
     def graph(self) -> Chip | FaultyChip:
-        """What can be embedded."""
+        """The chip that problems are embedded in, with or without faults."""
         if self.faults == "none":
             return CHIPS[self.chip]
         if self.embedding == "table":
@@ -255,7 +261,7 @@ class AnnealingQPU(DeviceSpec):
         return embedded(self.chip, self.chip_seed)
 
     def refuse(self, demand: Demand) -> str | None:
-        """Machines that are too large, unless they are drawn in tiles."""
+        """Reason why an RBM is too large, or None; with too_big=block it is sampled in tiles instead."""
         misfit = self.graph.misfit(*demand.layers)
         if misfit is None or self.too_big == "block":
             return None
@@ -265,7 +271,7 @@ class AnnealingQPU(DeviceSpec):
         )
 
     def _smaller(self) -> str:
-        """A machine on square images that fits, half as many hidden units as pixels or more."""
+        """Suggest an RBM on square images that fits, with at least half as many hidden units as pixels."""
         sizes = ((side, hidden) for side in range(13, 0, -1) for hidden in (128, 100, 64, 48, 32, 24, 16, 8, 4, 2, 1))
         side, hidden = next(
             (side, hidden)

@@ -19,10 +19,10 @@ def perfect_graph(chip: Chip) -> Any:
 
 
 def working_graph(chip: Chip, draw: int) -> Any:
-    """A networkx graph with as many qubits and couplers as the sheet says; which are missing follows from `draw`.
+    """A networkx graph with the published numbers of qubits and couplers; `draw` decides which are missing.
 
-    Faults fall anywhere alike: where those of a real chip lie is not published. Couplers of broken qubits are missing
-    too; where that already leaves fewer than published, no more are taken away.
+    Faults are drawn uniformly: their places on a real chip are not published. Couplers of broken qubits are missing
+    too; if that already leaves fewer than published, no more are removed.
     """
     graph, rng = perfect_graph(chip), random.Random(draw)
     graph.remove_nodes_from(rng.sample(sorted(graph.nodes), len(graph) - chip.qubits))
@@ -32,10 +32,10 @@ def working_graph(chip: Chip, draw: int) -> Any:
 
 
 def without_missing_crossings(graph: Any, perfect: Any, seed: int) -> Any:
-    """The graph less a smallest set of qubits that touches every missing coupler between qubits that cross.
+    """Copy of the graph without a smallest set of qubits that covers all missing couplers between crossing qubits.
 
-    busclique cannot use both qubits of such a pair; left to itself it tries sets at random, each at the cost of a
-    search, which takes minutes on a P16. Where either qubit would do, `seed` chooses.
+    busclique cannot use both qubits of such a pair; on its own it tries sets at random, each at the cost of a
+    search, which takes minutes on a P16. If either qubit would do, `seed` chooses.
     """
     networkx, upright = import_extra("networkx", "embedding", OWNER), _uprights(perfect)
     missing = networkx.Graph()
@@ -56,7 +56,7 @@ def without_missing_crossings(graph: Any, perfect: Any, seed: int) -> Any:
 
 
 def _uprights(graph: Any) -> Callable[[int], bool]:
-    """Whether a qubit of the graph stands upright; the others lie across."""
+    """Predicate: whether a qubit of the graph is vertical; the others are horizontal."""
     family = graph.graph["family"]
     place = 2 if family == "chimera" else 0
     return lambda qubit: graph.nodes[qubit][f"{family}_index"][place] == 0

@@ -1,8 +1,8 @@
-"""State vectors gate by gate, LANES samples at a time, and the derivative of <D> by walking back through the gates.
+"""State-vector simulation gate by gate, LANES samples at a time, and the derivative of <D> by a walk back through them.
 
 The adjoint method needs no stored intermediate state: after a rotation exp(-i angle P/2), with psi the state and
 lambda = (later gates)^+ D |final state>, d<D>/d angle = Im <lambda| P |psi>. Source: Jones, Gacon, arXiv:2009.02823.
-Amplitudes are kept as real and imaginary parts, samples innermost, so that each line is a vector instruction.
+Amplitudes are stored as real and imaginary parts, samples innermost, so that each line becomes a vector instruction.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurobench.kernels.declared import njit
+from neurobench.kernels.jit import njit
 from neurobench.problems.circuit import Program
 
-LANES = 16  # samples side by side: two vectors of the widest registers in float32
+LANES = 16  # samples side by side: in float32 one vector of 512 bits, or two of 256
 H, X, RY, RZ, CX, SIGN = range(6)
 _CODES = {"h": H, "x": X, "ry": RY, "rz": RZ, "cx": CX}
 
@@ -23,11 +23,11 @@ class Gates(NamedTuple):
     """A compiled program."""
 
     ops: np.ndarray  # (n_ops, 4) int64: code, bit of the wire, bit of the second wire, slot (or row of the signs)
-    signs: np.ndarray  # (n_rows, 2^n) int8, one row for each run of neighbouring cz gates
+    signs: np.ndarray  # (n_rows, 2^n) int8, one row for each sequence of adjacent cz gates
 
 
 class HalfAngles(NamedTuple):
-    cos: np.ndarray  # (blocks, n_slots, LANES), of every rotation
+    cos: np.ndarray  # (blocks, n_slots, LANES), for every rotation
     sin: np.ndarray  # (blocks, n_slots, LANES)
 
 
@@ -57,7 +57,7 @@ def compile_program(program: Program) -> Gates:
 
 @njit(cache=True)
 def run_gates(gates, angles, out):
-    """All gates on |0...0>; out: Amplitudes, written."""
+    """Apply all gates to |0...0>; out: Amplitudes, written."""
     ops, signs = gates
     re, im = out
     for block in range(re.shape[0]):
@@ -73,7 +73,7 @@ def run_gates(gates, angles, out):
 def adjoint_gradient(gates, angles, final, weight, out):
     """Derivative of sum_k weight_k |psi_k|^2 with respect to each angle.
 
-    final: Amplitudes as `run_gates` left them; weight: (blocks, 2^n, LANES); out: (blocks, n_slots, LANES), written.
+    final: Amplitudes as written by `run_gates`; weight: (blocks, 2^n, LANES); out: (blocks, n_slots, LANES), written.
     """
     ops, signs = gates
     for block in range(out.shape[0]):
@@ -91,7 +91,7 @@ def adjoint_gradient(gates, angles, final, weight, out):
 
 @njit(cache=True, inline="always")
 def _overlap(code, step, lr, li, pr, pi, out):
-    """out (LANES,) = Im <lambda| P |psi> for the Y or Z of one wire; lambda, psi by parts (2^n, LANES)."""
+    """out (LANES,) = Im <lambda| P |psi> for Y or Z of one wire; lambda, psi: real, imaginary parts (2^n, LANES)."""
     out[:] = 0
     for start in range(0, pr.shape[0], 2 * step):
         for i in range(start, start + step):
@@ -108,8 +108,8 @@ def _overlap(code, step, lr, li, pr, pi, out):
 
 @njit(cache=True)
 def _apply(op, signs, c, s, minus_s, re, im):
-    """One operation on a block (2^n, LANES), in place; with s and minus_s exchanged, its inverse. c, s, minus_s:
-    (n_slots, LANES)."""
+    """Apply one operation to a block (2^n, LANES), in place, or its inverse if s and minus_s are exchanged. c, s,
+    minus_s: (n_slots, LANES)."""
     code, step, slot = op[0], 1 << op[1], op[3]
     size = re.shape[0]
     if code == SIGN:
@@ -144,7 +144,7 @@ def _apply(op, signs, c, s, minus_s, re, im):
 
 @njit(cache=True, inline="always")
 def _rotate(re, im, i, j, c, s):
-    """Amplitudes i, j of one wire's 0 and 1: (c, -s; s, c). c, s: (LANES,)"""
+    """Rotate amplitudes i, j of one wire's 0 and 1 by (c, -s; s, c). c, s: (LANES,)"""
     for b in range(LANES):
         r0, r1, i0, i1 = re[i, b], re[j, b], im[i, b], im[j, b]
         re[i, b] = c[b] * r0 - s[b] * r1
@@ -155,7 +155,7 @@ def _rotate(re, im, i, j, c, s):
 
 @njit(cache=True, inline="always")
 def _phase(re, im, i, c, s):
-    """Amplitude i times c + i s."""
+    """Multiply amplitude i by c + i s."""
     for b in range(LANES):
         r, m = re[i, b], im[i, b]
         re[i, b] = c[b] * r - s[b] * m

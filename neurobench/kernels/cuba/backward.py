@@ -1,9 +1,9 @@
-"""Gradients of a layer of current-based neurons, by one scan back over time:
+"""Gradients of a layer of current-based neurons, by one backward scan over time:
 
     gv[t] = dL/ds[t] peak exp(-|v[t] - centre| / tau)
     ev[t] = gv[t] + kv ev[t+1],    eu[t] = ev[t] + ku eu[t+1],    dL/dz[t] = eu[t],    dL/dW = sum x[t] eu[t]'
 
-Linear, past the reset. Source: Shrestha & Orchard, "SLAYER" (2018), with the surrogate of lava-dl.
+The scan is linear and ignores the reset. Source: Shrestha & Orchard, "SLAYER" (2018), with the surrogate of lava-dl.
 """
 
 from typing import NamedTuple
@@ -11,19 +11,19 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
+from neurobench.kernels.aligned import copy
 from neurobench.kernels.cuba.decay_sums import decay_sums
 from neurobench.kernels.cuba.product import multiply
 from neurobench.kernels.cuba.product_amx import multiply_amx
 from neurobench.kernels.cuba.scatter import add_active, fair_shares, first_places, share_of_columns, steps_by_input
 from neurobench.kernels.cuba.spike_lists import Spikes
-from neurobench.kernels.declared import njit
-from neurobench.kernels.lines import copy
+from neurobench.kernels.jit import njit
 
 _LOG2_E = np.float32(1.4426950408889634)
 _ROUNDER = np.float32(1.5 * 2**23)  # adding it pushes a float's fraction out of the mantissa
 _ROUNDER_BITS = np.int32(np.float32(_ROUNDER).view(np.int32))
-TILE = 8  # steps taken together: their rows stay in the innermost cache from loop to loop
-_LEAST = np.float32(-125.0)  # as a power of two: below it lies what a float32 cannot tell from 0 here
+TILE = 8  # steps processed together: their rows stay in the first-level cache from loop to loop
+_LEAST = np.float32(-125.0)  # exponent of two below which a float32 cannot be told from 0 here
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 # 2^f on [-1/2, 1/2]: the Taylor series (f ln 2)^n / n!, cut after n = 6 (relative error 1.3e-7)
 _C1, _C2, _C3, _C4, _C5, _C6 = (
@@ -33,7 +33,7 @@ _C1, _C2, _C3, _C4, _C5, _C6 = (
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
 def exponential(x):
-    """e^x, x <= 0, float32, relative error below 1e-6: 2^n 2^f with 2^n written into the exponent bits."""
+    """e^x for x <= 0, float32, relative error below 1e-6: 2^n 2^f with 2^n written into the exponent bits."""
     t = max(x * _LOG2_E, _LEAST)
     z = t + _ROUNDER
     f = t - (z - _ROUNDER)
@@ -43,39 +43,39 @@ def exponential(x):
 
 
 class Surrogate(NamedTuple):
-    """Constants, float32; ds/dv = peak exp(rate |v - centre|), v in units of the weights."""
+    """Surrogate derivative, float32; ds/dv = peak exp(rate |v - centre|), v in units of the weights."""
 
-    lsb: np.float32  # what one of v is worth in units of the weights
+    lsb: np.float32  # one unit of v in units of the weights
     centre: np.float32
     rate: np.float32  # -1 / tau
     peak: np.float32
-    ku: np.float32  # what a step leaves of the current
-    kv: np.float32  # and of the voltage
+    ku: np.float32  # factor on the current per step
+    kv: np.float32  # and on the voltage
 
 
 class Pass(NamedTuple):
-    """What a forward pass left of a layer."""
+    """Record of a layer's forward pass."""
 
     inputs: Spikes
     v: np.ndarray  # (N, T, C) int32 or float32 before the reset
-    threshold: np.number  # of v
+    threshold: np.number  # threshold of v
     delay: np.ndarray  # (C,) int32
-    mask: np.ndarray  # (N, C) uint8, 0 where dropout took a neuron's spikes
-    keep: np.float32  # share of the neurons that dropout left
+    mask: np.ndarray  # (N, C) uint8, 0 if dropout removed a neuron's spikes
+    keep: np.float32  # share of the neurons left by dropout
     out: np.ndarray  # (N, T, C) uint16 spikes as they arrived
     count: np.ndarray  # type: ignore[assignment]  # (N, T) int32
 
 
 class Gradients(NamedTuple):
-    """What is added to, one sample after the other, however many threads there are."""
+    """Gradients to which samples are added one after the other, however many threads there are."""
 
-    dW: np.ndarray  # (I, C) float32, of inputs 0 or 1
+    dW: np.ndarray  # (I, C) float32, for inputs 0 or 1
     dD: np.ndarray  # (3,) float64, sums of eu[t+1] u[t], ev[t+1] w[t], ev[t+1] v[t], in units of v
     delay: np.ndarray  # (C,) float64
 
 
 class Sample(NamedTuple):
-    """Of `Pass`, what a scan reads of one sample."""
+    """The part of `Pass` that a scan of one sample reads."""
 
     v: np.ndarray  # (T, C)
     threshold: np.number
@@ -84,7 +84,7 @@ class Sample(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """A thread's, in scans of samples of one layer."""
+    """Scratch arrays of one thread for scans of a layer's samples."""
 
     gain: np.ndarray  # (C,) float32 mask / keep
     ev: np.ndarray  # (TILE + 1, C) float32 a tile's steps and the one after them
@@ -93,10 +93,10 @@ class Scratch(NamedTuple):
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def backward(g, layer, surrogate, with_decays, weights, chunks, eu, below, gradients):
-    """g (N, T, C) float32: dL/dy of the layer's outputs; layer: Pass. Threads share out samples, then the gradients'
-    rows and columns, in `chunks`; each number is the same sum in the same order, whatever their number.
+    """Add a layer's gradients, from g (N, T, C) float32: dL/dy; layer: Pass. Threads share out samples, then the
+    gradients' rows and columns, in `chunks`; each number is the same sum in the same order, whatever their number.
 
-    weights: panels or tiles of W', see `product` and `product_amx`, none where dL/dx is not wanted.
+    weights: panels or tiles of W', see `product` and `product_amx`, empty if dL/dx is not needed.
     Written: eu (B, T, C) float32, scratch of B samples at once; below (N, T, I) float32, dL/dx.
     """
     inputs, v, threshold, delay, mask, keep, out, out_count = layer
@@ -132,9 +132,9 @@ def backward(g, layer, surrogate, with_decays, weights, chunks, eu, below, gradi
 
 @njit(cache=True, error_model="numpy")
 def routes_of(delay):
-    """From a spike to where it arrived: (L,) uint64 neurons whose spikes take more than a step; (C,) uint64 places from
-    the beginning of the spike's own row. Loops, since a kernel that calls numpy's functions imports what those are
-    compiled from, even where it is read from the cache."""
+    """Where spikes arrive: (L,) uint64 neurons whose spikes take more than a step; (C,) uint64 offsets of arrivals from
+    the beginning of the spike's row. Loops, because a kernel that calls NumPy functions imports what those are compiled
+    from, even if it is loaded from the cache."""
     width, n = delay.shape[0], 0
     late, arrives = np.empty(width, np.uint64), np.empty(width, np.uint64)
     for j in range(width):
@@ -153,7 +153,7 @@ def new_scratch(v):
 
 @njit(cache=True, error_model="numpy")
 def _times(a, weights, out):
-    if weights.ndim == 6:  # decided when compiled
+    if weights.ndim == 6:  # decided at compile time
         multiply_amx(a, weights, out)
     else:
         multiply(a, weights, out)
@@ -161,8 +161,8 @@ def _times(a, weights, out):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def scan(g, sample, routes, surrogate, with_decays, scratch, eu, terms):
-    """eu (T, C) from g (T, C), dL/dy, by tiles of steps, with simple loops over long rows, which compilers turn into
-    vector instructions. terms: those of the sample, see `decay_terms`."""
+    """Compute eu (T, C) from g (T, C), dL/dy, in tiles of steps, with simple loops over long rows, which compilers turn
+    into vector instructions. terms: those of the sample, see `decay_terms`."""
     v, threshold, mask, keep = sample
     gain, ev, rest = scratch
     for j in range(gain.shape[0]):
@@ -173,7 +173,7 @@ def scan(g, sample, routes, surrogate, with_decays, scratch, eu, terms):
     while end > 0:
         first = max(0, end - TILE)
         rows = end - first
-        copy(ev[0], ev[rows])  # the step after this tile was the first of the last one
+        copy(ev[0], ev[rows])  # the step after this tile was the first of the previous tile
         for k in range(rows):
             _arriving(g, first + k, routes, gain, ev[k])
         _times_derivative(v[first:end].reshape(-1), surrogate, ev[:rows].reshape(-1))
@@ -197,7 +197,7 @@ def scan(g, sample, routes, surrogate, with_decays, scratch, eu, terms):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _arriving(g, t, routes, gain, coming):
-    """dL/ds[t]: the gradient where the spike arrives, t + 1 + delay; first without delays, then for those delayed."""
+    """Write dL/ds[t], the gradient at a spike's arrival, t + 1 + delay: first undelayed, then of delayed neurons."""
     if t + 1 == g.shape[0]:
         coming[:] = 0
         return
@@ -211,7 +211,7 @@ def _arriving(g, t, routes, gain, coming):
 
 @njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
 def _times_derivative(v, surrogate, g):
-    """g becomes g ds/dv."""
+    """Multiply g by ds/dv, in place."""
     lsb, centre, rate, peak, _, _ = surrogate
     for k in range(v.shape[0]):
         g[k] *= peak * exponential(abs(np.float32(v[k]) * lsb - centre) * rate)
@@ -219,7 +219,7 @@ def _times_derivative(v, surrogate, g):
 
 @njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
 def _filtered(e1, f1, ku, kv, e, f):
-    """ev and eu of a step, e and f, from those of the step after it; e holds gv."""
+    """Compute ev and eu of a step, e and f, from those of the step after it; e contains gv."""
     for j in range(e.shape[0]):
         e[j] += kv * e1[j]
         f[j] = e[j] + ku * f1[j]
@@ -227,20 +227,20 @@ def _filtered(e1, f1, ku, kv, e, f):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _write_decay_sums(v, before, e1, f1, threshold, kv, term):
-    """Of some steps: `before`, the voltages of the steps before them; e1 and f1, ev and eu of the steps after them.
-    The current is v[t] - (decayed w[t-1])."""
+    """Write the sums of some steps. `before`: voltages of the steps before them; e1 and f1: ev and eu of the steps
+    after them. The current is v[t] - (decayed w[t-1])."""
     term[0], term[1], term[2] = decay_sums(v, before, e1, f1, threshold, kv)
 
 
 @njit(cache=True, error_model="numpy")
 def decay_terms(samples, steps):
-    """Of which the gradient of the decays is made, (samples, tiles and the first step, 3) float64."""
+    """Zeros for the terms of the decays' gradient, (samples, tiles and the first step, 3) float64."""
     return np.zeros((samples, (steps + TILE - 1) // TILE + 1, 3))
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def add_decay_terms(terms, dD):
-    """In their order."""
+    """Add the terms to dD in order."""
     for n in range(terms.shape[0]):
         for row in range(terms.shape[1]):
             for k in range(3):
@@ -249,8 +249,8 @@ def add_decay_terms(terms, dD):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def delay_gradient(g, out, count, keep, low, high, dd):
-    """dL/dd = sum_t g[t] (y[t-1] - y[t]), y[-1] = 0: over the spikes of neurons `low` to `high` - 1 as they arrived,
-    each 1 / keep high."""
+    """Add dL/dd = sum_t g[t] (y[t-1] - y[t]), y[-1] = 0, over the spikes of neurons `low` to `high` - 1 as they
+    arrived, each of height 1 / keep."""
     steps = g.shape[0]
     for t in range(steps):
         for k in range(count[t]):

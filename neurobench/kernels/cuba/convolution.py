@@ -1,8 +1,8 @@
-"""Convolutional layers of current-based neurons, from lists of active inputs: each of them meets the few places of the
-kernels that cover its pixel. The neuron, its gradients and its lists are those of `forward` and `backward`.
+"""Convolutional layers of current-based neurons, from lists of active inputs: each reaches only the few positions of
+the kernels that cover its pixel. The neuron, its gradients and its lists are those of `forward` and `backward`.
 
 Neurons and inputs are in the order rows, columns, channels ("channels last"), weights in the order kernel row, kernel
-column, input channel: what belongs together is a row of memory.
+column, input channel: numbers used together are contiguous in memory.
 """
 
 from typing import NamedTuple
@@ -23,25 +23,25 @@ from neurobench.kernels.cuba.forward import tally_states
 from neurobench.kernels.cuba.product import multiply
 from neurobench.kernels.cuba.scatter import share_of_columns
 from neurobench.kernels.cuba.step import emit, step_fixed, step_float
-from neurobench.kernels.declared import njit
+from neurobench.kernels.jit import njit
 
-_STEPS = 4  # steps whose products with all weights of a kernel stay in the second cache
+_STEPS = 4  # steps whose products with all weights of a kernel stay in the second-level cache
 
 
 class Places(NamedTuple):
-    """Of pixel q the entries first[q] to first[q + 1]: a position of the kernel that covers it, and with which weight.
-    P positions, taps = the kernel's area."""
+    """Kernel positions that cover each pixel: entries first[q] to first[q + 1] are those of pixel q, with the weight of
+    each. P positions, taps = the kernel's area."""
 
     first: np.ndarray  # (pixels + 1,) int32
     tap: np.ndarray  # (E,) int32, 0 to taps - 1
     position: np.ndarray  # (E,) int32, 0 to P - 1
-    channels: int  # of the input
-    pools: bool  # a channel meets itself alone, and its weights are not learned
+    channels: int  # channels of the input
+    pools: bool  # a channel is connected to itself alone, and its weights are not learned
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def forward_convolved(inputs, layer, places, neuron, dropout, chunks, keep_v, counted, activity):
-    """As `forward.forward`, with W (taps, input channels, C) int32 or float32 and neurons (P C)."""
+    """Run `forward.forward` with W (taps, input channels, C) int32 or float32 and neurons (P C)."""
     (index, begin, count, _), (W, delay), (keep, mask) = inputs, layer, dropout
     v, out, out_count, spikes, tally = activity
     samples, steps = begin.shape
@@ -58,7 +58,7 @@ def forward_convolved(inputs, layer, places, neuron, dropout, chunks, keep_v, co
             for t in range(steps):
                 now = v[n, t] if keep_v else v[c, 0]
                 tally[c, 1] += _gather(index, begin[n, t], count[n, t], W, places, a)
-                if isinstance(neuron.threshold, np.int32):  # decided when compiled
+                if isinstance(neuron.threshold, np.int32):  # decided at compile time
                     if counted:
                         tally_states(a, keep, neuron, u, w, tally[c])
                     step_fixed(a, keep, neuron, u, w, now, fired)
@@ -69,7 +69,7 @@ def forward_convolved(inputs, layer, places, neuron, dropout, chunks, keep_v, co
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _gather(index, begin, count, W, places, a):
-    """a (P C,) = sums of weights over active inputs. Returns how many synapses that were."""
+    """Write a (P C,) = sums of weights over active inputs. Returns the number of their synapses."""
     first, tap, position, channels, pools = places
     width, met = W.shape[2], 0
     a[:] = 0
@@ -88,7 +88,7 @@ def _gather(index, begin, count, W, places, a):
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def backward_convolved(g, layer, places, surrogate, with_decays, weights, chunks, eu, below, gradients):
-    """As `backward.backward`, with dW (taps, input channels, C), of pools left alone; weights: panels of
+    """Run `backward.backward` with dW (taps, input channels, C), unchanged for pools; weights: panels of
     (taps channels, C)'."""
     inputs, v, threshold, delay, mask, keep, out, out_count = layer
     index, begin, count, _ = inputs
@@ -119,7 +119,7 @@ def backward_convolved(g, layer, places, surrogate, with_decays, weights, chunks
 
 @njit(cache=True, error_model="numpy")
 def _shares_of_taps(places, taps, chunks):
-    """(chunks + 1, pixels) int32: of each pixel's entries, which ascend by tap, the first of every chunk of taps."""
+    """First of each pixel's entries, which ascend by tap, in every chunk of taps, (chunks + 1, pixels) int32."""
     pixels = places.first.shape[0] - 1
     shares = np.empty((chunks + 1, pixels), np.int32)
     for q in range(pixels):
@@ -133,8 +133,8 @@ def _shares_of_taps(places, taps, chunks):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _scatter(index, begin, count, eu, places, entries, dW):
-    """To dW (taps, input channels, C) is added eu (T, P C) of each place that an active input met. entries (2, pixels):
-    of each pixel the first that is wanted, and the one after the last."""
+    """Add to dW (taps, input channels, C) eu (T, P C) of each position that an active input reaches. entries
+    (2, pixels): each pixel's first entry to use, and the one after the last."""
     _, tap, position, channels, _ = places
     width = dW.shape[2]
     for t in range(begin.shape[0]):
@@ -148,7 +148,7 @@ def _scatter(index, begin, count, eu, places, entries, dW):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _times(eu, weights, places, outputs, products, below):
-    """below (T, inputs) = dL/dx: each position's error times all weights, then to the pixels under the kernel."""
+    """Write below (T, inputs) = dL/dx: each position's error times all weights, added to pixels under the kernel."""
     first, tap, position, channels, _ = places
     steps, width = eu.shape
     positions, pixels = width // outputs, first.shape[0] - 1

@@ -1,4 +1,4 @@
-"""What the gradient of a layer's decays is made of, see `backward`."""
+"""Sums that make up the gradient of a layer's decays, see `backward`."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ _LANES = 16
 def decay_sums(typingctx: Any, v: Any, before: Any, e1: Any, f1: Any, threshold: Any, kv: Any) -> Any:
     """Sums over k of f1 (v - left), e1 (v where v <= threshold, else 0), e1 v, float32;
 
-        left = kv before where before <= threshold, else 0,   without its fraction where voltages are whole numbers.
+        left = kv before where before <= threshold, else 0,   without its fraction if voltages are integers.
 
     v, before: (N,) int32 or float32, voltages of some steps and of the steps before them; e1, f1 (N,) float32: ev and
     eu of the steps after them.

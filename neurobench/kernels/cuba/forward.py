@@ -9,12 +9,12 @@ import numpy as np
 from numba import prange
 
 from neurobench.kernels.cuba.step import decayed, emit, gather_fixed, gather_float, step_fixed, step_float
-from neurobench.kernels.declared import njit
+from neurobench.kernels.jit import njit
 
-# What `tally` holds, one row a chunk of samples; the first COUNTS are counts, the others largest values.
+# Columns of `tally`, which has a row per chunk of samples; the first COUNTS are counts, the others largest values.
 TALLY = ("spikes", "operations", "wraps", "clips", "beyond", "most_a", "most_u", "most_v")
 COUNTS = 5
-_STATE = np.int64(2**23)  # the first size that 24 bits do not hold
+_STATE = np.int64(2**23)  # the smallest magnitude that 24 bits do not hold
 _Z = np.int32(128)
 
 
@@ -24,25 +24,25 @@ class Layer(NamedTuple):
 
 
 class Dropout(NamedTuple):
-    """For a whole sample."""
+    """Dropout, the same for a whole sample."""
 
-    keep_inputs: float  # share of a layer's inputs that is left of it
-    mask: np.ndarray  # (N, C) uint8, 0 where all spikes of a neuron are dropped
+    keep_inputs: float  # share of a layer's inputs left by dropout
+    mask: np.ndarray  # (N, C) uint8, 0 if all spikes of a neuron are dropped
 
 
 class Activity(NamedTuple):
-    """What a pass writes."""
+    """Output of a forward pass."""
 
-    v: np.ndarray  # (N, T, C) int32 or float32 before the reset; where it is not kept, (chunks, 1, C) scratch
-    out: np.ndarray  # (N, T, C) uint16 spikes as they arrive; of each step the first `count`
+    v: np.ndarray  # (N, T, C) int32 or float32 before the reset; if it is not stored, (chunks, 1, C) scratch
+    out: np.ndarray  # (N, T, C) uint16 spikes as they arrive; the first `count` of each step are valid
     count: np.ndarray  # type: ignore[assignment]  # (N, T) int32
     fired: np.ndarray  # (N, C) int32 spikes of each neuron before dropout and delay
-    tally: np.ndarray  # (chunks, 8) int64: see TALLY; beyond spikes and operations only where integers are counted
+    tally: np.ndarray  # (chunks, 8) int64: see TALLY; only spikes and operations unless integers are counted
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
-    """The equations stand at `step_fixed` and `step_float`. inputs: Spikes; neuron: FixedNeuron or FloatNeuron."""
+    """Run a layer; equations: see `step_fixed` and `step_float`. inputs: Spikes; neuron: FixedNeuron or FloatNeuron."""
     (index, begin, count, _), (W, delay), (keep, mask) = inputs, layer, dropout
     v, out, out_count, spikes, tally = activity
     samples, steps = begin.shape
@@ -59,7 +59,7 @@ def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
             spikes[n, :] = 0
             for t in range(steps):
                 now = v[n, t] if keep_v else v[c, 0]
-                if isinstance(neuron.threshold, np.int32):  # decided when compiled
+                if isinstance(neuron.threshold, np.int32):  # decided at compile time
                     gather_fixed(index, begin[n, t], count[n, t], W, part, a)
                     if counted:
                         tally_states(a, keep, neuron, u, w, tally[c])
@@ -73,7 +73,7 @@ def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def tally_states(a, keep, neuron, u, w, tally):
-    """What the coming step will do to the limits of the state. `a` as `step_fixed` gets it. The figures are
+    """Tally how the next step will reach the limits of the state. `a` is the argument of `step_fixed`. Figures are
     written once, at the end of the loop: in less than half the time."""
     ku, kv, _, u_limit, v_limit = neuron
     wraps = clips = beyond = most_a = most_u = most_v = np.int64(0)

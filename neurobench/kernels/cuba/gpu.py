@@ -1,7 +1,7 @@
-"""All time steps of a layer of current-based neurons in one launch on a GPU, forward and back.
+"""All time steps of a layer of current-based neurons in one launch on a GPU, forward and backward.
 
 One program keeps the states of a block of (sample, neuron) pairs in registers while it walks through time, four steps
-at a time: their inputs are all requested before the first is needed. Dropout and delays are part of the walk.
+at a time: the inputs of all four are requested before the first is needed. Dropout and delays are part of the walk.
 Equations: `neurobench.models.slayer.neuron`, whose functions these replace on CUDA.
 """
 
@@ -15,30 +15,30 @@ from torch import Tensor
 from neurobench.kernels.random import key_of
 from neurobench.kernels.random_triton import uniform
 
-BLOCK = 64  # pairs a program
+BLOCK = 64  # pairs per program
 _LAUNCH = {"num_warps": 2}
-_Z = tl.constexpr(128.0)  # in 1/4096, what half a mantissa of 1 adds to a current
+_Z = tl.constexpr(128.0)  # in 1/4096, increase of a current by half a mantissa of 1
 
 
 class Spiked(NamedTuple):
-    """What a layer did in T steps."""
+    """Spikes and states of a layer in T steps."""
 
     y: Tensor  # (T, B, C) spikes as they arrive, in {0, 1}
     counts: Tensor  # (2, B, C) int32: spikes, and those of them that arrive
-    u: Tensor  # (T, B, C) currents and, before the reset, voltages; empty unless they are kept
+    u: Tensor  # (T, B, C) currents and, before the reset, voltages; empty unless they are stored
     v: Tensor
 
 
 class Arrival(NamedTuple):
-    """From a spike to its arrival."""
+    """Delay and dropout between a spike and its arrival."""
 
-    delay: Tensor  # (C,) int32 whole steps; one more goes by in any case
-    mask: Tensor | None  # (B, C) uint8, 0 where dropout takes all spikes
+    delay: Tensor  # (C,) int32 whole steps, in addition to the one that every spike takes
+    mask: Tensor | None  # (B, C) uint8, 0 if dropout removes all spikes
 
 
 @triton.jit
 def _decayed(x, k):
-    """trunc(x k / 4096) of int32, |x| < 2^30, by halves."""
+    """trunc(x k / 4096) for int32, |x| < 2^30, by halves."""
     size = tl.abs(x)
     part = (size >> 12) * k + (((size & 4095) * k) >> 12)
     return tl.where(x < 0, -part, part)
@@ -46,7 +46,7 @@ def _decayed(x, k):
 
 @triton.jit
 def _input(sums, at, valid, keep: tl.constexpr, fixed: tl.constexpr, width: tl.constexpr):
-    """What arrives: int32 in 1/4096 from sums of half mantissas, divided by `keep` in float64 and cut; or floats."""
+    """Load the input: int32 in 1/4096 from sums of half mantissas, divided by `keep` in float64 and cut; or floats."""
     a = tl.load(sums + at, mask=valid, other=0.0)
     if fixed:
         if keep == 1.0:
@@ -72,8 +72,8 @@ def _step(z, u, w, ku, kv, threshold, u_limit, v_limit, fixed: tl.constexpr):
 
 @triton.jit
 def _pairs(delay, mask, pairs, neurons, masked: tl.constexpr, width: tl.constexpr):
-    """This program's (sample, neuron) pairs; whether there are such; steps until their spikes arrive; whether dropout
-    lets these pass."""
+    """This program's (sample, neuron) pairs; whether they exist; steps until their spikes arrive; whether dropout lets
+    these pass."""
     pair = tl.program_id(0) * width + tl.arange(0, width)
     valid = pair < pairs
     lag = 1 + tl.load(delay + pair % neurons, mask=valid, other=0)
@@ -83,7 +83,7 @@ def _pairs(delay, mask, pairs, neurons, masked: tl.constexpr, width: tl.constexp
     return pair, valid, lag, passing
 
 
-@triton.jit(do_not_specialize=["ku", "kv", "threshold", "u_limit", "v_limit"])  # they are learned: compiled once
+@triton.jit(do_not_specialize=["ku", "kv", "threshold", "u_limit", "v_limit"])  # learned: compile only once
 def _forward(
     sums, delay, mask, y, counts, u_out, v_out, pairs, neurons, steps,
     ku, kv, threshold, u_limit, v_limit,
@@ -188,8 +188,8 @@ def _keep(mask, size, k0, k1, dropout, width: tl.constexpr):
 
 
 def forward(sums: Tensor, p: Any, arrival: Arrival, keep: float, learns: bool, kind: torch.dtype) -> Spiked:
-    """sums (T, B, C) float32 over active inputs: of half mantissas, exact, for a `FixedNeuron` p; of weights for a
-    `FloatNeuron`. keep: the share of inputs that dropout left; learns: states are kept; kind: of y."""
+    """Run a layer on sums (T, B, C) float32 over active inputs: of half mantissas, exact, for a `FixedNeuron` p; of
+    weights for a `FloatNeuron`. keep: share of inputs left by dropout; learns: store states; kind: dtype of y."""
     fixed = hasattr(p, "u_limit")
     steps, samples, neurons = sums.shape
     pairs = samples * neurons
@@ -206,11 +206,11 @@ def forward(sums: Tensor, p: Any, arrival: Arrival, keep: float, learns: bool, k
 
 
 def backward(g: Tensor, spiked: Spiked, surrogate: Any, p: Any, arrival: Arrival, gain: float) -> tuple[Tensor, Tensor]:
-    """From g = dL/dy (T, B, C) float32 to dL/dz and the sums for decays and delays.
+    """Compute dL/dz and the sums for decays and delays from g = dL/dy (T, B, C) float32.
 
-    dL/dz is (T, B, 3, C) bfloat16, three parts whose sum is the float32. The sums are (4, B, C): three as
-    `neuron.scan_back` has them and that of `neuron.delay_gradient`, before `gain`, which a spike counts
-    that dropout left.
+    dL/dz is (T, B, 3, C) bfloat16, three parts whose sum is the float32. The sums are (4, B, C): the three of
+    `neuron.scan_back` and that of `neuron.delay_gradient`, not yet multiplied by `gain`, the value of a spike
+    that dropout leaves.
     """
     steps, samples, neurons = g.shape
     pairs, unit = samples * neurons, p.lsb
@@ -225,9 +225,9 @@ def backward(g: Tensor, spiked: Spiked, surrogate: Any, p: Any, arrival: Arrival
 
 
 def dropout_mask(seed: int, shape: tuple[int, int], dropout: float, device: torch.device) -> Tensor:
-    """(B, C) uint8: 0 where the draw of `neurobench.kernels.random.uniforms` lies below `dropout`."""
+    """Mask (B, C) uint8: 0 where the draw of `neurobench.kernels.random.uniforms` is below `dropout`."""
     mask = torch.empty(shape, dtype=torch.uint8, device=device)
-    k0, k1 = (word - (word >> 31 << 32) for word in key_of(seed))  # as int32, whatever the word
+    k0, k1 = (word - (word >> 31 << 32) for word in key_of(seed))  # the same bits as int32
     size = mask.numel()
     _keep[(triton.cdiv(size, 1024),)](mask, size, k0, k1, dropout, width=1024)
     return mask

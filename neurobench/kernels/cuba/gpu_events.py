@@ -1,4 +1,4 @@
-"""A camera's events onto the steps of a network's inputs, on a GPU: `spike_lists.bin_events`, with a dense result."""
+"""Binning of a camera's events into a network's time steps on a GPU: `spike_lists.bin_events`, with a dense result."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-_WIDTH = 512  # events a program
-_HALF = tl.constexpr(1.5 * 2.0**52)  # added and taken off again, it leaves a float64's nearest integer, ties to even
+_WIDTH = 512  # events per program
+_HALF = tl.constexpr(1.5 * 2.0**52)  # adding and subtracting it rounds a float64 to an integer, ties to even
 
 
 @triton.jit
@@ -57,9 +57,9 @@ def bin_dense(
     saccades: int,
     device: torch.device,
 ) -> Tensor:
-    """(T, N, inputs) bfloat16 in {0, 1} of N recordings (`neurobench.data.events.Events`).
+    """Inputs (T, N, inputs) bfloat16 in {0, 1} of N recordings (`neurobench.data.events.Events`).
 
-    moved: (N, 4), saccades: see `bin_events`; sampling_time: ms. Rounds as the CPU does, in float64, no product
+    moved: (N, 4), saccades: see `bin_events`; sampling_time: ms. Rounds as on the CPU, in float64, with no product
     fused with a sum.
     """
     n, (polarities, rows, columns) = len(events), events.sensor

@@ -1,7 +1,7 @@
-"""A layer's weights onto the grid, and one update of its parameters, in one launch each on a GPU.
+"""Rounding of a layer's weights to the grid, and one update of its parameters, in one launch each on a GPU.
 
-What `update` does on a CPU. A program has some output neurons, and with them all that their weights need: their
-norm, the gradient's share along them, Adam. Sums over inputs are in float64, always in the same order.
+`update` does the same on a CPU. A program handles some output neurons and all that their weights need: their norm,
+the gradient's component along them, Adam. Sums over inputs are in float64, always in the same order.
 """
 
 from typing import NamedTuple
@@ -13,14 +13,14 @@ from torch import Tensor
 
 from neurobench.kernels.cuba.update import HIGH, LOW, AdamStep
 
-_ROWS, _COLUMNS = 128, 16  # of a tile
+_ROWS, _COLUMNS = 128, 16  # size of a tile
 _LAUNCH = {"num_warps": 8}
 _LOW, _HIGH = tl.constexpr(float(LOW)), tl.constexpr(float(HIGH))
-_HALF = tl.constexpr(1.5 * 2.0**23)  # as in `gpu_events`, of a float32
+_HALF = tl.constexpr(1.5 * 2.0**23)  # as in `gpu_events`, for a float32
 
 
 class Parameters(NamedTuple):
-    """Of a layer, or Adam's moments of them. All float32."""
+    """Parameters of a layer, or Adam's moments of them, all float32."""
 
     v: Tensor  # (I, C)
     g: Tensor | None  # (C,)
@@ -29,7 +29,7 @@ class Parameters(NamedTuple):
 
 
 class Gradient(NamedTuple):
-    """Of the weights w, of decays and delays."""
+    """Gradient with respect to the weights w, decays and delays."""
 
     parts: Tensor  # (P, I, C) float32: dL/dw is their sum times `factor`
     factor: float
@@ -38,8 +38,8 @@ class Gradient(NamedTuple):
 
 
 class Rule(NamedTuple):
-    gridded: bool  # the gradient is 0 where the grid cuts a weight off
-    learn_weights: bool  # without, moments of v are not read
+    gridded: bool  # the gradient is 0 where the grid clips a weight
+    learn_weights: bool  # if not, moments of v are not read
     learn_decays: bool
     most_decay: float
     most_delay: float
@@ -47,7 +47,7 @@ class Rule(NamedTuple):
 
 @triton.jit
 def _half_mantissa(w):
-    """rint(32 w), ties to even; beyond the grid somewhere beyond it."""
+    """rint(32 w), ties to even; if w is beyond the grid, some value beyond it."""
     return (tl.minimum(tl.maximum(w * 32.0, -1000.0), 1000.0) + _HALF) - _HALF
 
 
@@ -77,7 +77,7 @@ def _to_grid(v, g, W, w, scale_out, inputs, width, normed: tl.constexpr, rows: t
 
 @triton.jit
 def _adam(p, first, second, at, inside, d, beta1, beta2, lr, correction, eps):
-    """p - one step, with its moments stored."""
+    """Return p after one step of Adam, and store its moments."""
     m = beta1 * tl.load(first + at, mask=inside, other=0.0) + (1 - beta1) * d
     s = beta2 * tl.load(second + at, mask=inside, other=0.0) + (1 - beta2) * d * d
     tl.store(first + at, m, mask=inside)
@@ -120,7 +120,7 @@ def _descend(
         dg = (dots / norm).to(tl.float32)
         tl.store(g + c, _adam(length, g1, g2, c, within, dg, beta1, beta2, lr, correction, eps), mask=within)
         squares = dg.to(tl.float64) * dg.to(tl.float64)
-    tl.debug_barrier()  # what is read next, another thread may have written
+    tl.debug_barrier()  # another thread may have written the values that are read next
     for first in range(0, learned, rows):
         inside = (first + r < inputs)[:, None] & within[None, :]
         at = (first + r)[:, None] * width + c[None, :]
@@ -135,7 +135,7 @@ def _descend(
         by_delay = tl.load(d_delay + c, mask=within, other=0.0).to(tl.float32)
         late = _adam(late, delay1, delay2, c, within, by_delay, beta1, beta2, lr, correction, eps)
         tl.store(delay + c, tl.minimum(tl.maximum(late, 0.0), most_delay), mask=within)
-        squares += by_delay.to(tl.float64) - by_delay.to(tl.float64)  # not a number where the gradient is not finite
+        squares += by_delay.to(tl.float64) - by_delay.to(tl.float64)  # NaN if the gradient is not finite
     if tl.program_id(0) == 0:
         two = tl.arange(0, 2)
         decays = tl.load(D + two)
@@ -148,7 +148,7 @@ def _descend(
 
 
 def to_grid(v: Tensor, g: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """W (I, C) int8 = m / 2 of the weights g v / |v|, w (I, C) float32 = m / 64, scale (C,) float32 = g / |v|."""
+    """Round g v / |v| to the grid: W (I, C) int8 = m / 2, w (I, C) float32 = m / 64, scale (C,) float32 = g / |v|."""
     inputs, width = v.shape
     W, w = torch.empty(v.shape, dtype=torch.int8, device=v.device), torch.empty_like(v)
     scale = torch.empty(width, device=v.device)
@@ -161,14 +161,14 @@ def to_grid(v: Tensor, g: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
 def descend(
     p: Parameters, moments: tuple[Parameters, Parameters], gradient: Gradient, scale: Tensor, adam: AdamStep, rule: Rule
 ) -> Tensor:
-    """One step of Adam on every parameter, in place; the parts of dL/dw are overwritten. `scale` as of `to_grid`.
+    """Take one step of Adam on every parameter, in place; overwrites the parts of dL/dw. `scale` is from `to_grid`.
 
-    Returns (C,) float64, whose sum is |dL/dg|^2, or |dL/dv|^2 without weight norm; not a number where the gradient of
-    another parameter is not finite.
+    Returns (C,) float64, whose sum is |dL/dg|^2, or |dL/dv|^2 without weight norm, and NaN if the gradient of another
+    parameter is not finite.
     """
     inputs, width = p.v.shape
     sizes = torch.empty(width, dtype=torch.float64, device=p.v.device)
-    absent = p.v  # stands where there is no tensor; never read
+    absent = p.v  # placeholder for a missing tensor; never read
     tensors = [absent if each is None else each for group in (p, *moments) for each in group]
     parts = gradient.parts
     assert parts.stride(2) == 1

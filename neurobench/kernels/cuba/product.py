@@ -1,6 +1,6 @@
-"""A product of two small float32 matrices inside a compiled kernel, for one thread: a library's would make all threads
-wait for each other. Rows times panels of columns, of which a tile of rows is held in registers over the inner sum. Each
-number is one sum in the order of k, fused at each step: its bits do not depend on tiles.
+"""Product of two small float32 matrices inside a compiled kernel, for one thread: a library's would make all threads
+wait for each other. Rows are multiplied by panels of columns, a tile of sums staying in registers over the inner index.
+Each number is one sum in the order of k, fused at each step: its bits do not depend on tiles.
 
 Source: Van Zee & van de Geijn, "BLIS: a framework for rapidly instantiating BLAS functionality" (2015).
 """
@@ -13,21 +13,21 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from neurobench.kernels.declared import njit
 from neurobench.kernels.host import WIDE
+from neurobench.kernels.jit import njit
 from neurobench.kernels.vectors import fused
 
-# Of a tile: 12 vectors of sums, 2 of b and one of a in 16 registers; with AVX-512 24, 2 and one in 32.
+# Registers of a tile: 12 vectors of sums, 2 of b and one of a in 16 registers; with AVX-512 24, 2 and one in 32.
 ROWS, LANES, COLUMNS = (12, 16, 32) if WIDE else (6, 8, 16)
-_FUSED_FROM = (6, 16)  # rows and columns of a result, on every processor; less is rounded after each product too
-_STRIP = 48 if WIDE else 96  # rows of a that meet every panel while they are in the second cache
+_FUSED_FROM = (6, 16)  # size from which results are fused, on every processor; smaller ones round each product too
+_STRIP = 48 if WIDE else 96  # rows of a that are multiplied by every panel while they are in the second-level cache
 _INDEX, _FLOAT = ir.IntType(64), ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def pack_transposed(w, panels):
-    """w (J, K) as panels (P, K, COLUMNS) of w': panels[p, k, i] = w[first(p) + i, k].
+    """Write w (J, K) as panels (P, K, COLUMNS) of w': panels[p, k, i] = w[first(p) + i, k].
 
     The last panel ends with the last row. With fewer than COLUMNS rows, zeros follow them.
     """
@@ -41,7 +41,7 @@ def pack_transposed(w, panels):
 
 @njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
 def multiply(a, panels, out):
-    """out (T, J) = a (T, K) b, panels of b (K, J) as `pack_transposed` writes them of b'. All contiguous."""
+    """out (T, J) = a (T, K) b, panels of b (K, J) as `pack_transposed` makes them from b'. All contiguous."""
     steps, width = out.shape
     if steps < ROWS or width < COLUMNS:
         _multiply_few(a, panels, out)

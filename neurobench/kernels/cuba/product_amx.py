@@ -1,7 +1,7 @@
-"""The product of `product` by the matrix unit of Intel's processors (AMX), where the right matrix is exact in bfloat16.
+"""The product of `product` on the matrix unit of Intel's processors (AMX), for a right matrix exact in bfloat16.
 
-Weights on the core's grid have 8 bits, as a bfloat16 has. The left matrix is cut into three bfloat16, which hold its 24
-bits, so that every partial product is exact; only sums are rounded, to float32, in an order of the unit's own.
+Weights on the core's grid have 8 bits, like a bfloat16. The left matrix is split into three bfloat16, which hold its 24
+bits, so that every partial product is exact; only sums are rounded, to float32, in an order that the unit chooses.
 
 Source: Intel, "Architecture Instruction Set Extensions Programming Reference" (319433), chapter 3.
 """
@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from neurobench.kernels.declared import njit
+from neurobench.kernels.jit import njit
 from neurobench.kernels.vectors import INDEX
 
 SIDE = 32  # rows and columns of a result's block: two by two tiles of 16 x 16 sums
@@ -25,14 +25,14 @@ _SHIFT = np.uint32(16)
 _BYTE, _POINTER = ir.IntType(8), ir.IntType(8).as_pointer()
 
 
-# What LDTILECFG reads: palette 1, eight tiles of 16 rows of 64 bytes.
+# Configuration for LDTILECFG: palette 1, eight tiles of 16 rows of 64 bytes.
 _SHAPES = np.zeros(64, np.uint8)
 _SHAPES[0], _SHAPES[48:56] = 1, 16
 _SHAPES.view(np.uint16)[8:16] = 64
 
 
 def fits(rows: int, w: np.ndarray) -> bool:
-    """Whether w (J, K) can be the right matrix of a product with so many rows."""
+    """Whether w (J, K) can be the right matrix of a product with this many rows."""
     return rows >= SIDE and all(size > 0 and size % SIDE == 0 for size in w.shape)
 
 
@@ -43,9 +43,9 @@ def tile_grid(w: np.ndarray) -> tuple[int, ...]:
 
 @njit(cache=True, error_model="numpy")
 def pack_pairs(w, tiles):
-    """w (J, K) float32, exact in bfloat16, as tiles (J / 32, K / 32, 2, 16, 16, 2) uint16 of w'.
+    """Write w (J, K) float32, exact in bfloat16, as tiles (J / 32, K / 32, 2, 16, 16, 2) uint16 of w'.
 
-    Axes: 32 columns, 32 inner numbers, left or right half of the columns, pair of inner numbers, column, which of two.
+    Axes: 32 columns, 32 inner numbers, left or right half of the columns, pair of inner numbers, column, one of a pair.
     """
     for p in range(tiles.shape[0]):
         for block in range(tiles.shape[1]):
@@ -59,7 +59,7 @@ def pack_pairs(w, tiles):
 
 @njit(cache=True, error_model="numpy")
 def multiply_amx(a, tiles, out):
-    """out (T, J) = a (T, K) w', tiles of w as `pack_pairs` writes them; T at least 32. Denormals count as 0."""
+    """out (T, J) = a (T, K) w', with tiles of w from `pack_pairs`; T at least 32. Denormals count as 0."""
     steps, parts = out.shape[0], np.empty((_PARTS, SIDE, a.shape[1]), np.uint16)
     _configure(_SHAPES)
     for first in range(0, steps, SIDE):
@@ -72,7 +72,7 @@ def multiply_amx(a, tiles, out):
 
 @njit(cache=True, error_model="numpy")
 def split(a, parts):
-    """Into `parts` (3, 32, K) uint16: three bfloat16 whose sum is a (32, K) float32, in the order of size."""
+    """Split a (32, K) float32 into `parts` (3, 32, K) uint16: three bfloat16 whose sum is a, the smallest first."""
     for r in range(a.shape[0]):
         x, low, middle, high = a[r], parts[0, r], parts[1, r], parts[2, r]
         for k in range(x.shape[0]):

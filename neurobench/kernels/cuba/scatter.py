@@ -1,18 +1,18 @@
-"""The gradient of a layer's weights, dL/dW = sum x[t] eu[t]', from lists of active inputs.
+"""Gradient of a layer's weights, dL/dW = sum x[t] eu[t]', from lists of active inputs.
 
-Inputs by step become steps by input first, so that a sample touches each row of dW once. Threads share out the rows,
-not the samples: each number is the same sum in the same order, however many threads there are.
+Inputs by step are first sorted into steps by input, so that a sample touches each row of dW once. Threads share out the
+rows, not the samples: each number is the same sum in the same order, however many threads there are.
 """
 
 import numpy as np
 
-from neurobench.kernels.declared import njit
-from neurobench.kernels.lines import FLOATS
+from neurobench.kernels.aligned import FLOATS
+from neurobench.kernels.jit import njit
 
 
 @njit(cache=True, error_model="numpy")
 def first_places(count):
-    """(B + 1,) int64: where each sample's active inputs begin in one list, and the last one's end.   count (B, T)."""
+    """Begin of each sample's active inputs in one list, and the last one's end, (B + 1,) int64.   count (B, T)."""
     first = np.zeros(count.shape[0] + 1, np.int64)
     for b in range(count.shape[0]):
         first[b + 1] = first[b]
@@ -23,8 +23,8 @@ def first_places(count):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def steps_by_input(index, begin, count, first, end, when):
-    """`when` from `first` on: the steps of a sample in which input 0 is active, those of input 1, and so on; end (I,)
-    int64: where each input's end."""
+    """Write to `when` from `first` on the steps of a sample in which input 0 is active, those of input 1, and so on;
+    end (I,) int64: where each input's steps end."""
     end[:] = 0
     for t in range(begin.shape[0]):
         for k in range(begin[t], begin[t] + count[t]):
@@ -41,15 +41,15 @@ def steps_by_input(index, begin, count, first, end, when):
 
 @njit(cache=True, fastmath=False)
 def share_of_columns(width, c, chunks):
-    """The first column of chunk c, and the one after its last: whole lines of the cache, so that no two threads write
-    to the same one."""
+    """First column of chunk c, and the one after its last: whole cache lines, so that no two threads write to the same
+    one."""
     lines = (width + FLOATS - 1) // FLOATS
     return min(width, lines * c // chunks * FLOATS), min(width, lines * (c + 1) // chunks * FLOATS)
 
 
 @njit(cache=True, error_model="numpy")
 def fair_shares(first, ends, chunks):
-    """(chunks + 1,) int64: inputs from one to the next are about as often active as those of any other chunk.
+    """Boundaries (chunks + 1,) int64 of chunks of inputs that are together active about equally often.
     first (B + 1,), ends (B, I)."""
     samples, inputs = ends.shape
     shares, c, active = np.full(chunks + 1, inputs), 0, 0
@@ -64,7 +64,7 @@ def fair_shares(first, ends, chunks):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def add_active(when, first, end, eu, low, high, dW):
-    """To dW[i] is added eu[t] of each step t of the sample where input i is active, of inputs `low` to `high` - 1.
+    """Add to dW[i] eu[t] of each step t of the sample in which input i is active, for inputs `low` to `high` - 1.
     eu (T, C), dW (I, C)."""
     width = dW.shape[1]
     k = end[low - 1] if low else first

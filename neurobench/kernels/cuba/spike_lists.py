@@ -1,24 +1,24 @@
-"""Spikes as lists, one a sample and time step, from a camera's events."""
+"""Lists of spikes, one per sample and time step, from a camera's events."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numba import prange
 
-from neurobench.kernels.declared import njit
+from neurobench.kernels.jit import njit
 
 
 class Spikes(NamedTuple):
-    """Active at step t of sample n: neurons[begin[n, t] :][: counts[n, t]]."""
+    """Lists of active neurons; at step t of sample n: neurons[begin[n, t] :][: counts[n, t]]."""
 
     neurons: np.ndarray  # (E,) uint16
     begin: np.ndarray  # (N, T) int64
     counts: np.ndarray  # (N, T) int32
-    width: int  # neurons
+    width: int  # number of neurons
 
 
 class Recordings(NamedTuple):
-    """Sample n owns events start[n] to start[n + 1], sorted by time."""
+    """Events of N samples; those of sample n are start[n] to start[n + 1], sorted by time."""
 
     t: np.ndarray  # (E,) int32 microseconds
     x: np.ndarray  # (E,) uint8 column
@@ -29,13 +29,13 @@ class Recordings(NamedTuple):
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def bin_events(recordings, motion, sheared, period, shape, saccades, chunks, spikes):
-    """Input p rows columns + y columns + x is active at step rint(t / period) where at least one event falls there.
+    """Bin events: input p rows columns + y columns + x is active at step rint(t / period) if an event falls there.
 
-    saccades: number of parts of a recording, and microseconds of each. Part s begins at step 0 as the first does, on
+    saccades: number of parts of a recording, and microseconds of each. Part s begins at step 0 like the first, on
     separate input channels: those of polarity s polarities + p. motion (N, 4) float64: dx, dy, cos, sin of each
-    sample, about the middle of the sensor; `sheared`: as lava-dl, about the origin and with the column already moved
-    when the row is. period: microseconds; shape: (polarities, rows, columns); spikes: written. What leaves the sensor
-    or the T steps is dropped."""
+    sample, about the middle of the sensor; `sheared`: as in lava-dl, about the origin and with the moved column used to
+    move the row. period: microseconds; shape: (polarities, rows, columns); spikes: written. Events outside the sensor
+    or the T steps are dropped."""
     (t, x, y, p, start), (index, begin, count, _) = recordings, spikes
     samples, steps = begin.shape
     polarities, rows, columns = shape
@@ -75,7 +75,7 @@ def bin_events(recordings, motion, sheared, period, shape, saccades, chunks, spi
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def mark(spikes, chunks, y):
-    """y (N, T, C) becomes 1 where a neuron is active, else 0."""
+    """Set y (N, T, C) to 1 where a neuron is active, else to 0."""
     neurons, begin, count, _ = spikes
     samples, steps = begin.shape
     for c in prange(chunks):

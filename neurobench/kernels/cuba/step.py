@@ -1,32 +1,32 @@
 """One time step of current-based leaky integrate-and-fire neurons, in the fixed point of Loihi and in floats.
 
-A row of neurons at a time. Integers are in 1/4096.
+Each call handles a row of neurons. Integers are in units of 1/4096.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from neurobench.kernels.declared import njit
+from neurobench.kernels.jit import njit
 from neurobench.kernels.vectors import fused, lowest_bit, nonzero_bits
 
 _SIGN, _POINT, _FRACTION = np.int32(31), np.int32(12), np.int32(4095)
-_Z = np.int32(128)  # 64 m, where rows hold m / 2
+_Z = np.int32(128)  # 64 m from rows that contain m / 2
 _MOST = 255  # rows of int8 that an int16 can add up
 
 
 class FixedNeuron(NamedTuple):
-    """Constants in 1/4096, int32."""
+    """Constants of neurons in fixed point, in 1/4096, int32."""
 
-    ku: np.int32  # what a step leaves of the current
-    kv: np.int32  # and of the voltage
+    ku: np.int32  # factor on the current per step
+    kv: np.int32  # and on the voltage
     threshold: np.int32  # a spike is v > threshold
-    u_limit: np.int32  # the current wraps once where it leaves (-u_limit, u_limit]
+    u_limit: np.int32  # the current wraps once if it leaves (-u_limit, u_limit]
     v_limit: np.int32  # the voltage is clipped to +-v_limit
 
 
 class FloatNeuron(NamedTuple):
-    """The same in units of the weights, float32, without limits."""
+    """Constants of neurons in floats, in units of the weights, float32, without limits."""
 
     ku: np.float32
     kv: np.float32
@@ -35,7 +35,7 @@ class FloatNeuron(NamedTuple):
 
 @njit(cache=True, inline="always")
 def decayed(x, k):
-    """trunc(x k / 4096) of int32, |x| < 2^30, 0 <= k <= 4096, by halves so that int32 holds."""
+    """trunc(x k / 4096) for int32, |x| < 2^30, 0 <= k <= 4096, by halves so that int32 does not overflow."""
     sign = np.int32(x >> _SIGN)
     size = np.int32(np.int32(x ^ sign) - sign)
     high = np.int32(np.int32(size >> _POINT) * k)
@@ -79,7 +79,7 @@ def gather_float(index, first, n, W, a):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def step_fixed(a, keep, neuron, u, w, v, fired):
-    """a (C,) int32: sums of m / 2 over active inputs; keep: the share 1 - p of inputs that dropout left.
+    """Advance neurons in fixed point. a (C,) int32: sums of m / 2 over active inputs; keep: 1 - p for dropout p.
 
         u = trunc(u ku / 4096) + trunc(64 (2 a) / keep), wrapped once where it leaves (-u_limit, u_limit]
         v = trunc(w kv / 4096) + u, clipped to +-v_limit;   fired = v > threshold;   w = 0 where fired, else v
@@ -89,12 +89,12 @@ def step_fixed(a, keep, neuron, u, w, v, fired):
     ku, kv, threshold, u_limit, v_limit = neuron
     turn = np.int32(2 * u_limit)
     if keep != 1.0:
-        # The quotient, rounded to the nearest, without a division: Markstein (1990), from 1 / keep rounded itself.
+        # The quotient, rounded to nearest, without a division: Markstein (1990), from the rounded 1 / keep.
         inverse = 1.0 / keep
         for j in range(a.shape[0]):
             scaled = np.float64(np.int32(a[j] * _Z))
             near = scaled * inverse
-            a[j] = np.int32(fused(fused(-near, keep, scaled), inverse, near))  # the conversion cuts towards zero
+            a[j] = np.int32(fused(fused(-near, keep, scaled), inverse, near))  # the conversion truncates
     else:
         for j in range(a.shape[0]):
             a[j] = np.int32(a[j] * _Z)
@@ -126,10 +126,10 @@ def step_float(a, keep, neuron, u, w, v, fired):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def emit(fired, t, delay, dropout_mask, out, count, spikes):
-    """Append the neurons that fired at t to the list of the step where each spike arrives, t + 1 + delay.
+    """Append the neurons that fired at t to the list of the step in which each spike arrives, t + 1 + delay.
 
     fired: (C up to a multiple of 64,) uint8; delay (C,) int32; dropout_mask (C,) uint8, 0: spike dropped;
-    out (T, C) uint16 and count (T,) int32 are the lists; spikes (C,) int32 counts those that fired. Returns how many.
+    out (T, C) uint16 and count (T,) int32 are the lists; spikes (C,) int32 counts each neuron's. Returns their number.
     """
     n = 0
     for group in range(0, fired.shape[0], 64):

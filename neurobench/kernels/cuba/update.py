@@ -1,9 +1,9 @@
-"""Weights of a layer from their direction and length, onto the core's grid, and one step of Adam back.
+"""Rounding of a layer's weights, given by direction and length, to the core's grid, and one step of Adam.
 
     w = g v / |v|  for each output neuron,    m / 2 = clamp(rint(32 w), -128, 127)
 
-Stored as (inputs, outputs), so that an active input is a row. Threads share out rows, and where there are sums over
-rows, columns: any number of threads gives the same bits.
+Weights are stored as (inputs, outputs), so that an active input is a row. Threads share out rows, or columns if there
+are sums over rows: any number of threads gives the same bits.
 """
 
 from typing import NamedTuple
@@ -12,14 +12,14 @@ import numpy as np
 from numba import prange
 
 from neurobench.kernels.cuba.scatter import share_of_columns
-from neurobench.kernels.declared import njit
+from neurobench.kernels.jit import njit
 
-LOW, HIGH = np.float32(-128), np.float32(127)  # of m / 2
+LOW, HIGH = np.float32(-128), np.float32(127)  # limits of m / 2
 _GRID = np.float32(32.0)
 
 
 class AdamStep(NamedTuple):
-    """Of update k, from 1. All float32."""
+    """Constants of Adam's update k, counted from 1, all float32."""
 
     beta1: np.float32
     beta2: np.float32
@@ -45,7 +45,7 @@ def squares(v, chunks):
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def to_grid(v, scale, chunks, W, w):
-    """W (I, C) int8 = m / 2 of the weights v scale, w (I, C) float32 = m / 64.   scale (C,) float32 = g / |v|."""
+    """Write W (I, C) int8 = m / 2 of the weights v scale, w (I, C) float32 = m / 64.   scale (C,) float32 = g / |v|."""
     inputs, width = v.shape
     for c in prange(chunks):
         for i in range(inputs * c // chunks, inputs * (c + 1) // chunks):
@@ -57,9 +57,9 @@ def to_grid(v, scale, chunks, W, w):
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def gradient_of_weights(dw, factor, v, scale, gridded, chunks):
-    """dw (I, C) = dL/dw becomes `factor` times as large; 0 where `gridded` and the grid cuts w off.
+    """Multiply dw (I, C) = dL/dw by `factor`, in place; if `gridded`, set it to 0 where the grid clips w.
 
-    The straight-through gradient passes at both ends of the grid. Returns sum_i dL/dw_i v_i, (C,) float64.
+    The straight-through gradient is kept at both ends of the grid. Returns sum_i dL/dw_i v_i, (C,) float64.
     """
     inputs, width = dw.shape
     dots = np.zeros(width)
@@ -81,7 +81,7 @@ def gradient_of_weights(dw, factor, v, scale, gridded, chunks):
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def descend(dw, scale, pull, adam, chunks, v, first, second):
-    """One step of Adam on v, in place, with dL/dv = scale dL/dw - pull v; dw is overwritten by dL/dv.
+    """Take one step of Adam on v, in place, with dL/dv = scale dL/dw - pull v; dw is overwritten by dL/dv.
 
     All (I, C) float32; scale, pull (C,) float32; adam: AdamStep.
     """

@@ -1,9 +1,9 @@
-"""E-prop with weights that stay as they are within a sample: one pass forward, one pass back, one scatter-add.
+"""E-prop with weights that are constant within a sample: one forward pass, one backward pass, one scatter-add.
 
 A gradient of e-prop is a sum over steps of a learning signal times filtered traces. The filters are linear, so they
 can run backward over the learning signals instead of forward over every synapse's trace: the same number at the cost
-of a pass over the neurons. Readouts matter in the learning window alone, so theirs is a forward trace a neuron.
-Matrices are [source, target], targets filled up to whole vectors; letters as in `eprop.records`. All in float32 or
+of a pass over the neurons. Readouts matter only in the learning window, so theirs uses one forward trace per neuron.
+Matrices are [source, target], with targets padded to whole vectors; symbols as in `eprop.records`. All in float32 or
 all in float64.
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from neurobench.kernels.declared import njit
+from neurobench.kernels.aligned import copy
 from neurobench.kernels.eprop.forward import FUSED, forward, new_pass, new_passes, sum_inputs
 from neurobench.kernels.eprop.gradient import (
     TOGETHER,
@@ -22,14 +22,14 @@ from neurobench.kernels.eprop.gradient import (
     new_groups,
 )
 from neurobench.kernels.eprop.simd import add_scaled_rows_fused
-from neurobench.kernels.lines import copy
+from neurobench.kernels.jit import njit
 
 
 class Rule(NamedTuple):
-    """A step of the optimiser, in the kernel's precision."""
+    """Constants of an optimiser step, in the kernel's precision."""
 
-    scale: np.floating  # of the summed gradient
-    rate: np.floating  # of Adam: lr sqrt(1 - beta_2^t) / (1 - beta_1^t)
+    scale: np.floating  # factor on the summed gradient
+    rate: np.floating  # rate of Adam: lr sqrt(1 - beta_2^t) / (1 - beta_1^t)
     beta_1: np.floating
     beta_2: np.floating
     epsilon: np.floating
@@ -39,12 +39,12 @@ class Rule(NamedTuple):
 
 @njit(cache=True, error_model="numpy")
 def learn(c, a, net, samples, results, chunks):
-    """The gradient and the readouts of G samples, each from a state at rest."""
+    """Compute the gradient and the readouts of G samples, each from a state at rest."""
     S = at_once(len(samples.labels), chunks)
     passes, by = new_passes(c, net, S, chunks), new_groups(samples.source, S, len(net.w_in))
     for first in range(0, len(samples.labels), S):
         n = min(S, len(samples.labels) - first)
-        if chunks == 1:  # to begin a loop of threads takes as long as some steps
+        if chunks == 1:  # starting a parallel loop takes as long as some steps
             _respond(c, a, net, samples, passes, by, results, first, n, 0, 1)
         else:
             _respond_together(c, a, net, samples, passes, by, results, first, n, chunks)
@@ -59,7 +59,7 @@ def _respond_together(c, a, net, samples, passes, by, results, first, n, chunks)
 
 @njit(cache=True, error_model="numpy")
 def _respond(c, a, net, samples, passes, by, results, first, n, chunk, chunks):
-    """Both passes of the thread's part of the n samples from `first` on."""
+    """Run both passes for the thread's part of the n samples from `first` on."""
     one, T = new_pass(c, net, 1, passes, chunk), c.T
     end = n * (chunk + 1) // chunks
     for s in range(n * chunk // chunks, end, TOGETHER):
@@ -79,7 +79,7 @@ def _respond(c, a, net, samples, passes, by, results, first, n, chunk, chunks):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _readouts(trace, w_out, sums, y):
-    """y (W, K) = trace (W, N) w_out. sums (W, Q): scratch."""
+    """Write y (W, K) = trace (W, N) w_out. sums (W, Q): scratch."""
     for t in range(len(y)):
         sums[t] = 0
         add_scaled_rows_fused(trace, t * trace.shape[1], 1, w_out, sums[t])
@@ -88,7 +88,7 @@ def _readouts(trace, w_out, sums, y):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def errors(y, label, softmax, E, zero):
-    """E (W, Q) of the window, whose readouts are y (W, K). The denominator of softmax has the type of `zero`."""
+    """Write the errors E (W, Q) of the window's readouts y (W, K). Softmax's denominator has the type of `zero`."""
     W, K = y.shape
     for t in range(W):
         top, total = y[t, 0], zero
@@ -106,7 +106,7 @@ def errors(y, label, softmax, E, zero):
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
 def _backward(c, a, net, one, psi, E):
-    """psi becomes mu.
+    """Replace psi by mu.
 
     lambda(t) = kappa lambda(t + 1) + L(t) + (1 - kappa) c_reg (f(t) - f_target),   L(t) = B E(t + 1)
     mu(t)     = alpha mu(t + 1) + psi(t) (lambda(t) + b(t))
@@ -150,8 +150,8 @@ def _adapting_back(a, weight, f, psi, lam, mu, b):
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def adam(w, g, mask, m, v, rule):
-    """A step of Adam in place, on synapses that exist; g (rows, columns) is zeroed. Returns the sum of the weights,
-    in any order, which is finite if they are."""
+    """Take a step of Adam in place, on synapses that exist; g (rows, columns) is zeroed. Returns the sum of the
+    weights, in any order, which is finite if they are."""
     total = 0.0
     for r in prange(w.shape[0]):
         _adam_row(w[r], g[r], mask[r], m[r], v[r], rule)
@@ -161,7 +161,7 @@ def adam(w, g, mask, m, v, rule):
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def descend(w, g, mask, rule):
-    """Plain gradient descent, as `adam` otherwise; the gradient is not scaled."""
+    """Take a step of plain gradient descent, otherwise as in `adam`; the gradient is not scaled."""
     total = 0.0
     for r in prange(w.shape[0]):
         _descend_row(w[r], g[r], mask[r], rule)
@@ -171,7 +171,7 @@ def descend(w, g, mask, rule):
 
 @njit(cache=True, error_model="numpy")
 def _adam_row(w, g, mask, m, v, rule):
-    """One loop without a branch: vector code."""
+    """Step of Adam on one row, in one loop without a branch: vector code."""
     for j in range(len(w)):
         gradient = g[j] * rule.scale
         m[j] = m[j] + (1 - rule.beta_1) * (gradient - m[j]) if mask[j] else m[j]
@@ -191,7 +191,7 @@ def _descend_row(w, g, mask, rule):
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc"})
 def _sum(row):
-    """In whatever order: of interest is whether it is finite."""
+    """Sum of a row in any order: only whether it is finite matters."""
     total = 0.0
     for j in range(len(row)):
         total += row[j]

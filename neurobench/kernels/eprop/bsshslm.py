@@ -1,13 +1,13 @@
-"""E-prop of Bellec et al. 2020 as NEST's `*_bsshslm_2020` models have it: one gradient a sample, each from rest.
+"""E-prop of Bellec et al. 2020 as in NEST's `*_bsshslm_2020` models: one gradient per sample, each from rest.
 
-As `eprop.batch`: the filters run backward over the learning signals, so a gradient costs a pass over the neurons.
+As in `eprop.batch`, the filters run backward over the learning signals: a gradient costs a pass over the neurons.
 Sources: NEST 3.10, models `eprop_iaf_bsshslm_2020`, `eprop_readout_bsshslm_2020` and `eprop_synapse_bsshslm_2020`;
-Bellec et al., Nature Communications 11:3625 (2020). Letters as in `eprop.records`, layouts as in `eprop.batch`.
+Bellec et al., Nature Communications 11:3625 (2020). Symbols as in `eprop.records`, layouts as in `eprop.batch`.
 """
 
 from numba import prange
 
-from neurobench.kernels.declared import njit
+from neurobench.kernels.aligned import copy
 from neurobench.kernels.eprop.batch import errors
 from neurobench.kernels.eprop.forward import new_pass, new_passes, sum_inputs
 from neurobench.kernels.eprop.gradient import (
@@ -19,18 +19,18 @@ from neurobench.kernels.eprop.gradient import (
 )
 from neurobench.kernels.eprop.neuron import surrogate
 from neurobench.kernels.eprop.simd import add_scaled_rows
-from neurobench.kernels.lines import copy
+from neurobench.kernels.jit import njit
 
 
 @njit(cache=True, error_model="numpy")
 def learn(c, a, net, samples, distinct, results, chunks):
-    """The gradient and the readouts of G samples. Spikes of their steps 0 and T reach nobody. distinct: the same
-    samples without a source's repeats within a step, which reach the neurons and leave no trace."""
+    """Compute the gradient and the readouts of G samples. Spikes of their steps 0 and T reach no neuron. distinct: the
+    samples without a source's repeats within a step, which reach the neurons but leave no trace."""
     S = at_once(len(samples.labels), chunks)
     passes, by = new_passes(c, net, S, chunks), new_groups(distinct.source, S, len(net.w_in))
     for first in range(0, len(samples.labels), S):
         n = min(S, len(samples.labels) - first)
-        if chunks == 1:  # to begin a loop of threads takes as long as some steps
+        if chunks == 1:  # starting a parallel loop takes as long as some steps
             _respond(c, a, net, samples, distinct, passes, by, results, first, n, 0, 1)
         else:
             _respond_together(c, a, net, samples, distinct, passes, by, results, first, n, chunks)
@@ -45,7 +45,7 @@ def _respond_together(c, a, net, samples, distinct, passes, by, results, first, 
 
 @njit(cache=True, error_model="numpy")
 def _respond(c, a, net, samples, distinct, passes, by, results, first, n, chunk, chunks):
-    """Both passes of the thread's part of the n samples from `first` on."""
+    """Run both passes for the thread's part of the n samples from `first` on."""
     one, T = new_pass(c, net, 1, passes, chunk), c.T
     end = n * (chunk + 1) // chunks
     for s in range(n * chunk // chunks, end, TOGETHER):
@@ -66,7 +66,7 @@ def _respond(c, a, net, samples, distinct, passes, by, results, first, n, chunk,
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _forward(c, a, net, one, psi, spikes, trace, counts):
     """v(t) = max(alpha v(t - 1) + gain x(t) - v_th z(t - 1), v_min): the reset comes a step late, undecayed.
-    psi at v - v_th; a spike where v >= v_th and not refractory; r(t) = alpha_out r(t - 1) + gain_out z(t)."""
+    psi at v - v_th; a spike if v >= v_th and not refractory; r(t) = alpha_out r(t - 1) + gain_out z(t)."""
     v, r, left = one.neurons[0], one.neurons[1], one.state.left
     v[:], r[:], left[:], psi[0], counts[:] = 0, 0, 0, 0, 0
     for t in range(c.T):
@@ -93,7 +93,7 @@ def _forward(c, a, net, one, psi, spikes, trace, counts):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _advance(c, a, net, one, x, t):
-    """v decays, gains the input x of step t, and is reset where the neuron fired in the step before."""
+    """Decay v, add the input x of step t, and reset the neurons that fired in the step before."""
     v, n = one.neurons[0], one.n_fired[t - 1] if t > 0 else 0
     for s in range(n):
         i = one.fired[t - 1, s]
@@ -107,8 +107,8 @@ def _advance(c, a, net, one, x, t):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _readouts(trace, w_out, sums, y):
-    """As `eprop.batch`'s, each product rounded: a spike of step t is in y of step t, which a readout has a step
-    later."""
+    """Readouts as in `eprop.batch`, but each product is rounded: a spike of step t is in y of step t, which a readout
+    reaches a step later."""
     for t in range(len(y)):
         sums[t] = 0
         add_scaled_rows(trace, t * trace.shape[1], 1, w_out, sums[t])
@@ -117,10 +117,10 @@ def _readouts(trace, w_out, sums, y):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _backward(c, a, net, one, psi, E, counts):
-    """psi becomes mu, which spikes that arrive in step t gain.
+    """Replace psi by mu, which each spike that arrives in step t adds to the gradient.
 
     lambda(t) = kappa lambda(t + 1) + (1 - kappa) sum_k B_k E_k(t)
-    mu(t)     = alpha mu(t + 1) + gain psi(t) (lambda(t) + c_reg (f - f_target)),   f: the sample's spikes a step
+    mu(t)     = alpha mu(t + 1) + gain psi(t) (lambda(t) + c_reg (f - f_target)),   f: the sample's spikes per step
     """
     lam, mu, regular = one.neurons[0], one.neurons[1], one.neurons[2]
     lam[:], mu[:] = 0, 0

@@ -1,6 +1,6 @@
-"""E-prop in the integers of a small learning chip, step by step as the chip runs.
+"""E-prop in the integer arithmetic of a small learning chip, step by step as on the chip.
 
-All traces go forward in time and are cut to their widths; weights move by whole LSB, once a sample. Units: a
+All traces are computed forward in time and cut to their widths; weights change by whole LSB, once per sample. Units: a
 weight is w LSB, membranes and thresholds are in the same LSB, traces have a fixed number of fraction bits.
 """
 
@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import uint32
 
-from neurobench.kernels.declared import njit
+from neurobench.kernels.jit import njit
 from neurobench.kernels.logistic import uniform
 
 STAIRS = 5  # values of the surrogate: 0 and four more
 
 
 class Chip(NamedTuple):
-    """Numbers of a network on the chip."""
+    """Constants of a network on the chip."""
 
     T: int
     W: int
@@ -30,19 +30,19 @@ class Chip(NamedTuple):
     v_th: int  # LSB of W_in
     v_limit: int  # membranes saturate at +-v_limit
     w_limit: int  # weights lie in [-w_limit, w_limit]
-    trace_limit: int  # eligibilities saturate at +-trace_limit
+    trace_limit: int  # upper bound at which traces and eligibilities saturate
     trace_out_limit: int
-    trace_one: int  # what a spike adds to a trace
+    trace_one: int  # increase of a trace by a spike
     trace_out_one: int
-    stair_shift: int  # psi of 0 to STAIRS - 1 times a trace loses so many bits
+    stair_shift: int  # bits by which psi, 0 to STAIRS - 1, times a trace is shifted right
     stochastic: bool
     regular: float  # weight of a neuron's rate above f_target in its learning signal
-    f_target: float  # spikes a step
-    lsb_out: float  # y of one LSB of W_out and a full trace
+    f_target: float  # spikes per step
+    lsb_out: float  # y for one LSB of W_out and a full trace
 
 
 class ChipWeights(NamedTuple):
-    """[source, target], int16. A synapse exists where its mask is 1."""
+    """Weights [source, target], int16. A synapse exists where its mask is 1."""
 
     w_in: np.ndarray  # (I, N)
     w_rec: np.ndarray  # (N, N)
@@ -53,8 +53,8 @@ class ChipWeights(NamedTuple):
 
 
 class Update(NamedTuple):
-    learn: bool  # weights change after each sample, by what the window's steps add up to
-    rate: np.float32  # mean LSB for a unit of learning signal times trace
+    learn: bool  # weights change after each sample, by the sum over the window's steps
+    rate: np.float32  # mean change in LSB per unit of learning signal times trace
     rate_out: np.float32
     k0: np.uint32  # key of the draws
     k1: np.uint32
@@ -63,12 +63,12 @@ class Update(NamedTuple):
 class ChipResults(NamedTuple):
     window: np.ndarray  # (G, W, K) readouts, written
     counts: np.ndarray  # (G, N) int64 spikes, written
-    arrived: np.ndarray  # (N,) int64 gains the spikes of each neuron that arrived within their sample
-    changed: np.ndarray  # (2,) int64 gains the changes of membranes and of readouts: all in a sample's first step
+    arrived: np.ndarray  # (N,) int64, added to: spikes of each neuron that arrived within their sample
+    changed: np.ndarray  # (2,) int64, added to: changes of membranes and of readouts, all in a sample's first step
 
 
 class Traces(NamedTuple):
-    """Of the sources of one kind."""
+    """Traces of the sources of one kind."""
 
     trace: np.ndarray  # (S,) int32 filtered spikes
     seen: np.ndarray  # (S,) uint8 whether the source has fired in this sample
@@ -100,7 +100,7 @@ def stairs(distance, v_th):
 
 @njit(cache=True, error_model="numpy")
 def run(c, w, B, samples, update, results):
-    """G samples (`records.Samples`), each from rest; B (N, K) float32."""
+    """Run G samples (`records.Samples`), each from rest; B (N, K) float32."""
     for g in range(len(samples.labels)):
         s = _at_rest(c, len(w.w_in))
         for t in range(c.T):
@@ -145,7 +145,7 @@ def _new_traces(S, N):
 
 @njit(cache=True, forceinline=True, _nrt=False)
 def _decay_readouts(c, s, learn, t):
-    """Readouts, and all traces."""
+    """Clear the input, and decay the readouts and all traces."""
     s.x[:] = 0
     for k in range(c.K):
         s.y_before[k] = s.y[k]
@@ -158,7 +158,7 @@ def _decay_readouts(c, s, learn, t):
 
 @njit(cache=True, forceinline=True, _nrt=False)
 def _receive(c, traces, i, w, x):
-    """A spike of source i arrives at the neurons."""
+    """Deliver a spike of source i to the neurons."""
     traces.seen[i] = 1
     traces.trace[i] = min(traces.trace[i] + c.trace_one, c.trace_limit)
     for j in range(c.N):
@@ -192,7 +192,7 @@ def _neuron_steps(c, s, counts, changed, t):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _gather(c, s, B, counts, y, label):
-    """g += L e, for the readouts E times their trace."""
+    """Accumulate gradients: g += L e, and for the readouts E times their trace."""
     for k in range(c.K):
         s.E[k] = y[k] - (1.0 if k == label else 0.0)
     for j in range(c.N):
@@ -229,7 +229,7 @@ def _decay(trace, factor, bits, t):
 
 @njit(cache=True, _nrt=False)
 def _filter(traces, psi, c, t):
-    """e = kappa e + psi trace, saturating. A source that has not fired yet has nothing to filter."""
+    """Update e = kappa e + psi trace, saturating. A source that has not fired yet has nothing to filter."""
     for i in range(len(traces.seen)):
         if not traces.seen[i]:
             continue
@@ -243,7 +243,7 @@ def _filter(traces, psi, c, t):
 
 @njit(cache=True)
 def move(w, mask, g, rate, c, k0, k1):
-    """w -= floor(rate g + u), u uniform (stochastic) or 1/2; g becomes 0."""
+    """Update w -= floor(rate g + u), u uniform (stochastic) or 1/2; g is set to 0."""
     columns = w.shape[1]
     for i in range(w.shape[0]):
         for j in range(columns):

@@ -1,6 +1,6 @@
-"""Loops over neurons that hold several arrays: vector code throughout, written as the equation of one neuron.
+"""Loops over neurons with several arrays: vector code throughout, written as the equation of one neuron.
 
-Of such a loop LLVM's own vector code asks at each call whether its arrays overlap, and leaves up to a third of 150
+For such a loop, LLVM's vector code checks at each call whether its arrays overlap, and leaves up to a third of 150
 neurons to a scalar loop at the end.
 """
 
@@ -17,7 +17,7 @@ from neurobench.kernels.vectors import INDEX, load, spread, vector
 
 
 class Lanes:
-    """Floating-point numbers, one a neuron. `fused`: a product and a sum may round once."""
+    """Floating-point numbers, one per neuron. `fused`: a product and a sum may be rounded only once."""
 
     def __init__(self, builder: Any, value: Any, fused: bool):
         self.builder, self.value, self.flags = builder, value, ("contract",) if fused else ()
@@ -33,7 +33,7 @@ class Lanes:
         return self._of(self.builder.fmul(self.value, other.value, flags=self.flags))
 
     def __ge__(self, other: "Lanes") -> Any:
-        """A bit for each, for `where` and `Column.set`."""
+        """One bit per lane, for `where` and `Column.set`."""
         return self.builder.fcmp_ordered(">=", self.value, other.value)
 
     def __abs__(self) -> "Lanes":
@@ -44,7 +44,7 @@ class Lanes:
         return self._of(ir.Constant(kind, [number] * kind.count if isinstance(kind, ir.VectorType) else number))
 
     def where(self, condition: Any) -> "Lanes":
-        """0 elsewhere."""
+        """Numbers of the lanes where the condition holds; 0 elsewhere."""
         return self._of(self.builder.select(condition, self.value, self.like(0.0).value))
 
     def _of(self, value: Any) -> "Lanes":
@@ -52,7 +52,7 @@ class Lanes:
 
 
 class Column:
-    """The elements of an array at the neurons that are worked on."""
+    """Elements of an array at the neurons being processed."""
 
     def __init__(self, builder: Any, array: Any, place: Any, lanes: int, fused: bool):
         self.builder, self.array, self.place, self.lanes, self.fused = builder, array, place, lanes, fused
@@ -61,19 +61,19 @@ class Column:
         return Lanes(self.builder, load(self.builder, self.array, self.place, self.lanes), self.fused)
 
     def bits(self) -> Any:
-        """Which are not 0, of an array of integers."""
+        """One bit per element of an integer array: whether it is not 0."""
         loaded = load(self.builder, self.array, self.place, self.lanes)
         return self.builder.icmp_unsigned("!=", loaded, ir.Constant(loaded.type, None))
 
     def count(self, bits: Any) -> None:
-        """Of an array of integers, those at the bits grow by 1."""
+        """Add 1 to the elements of an integer array whose bits are set."""
         loaded = load(self.builder, self.array, self.place, self.lanes)
         grown = self.builder.add(loaded, self.builder.zext(bits, loaded.type))
         at = self.builder.gep(self.array.data, [self.place])
         self.builder.store(grown, self.builder.bitcast(at, grown.type.as_pointer()), align=1)
 
     def set(self, value: Any) -> None:
-        """Lanes, or bits to an array of uint8."""
+        """Store Lanes, or bits in an array of uint8."""
         at = self.builder.gep(self.array.data, [self.place])
         if not isinstance(value, Lanes):
             bits = self.builder.zext(value, vector(at.type.pointee, self.lanes))
@@ -84,10 +84,10 @@ class Column:
 def elementwise(
     step: Callable[..., Any], lanes: int, fused: bool = False, bits: int | None = None
 ) -> Callable[..., Any]:
-    """The code of an intrinsic: step(*arguments) for as many neurons as the first array has, `lanes` at a time.
+    """Code of an intrinsic that calls step(*arguments) for all neurons of the first array, `lanes` at a time.
 
-    Of its arguments an array is a `Column`, a number `Lanes`, a NamedTuple a namespace of these. bits: which argument,
-    an array of uint64 that step is not called with, gets what it returns, a bit a neuron.
+    It passes an array as a `Column`, a number as `Lanes`, a NamedTuple as a namespace of the latter. bits: position of
+    an argument, an array of uint64 not passed to step, that receives its results, one bit per neuron.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -112,8 +112,8 @@ def elementwise(
 
 
 def _collected(builder: Any, words: Any, word: Any, bits: Any, place: Any) -> Any:
-    """The word of 64 bits that `place` is in with bits from there on, also stored: a word is read as it was written,
-    where a processor would have to wait for its parts."""
+    """Word of 64 bits that contains `place`, with bits from there on, also stored: it is stored whole, as it will be
+    read, because a processor would have to wait for parts of it."""
     number = builder.zext(builder.bitcast(bits, ir.IntType(_lanes(bits.type))), INDEX)
     inside = builder.and_(place, ir.Constant(INDEX, 63))
     begun = builder.select(builder.icmp_unsigned("==", inside, ir.Constant(INDEX, 0)), ir.Constant(INDEX, 0), word)

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurobench.kernels.declared import njit
+from neurobench.kernels.aligned import copy
 from neurobench.kernels.eprop.neuron import deliver, learning_signal, neuron_step, readout_step, record_step
 from neurobench.kernels.eprop.records import NONE, SILENT, Constants, Neurons, Past, Sources, Synapses
 from neurobench.kernels.eprop.replay import replay
 from neurobench.kernels.eprop.variants import replay_variant, update
-from neurobench.kernels.lines import copy
+from neurobench.kernels.jit import njit
 
 
 class Network(NamedTuple):
@@ -29,11 +29,11 @@ class Network(NamedTuple):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def run(net, learning, steps, window, counts, rec):
-    """Steps of the stream (`records.Steps`). window (G, W, K) and counts (G, N) receive y and the spikes of samples k0
-    to k0 + G - 1, rec the recorded steps."""
+    """Run steps of the stream (`records.Steps`). window (G, W, K) and counts (G, N) receive y and the spikes of samples
+    k0 to k0 + G - 1, rec the recorded steps."""
     c, s, past, x, y = net.c, net.s, net.past, rec.x, rec.y
     for n in range(steps.n0, steps.n1):
-        row = n % c.T + 2  # of step n in `past`
+        row = n % c.T + 2  # row of step n in `past`
         past.taught[row - 2] = learning_signal(s.error, net.B, past.L[row - 2])
         x[:], y[:] = 0.0, 0.0
         _arrivals(net, learning, steps, n, x, y)
@@ -59,7 +59,7 @@ def run(net, learning, steps, window, counts, rec):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _arrivals(net, learning, steps, n, x, y):
-    """The spikes of inputs, then of recurrent neurons, that arrive in step n."""
+    """Process the spikes of inputs, then of recurrent neurons, that arrive in step n."""
     c, syn = net.c, net.syn
     for e in range(steps.start[n - steps.n0], steps.start[n - steps.n0 + 1]):
         if not learning.frozen:
@@ -77,11 +77,11 @@ def _arrivals(net, learning, steps, n, x, y):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _arrive(net, learning, i, n):
-    """A spike of source i arrives in step n: replay, update, decay over what lies beyond the cutoff."""
+    """Process a spike of source i in step n: replay, update, decay over the steps beyond the cutoff."""
     c, syn, src = net.c, net.syn, net.src
     last = src.last[i]
     if last == n:
-        return  # the same source twice in one step: its trace counts one
+        return  # the same source twice in one step: its trace counts only one
     if last == NONE:
         src.eta[i] = learning.eta_first
     else:
@@ -119,7 +119,7 @@ def _replay_to(net, learning, i, n):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _shift(past, T):
-    """The last two steps of a block become the first two of the next."""
+    """Copy the last two steps of a block to the first two of the next."""
     for row in range(2):
         copy(past.L[row + T], past.L[row])
         copy(past.E[row + T], past.E[row])
@@ -130,7 +130,7 @@ def _shift(past, T):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def flush(net, learning, n):
-    """An arrival of every source in step n, a multiple of T that has not been run: applies pending gradients."""
+    """Let every source arrive in step n, a multiple of T that has not been run, to apply pending gradients."""
     net.past.taught[0] = learning_signal(net.s.error, net.B, net.past.L[0])
     for i in range(len(net.src.last)):
         _arrive(net, learning, i, n)

@@ -1,4 +1,4 @@
-"""The pass forward of `eprop.batch`: samples from rest, weights that stay as they are; and what predictions cost."""
+"""Forward pass of `eprop.batch`, with samples from rest and constant weights; and the cost of predictions."""
 
 from typing import NamedTuple
 
@@ -6,20 +6,20 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from neurobench.kernels.declared import njit
+from neurobench.kernels.aligned import copy, rows_on_lines
 from neurobench.kernels.eprop.elementwise import elementwise
 from neurobench.kernels.eprop.neuron import neuron_step
 from neurobench.kernels.eprop.records import Neurons
 from neurobench.kernels.eprop.simd import BLOCK_BYTES, sum_rows
 from neurobench.kernels.host import WIDTH
-from neurobench.kernels.lines import copy, rows_on_lines
+from neurobench.kernels.jit import njit
 from neurobench.kernels.vectors import lowest_bit
 
-FUSED = {"contract"}  # a product and a sum may round once; NaN and infinity stay what they are
+FUSED = {"contract"}  # a product and a sum may be rounded only once; NaN and infinity are preserved
 
 
 class Matrices(NamedTuple):
-    """Weights, or the gradient of them. M and Q are N and K, filled up to whole vectors."""
+    """Weights, or their gradient. M and Q are N and K, padded to whole vectors."""
 
     w_in: np.ndarray  # (I, M)
     w_rec: np.ndarray  # (1, P) of the P recurrent synapses alone, by source: few of N^2 exist
@@ -27,7 +27,7 @@ class Matrices(NamedTuple):
 
 
 class Network(NamedTuple):
-    """`Matrices`, where the recurrent synapses are, feedback and state in one level, as numba's prange wants it."""
+    """`Matrices`, places of recurrent synapses, feedback and state in one flat record, as numba's prange requires."""
 
     w_in: np.ndarray
     w_rec: np.ndarray
@@ -35,11 +35,11 @@ class Network(NamedTuple):
     start: np.ndarray  # (N + 1,) int64 first recurrent synapse of each source
     target: np.ndarray  # (P,) int64
     B: np.ndarray  # (K, M) feedback weights
-    f: np.ndarray  # (M,) filtered firing with which a sample begins
+    f: np.ndarray  # (M,) filtered firing at the beginning of a sample
 
 
 class Numbers(NamedTuple):
-    """Of the constants, in the kernel's precision."""
+    """Constants of the network, in the kernel's precision."""
 
     alpha: np.floating
     alpha_out: np.floating
@@ -60,9 +60,9 @@ class Numbers(NamedTuple):
 
 
 class Passes(NamedTuple):
-    """What the passes of S samples leave for their gradient."""
+    """Results of the passes of S samples, for their gradient."""
 
-    psi: np.ndarray  # (S T, M) input of a step, then psi, mu after the pass back
+    psi: np.ndarray  # (S T, M) input of a step, then psi, mu after the backward pass
     spikes: np.ndarray  # (S, N, T) int32 the steps in which a neuron fired
     trace: np.ndarray  # (S, W, M) the readouts' trace of each neuron's spikes, in the window
     E: np.ndarray  # (S, W, Q) readouts, then their errors
@@ -71,7 +71,7 @@ class Passes(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """What a sample's pass forward leaves for its pass back, and scratch. X is 1, or T to keep x and z."""
+    """Results of a sample's forward pass for its backward pass, and scratch. X is 1, or T to store x and z."""
 
     x: np.ndarray  # (X, M) input of a step
     f: np.ndarray  # (T + 1, M) as in Passes
@@ -80,7 +80,7 @@ class Pass(NamedTuple):
     n_fired: np.ndarray  # (T,) int64
     neurons: np.ndarray  # (5, M) scratch
     synapses: np.ndarray  # (P + 4,) int64 scratch
-    state: Neurons  # of the variants
+    state: Neurons  # for variants of the neuron
 
 
 @njit(cache=True, error_model="numpy")
@@ -109,8 +109,8 @@ def at_rest(c):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def sum_inputs(c, net, samples, g, x):
-    """x (S T, M) becomes the input of each step of samples g to g + S - 1: block by block of columns, whose part of the
-    weights stays in cache."""
+    """Write to x (S T, M) the input of each step of samples g to g + S - 1, a block of columns at a time, whose part of
+    the weights stays in cache."""
     start, source = samples.start, samples.source
     for column in range(0, x.shape[1], BLOCK_BYTES // x.itemsize):
         for row in range(len(x)):
@@ -120,8 +120,8 @@ def sum_inputs(c, net, samples, g, x):
 
 @njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
 def forward(c, a, net, one, passes, s, counts):
-    """Sample s of `passes` from rest, whose inputs lie in its psi. Spikes of step t arrive in step t + 1. counts
-    (N,): of the neurons' spikes."""
+    """Run sample s of `passes`, whose psi contains the inputs, from rest. Spikes of step t arrive in step t + 1. counts
+    (N,): number of each neuron's spikes."""
     T, n, rows = c.T, 0, len(one.x)
     psi, spikes, trace = passes.psi[s * T : (s + 1) * T], passes.spikes[s], passes.trace[s]
     v, r, state = one.neurons[0], one.neurons[1], one.state
@@ -154,11 +154,11 @@ def forward(c, a, net, one, passes, s, counts):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _list_spikes(z, N, t, fired, spikes, counts):
-    """Write the neurons below N whose bits are set, ascending, and to each of them the step; returns how many."""
+    """Write the neurons below N whose bits are set, ascending, and the step to each's spikes; returns their number."""
     n = 0
     for word in range(len(z)):
         bits, first = z[word], 64 * word
-        if first + 64 > N:  # what fills up the last vector may fire as well
+        if first + 64 > N:  # the padding of the last vector may fire as well
             bits &= (np.uint64(1) << np.uint64(max(N - first, 0))) - np.uint64(1)
         while bits != np.uint64(0):
             j = first + lowest_bit(bits)
@@ -172,7 +172,7 @@ def _list_spikes(z, N, t, fired, spikes, counts):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def list_synapses(start, fired, n, synapses):
-    """Write the synapses of the n neurons that fired; returns how many. Most neurons have at most four: unrolled to
+    """Write the synapses of the n neurons that fired; returns their number. Most neurons have at most four: unrolled to
     avoid a mispredicted loop exit."""
     m = 0
     for s in range(n):
@@ -188,7 +188,7 @@ def list_synapses(start, fired, n, synapses):
 
 @intrinsic
 def _plain_neurons(typingctx, psi, v, r, f_before, f, z, a):
-    """`eprop_iaf` with the piecewise linear surrogate, under the input that lies in psi."""
+    """Advance `eprop_iaf` neurons with the piecewise linear surrogate, under the input stored in psi."""
 
     def step(psi, v, r, f_before, f, a):
         u = a.alpha * v.get() + psi.get()
@@ -205,9 +205,9 @@ def _plain_neurons(typingctx, psi, v, r, f_before, f, z, a):
 
 @njit(cache=True, error_model="numpy")
 def count(c, a, net, samples):
-    """What the predictions of the samples cost: spikes of each input (I,) and neuron (N,) that arrived within their
-    sample, and of all samples the spikes fired, changes of membranes, changes of readouts (3,). A potential changes
-    where the neuron fires, or where it differs from the step before; at a sample's first step all are counted."""
+    """Count what predicting the samples costs: spikes of each input (I,) and neuron (N,) that arrived within their
+    sample, and in total spikes fired, changes of membranes, changes of readouts (3,). A potential changes if the neuron
+    fires, or if it differs from the step before; at a sample's first step all are counted."""
     T, passes = c.T, new_passes(c, net, 1, 1)
     one = new_pass(c, net, T, passes, 0)
     inputs, recurrent, sums = np.zeros(c.inputs, np.int64), np.zeros(c.N, np.int64), np.zeros(3, np.int64)
@@ -235,7 +235,7 @@ def count(c, a, net, samples):
 
 @njit(cache=True, error_model="numpy")
 def _membrane_changes(c, a, one):
-    """Of the N potentials in a sample that has been run with its whole input kept."""
+    """Number of changes of the N potentials in a sample that has been run with its whole input stored."""
     changes, state = 0, at_rest(c)
     v, z = np.zeros(c.N, one.x.dtype), state.z
     for t in range(c.T):

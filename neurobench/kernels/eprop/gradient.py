@@ -1,5 +1,5 @@
-"""The gradient of `eprop.batch` and `eprop.bsshslm` from what passes over samples leave: each thread adds all samples,
-in their order, to a part of the weights, so that a sum has the same bits whatever the number of threads.
+"""Gradient of `eprop.batch` and `eprop.bsshslm` from the results of passes over samples: each thread adds all samples,
+in order, to a part of the weights, so that a sum has the same bits whatever the number of threads.
 """
 
 from typing import NamedTuple
@@ -7,15 +7,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.simd import BLOCK_BYTES, add_rows, add_scaled_rows, add_scaled_rows_fused
+from neurobench.kernels.jit import njit
 
-TOGETHER = 2  # samples that meet a row of weights, and of their gradient, while it is in cache
-AT_ONCE = 8  # samples whose passes are kept, for threads to share out: what the caches hold
+TOGETHER = 2  # samples that use a row of weights, and of their gradient, while it is in cache
+AT_ONCE = 8  # samples whose passes are stored, for threads to share out: as many as the caches hold
 
 
 class Results(NamedTuple):
-    """Of G samples, and their summed gradient, which it is added to."""
+    """Results of G samples, and the gradient, to which theirs is added."""
 
     w_in: np.ndarray  # (I, M)
     w_rec: np.ndarray  # (1, P)
@@ -26,18 +26,18 @@ class Results(NamedTuple):
 
 
 class BySource(NamedTuple):
-    """The input spikes of groups of up to TOGETHER samples, by source: so that its row of the gradient is loaded once
-    for all. First index: the group's first sample among the S that are kept."""
+    """Input spikes of groups of up to TOGETHER samples, by source, so that its row of the gradient is loaded once for
+    all. First index: the group's first sample among the S that are stored."""
 
-    n: np.ndarray  # (S,) int64 sources that have any; 0 of samples that begin no group
-    sources: np.ndarray  # (S, I + 1) int32 them, ascending
-    begin: np.ndarray  # (S, I + 1) int32 and where theirs begin in `rows`
-    rows: np.ndarray  # (E,) int32 of mu (S T, M), in the order in which a source's are added
+    n: np.ndarray  # (S,) int64 number of sources with spikes; 0 for samples that begin no group
+    sources: np.ndarray  # (S, I + 1) int32 these sources, ascending
+    begin: np.ndarray  # (S, I + 1) int32 where their spikes begin in `rows`
+    rows: np.ndarray  # (E,) int32 rows of mu (S T, M), in the order in which a source's are added
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def at_once(G, chunks):
-    """Samples of G: a thread alone takes as few as possible, which its cache holds."""
+    """Number of the G samples to process at once: as few as possible for a single thread, to fit in its cache."""
     return min(G, TOGETHER if chunks == 1 else AT_ONCE)
 
 
@@ -49,8 +49,8 @@ def new_groups(spikes, S, inputs):
 
 @njit(cache=True, error_model="numpy")
 def group_by_source(T, samples, first, s, n, late, by):
-    """Those of the kept samples s to s + n - 1, of which the first is sample `first`, that have a label. `late`: the
-    last steps first, and without step 0."""
+    """Group the spikes of the stored samples s to s + n - 1, of which the first is sample `first`, that have a label.
+    `late`: the last steps first, and without step 0."""
     start, labels, rows = samples.start, samples.labels, by.rows
     begin, sources = by.begin[s], by.sources[s]
     end = np.zeros(len(begin) - 1, np.int32)
@@ -77,9 +77,9 @@ def group_by_source(T, samples, first, s, n, late, by):
 
 @njit(cache=True, error_model="numpy")
 def add_gradient(c, net, samples, passes, by, results, first, n, fused, chunks):
-    """Of the n samples from `first` on, which `passes` and `by` are of. fused: where the readouts' products and sums
-    may round once."""
-    if chunks == 1:  # to begin a loop of threads takes as long as some steps
+    """Add the gradient of the n samples from `first` on, to which `passes` and `by` belong. fused: whether the
+    readouts' products and sums may be rounded only once."""
+    if chunks == 1:  # starting a parallel loop takes as long as some steps
         _add_share(c, net, samples, passes, by, results, first, n, fused, 0, 1)
     else:
         _add_shares(c, net, samples, passes, by, results, first, n, fused, chunks)
@@ -87,15 +87,15 @@ def add_gradient(c, net, samples, passes, by, results, first, n, fused, chunks):
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def _add_shares(c, net, samples, passes, by, results, first, n, fused, chunks):
-    """A kernel of its own: in one with the passes, numba would join the two loops, and nobody would wait for all of
-    them."""
+    """Add all threads' parts of the gradient. A separate kernel: in one with the passes, numba would fuse the two
+    loops, and no thread would wait for all passes."""
     for chunk in prange(chunks):
         _add_share(c, net, samples, passes, by, results, first, n, fused, chunk, chunks)
 
 
 @njit(cache=True, error_model="numpy")
 def _add_share(c, net, samples, passes, by, results, first, n, fused, chunk, chunks):
-    """A thread's part of the gradient gains all n samples."""
+    """Add all n samples to a thread's part of the gradient."""
     begin, end = c.N * chunk // chunks, c.N * (chunk + 1) // chunks
     for s in range(n):
         if samples.labels[first + s] >= 0:
@@ -107,7 +107,7 @@ def _add_share(c, net, samples, passes, by, results, first, n, fused, chunk, chu
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _add_readout_gradient(trace, E, g, fused, first, end):
-    """g (N, Q) gains the sum over the window of E_k times the trace of neuron i, from `first` to `end` - 1."""
+    """Add to g (N, Q) the sum over the window of E_k times the trace of neuron i, from `first` to `end` - 1."""
     for i in range(first, end):
         if fused:
             add_scaled_rows_fused(trace, i, trace.shape[1], E, g[i])
@@ -117,8 +117,8 @@ def _add_readout_gradient(trace, E, g, fused, first, end):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _add_input_gradient(by, n, mu, g, chunk, chunks):
-    """A part of g (I, M) gains mu(t) of each spike of its source in n kept samples, a block of columns at a time: the
-    thread's share of all sources' blocks, those of the first columns first."""
+    """Add to a part of g (I, M) mu(t) of each spike of its source in n stored samples, a block of columns at a time:
+    the thread's share of all sources' blocks, those of the first columns first."""
     inputs, width = g.shape[0], BLOCK_BYTES // g.itemsize
     units = inputs * (g.shape[1] // width)
     first, end = units * chunk // chunks, units * (chunk + 1) // chunks
@@ -133,8 +133,8 @@ def _add_input_gradient(by, n, mu, g, chunk, chunks):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _add_recurrent_gradient(net, spikes, counts, mu, g, first, end):
-    """g (P,) gains mu of its target where a spike of its source arrives, the last one first; of sources `first` to
-    `end` - 1."""
+    """Add to g (P,) mu of its target at each arrival of a spike of its source, the last one first; for sources `first`
+    to `end` - 1."""
     for i in range(first, end):
         late = counts[i] > 0 and spikes[i, counts[i] - 1] == len(mu) - 1  # arrives after the sample
         for p in range(net.start[i], net.start[i + 1]):

@@ -1,14 +1,14 @@
 """One step of NEST's e-prop models: recurrent neurons, readouts, and the spikes that reach them.
 
-`fastmath=False` where engines that may round otherwise call too: a kernel that says nothing takes the rounding of
-whichever caller is compiled first.
+Kernels also called by engines that may round differently have `fastmath=False`: without it, a kernel takes the rounding
+of whichever caller is compiled first.
 """
 
 import math
 
 import numpy as np
 
-from neurobench.kernels.declared import njit
+from neurobench.kernels.jit import njit
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy", fastmath=False)
@@ -29,11 +29,11 @@ def surrogate(kind, x, height, width):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy", fastmath=False)
 def neuron_step(c, j, x, s):
-    """Neuron j under input x. Returns its psi; `s` (Neurons) is changed in place, s.z[j] says whether it fired.
+    """Advance neuron j under input x. Returns its psi; `s` (Neurons) changes in place, s.z[j] is 1 if it fired.
 
         v = alpha v + x,  psi at v - theta,  spike where v >= theta and not refractory,  then v -= v_th
 
-    With hard_reset (psc_delta) v becomes v_reset, stays there while refractory, and input is dropped, or kept and
+    With hard_reset (psc_delta) v becomes v_reset, stays there while refractory, and input is dropped, or stored and
     decayed to the end of that time.
     """
     if c.hard_reset:
@@ -86,14 +86,14 @@ def _delta_step(c, j, x, s):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def deliver(syn, i, x):
-    """A spike of source i reaches its recurrent targets."""
+    """Deliver a spike of source i to its recurrent targets."""
     for p in range(syn.start[i], syn.start[i + 1]):
         x[np.uint64(syn.target[p])] += syn.w[p]
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def learning_signal(error, B, L):
-    """L_j = sum_k B_jk E_k, k ascending: the error of step n - 1 is credited to n - 2. Returns whether any is not 0."""
+    """L_j = sum_k B_jk E_k, k ascending: the error of step n - 1 is credited to n - 2. Returns whether any E_k != 0."""
     nonzero = False
     for k in range(len(error)):
         nonzero |= error[k] != 0.0
@@ -107,8 +107,8 @@ def learning_signal(error, B, L):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def readout_step(c, s, y, n, steps, window):
-    """One step of the readouts under input y (K,), and their error, which is 0 without a label and outside the learning
-    window; inside, window (G, W, K) receives y. Returns whether step n is inside."""
+    """Advance the readouts under input y (K,), and compute their error, which is 0 without a label and outside the
+    learning window; inside, window (G, W, K) receives y. Returns whether step n is inside."""
     sample, t = (n - 2) // c.T, (n - 2) % c.T - (c.T - c.W)
     inside = n >= 2 and t >= 0
     label = steps.labels[sample - (steps.n0 - 2) // c.T]
@@ -124,7 +124,7 @@ def readout_step(c, s, y, n, steps, window):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def record_step(s, psi, L, rec, row):
-    """psi (N,) of this step, L (N,) of two steps before."""
+    """Record a step: psi (N,) is of this step, L (N,) of two steps before."""
     for j in range(len(s.v)):
         rec.v[row, j] = s.v[j]
         rec.z[row, j] = s.z[j]

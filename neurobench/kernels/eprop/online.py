@@ -1,4 +1,4 @@
-"""E-prop's stream in a fixed number of operations a spike: the gap since a source's last spike is not replayed.
+"""E-prop on a stream in a fixed number of operations per spike: the gap since a source's last spike is not replayed.
 
 With kappa = kappa_r, trace and gradient of a synapse are linear in sums over time that all synapses of a neuron share.
 In time s = t - b since a base b, with G = L + (1 - kappa) R:
@@ -6,9 +6,9 @@ In time s = t - b since a base b, with G = L + (1 - kappa) R:
     X(t) = sum psi (alpha / kappa)^s,    Y(t) = sum G kappa^s
     U(t) = sum G kappa^s X(t),           Q(t) = sum E alpha_o^s
 
-A source keeps Z, its trace being alpha^s Z; a synapse keeps q, its filtered eligibility being kappa^s (q + Z X).
+A source stores Z, its trace being alpha^s Z; a synapse stores q, its filtered eligibility being kappa^s (q + Z X).
 Between arrivals both are constant, and the gradient from t = m + 1 to l is q [Y(l) - Y(m)] + Z [U(l) - U(m)].
-It differs from `eprop.exact` by rounding alone, which the network amplifies: 1e-9 of a voltage after some 20 samples.
+It differs from `eprop.exact` only by rounding, which the network amplifies: 1e-9 of a voltage after some 20 samples.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,6 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.elementwise import elementwise
 from neurobench.kernels.eprop.neuron import deliver, learning_signal, neuron_step, readout_step, record_step
 from neurobench.kernels.eprop.online_synapses import (
@@ -31,13 +30,14 @@ from neurobench.kernels.eprop.online_synapses import (
     update_readouts,
 )
 from neurobench.kernels.eprop.records import SILENT, Constants, Neurons
+from neurobench.kernels.jit import njit
 from neurobench.kernels.vectors import lowest_bit, nonzero_bits
 
 LANES = 8  # neurons at a time
 
 
 class Powers(NamedTuple):
-    """Of the decays, by time since the base, 0 to period + 1 steps."""
+    """Powers of the decays, by time since the base, 0 to period + 1 steps."""
 
     D: np.ndarray  # (P + 2,) float64 alpha^-s
     D_out: np.ndarray  # alpha_o^-s
@@ -66,7 +66,7 @@ def powers(c: Constants) -> Powers:
 @njit(cache=True, _nrt=False)
 def period(T):
     """Steps from one base to the next: a divisor of T, at most 150, so that powers of the decays stay moderate and
-    little is lost in differences of sums."""
+    differences of sums lose little precision."""
     steps = min(T, 150)
     while T % steps:
         steps -= 1
@@ -75,7 +75,7 @@ def period(T):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def run(net, learning, steps, window, counts, rec):
-    """As `exact.run`."""
+    """Run steps of the stream, as `exact.run`."""
     c, s, sums, x, y = net.c, net.s, net.past, rec.x, rec.y
     P, taught = period(c.T), False
     for n in range(steps.n0, steps.n1):
@@ -112,7 +112,7 @@ def run(net, learning, steps, window, counts, rec):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _begin_block(c, sums, n, slow):
-    """Sums of the two steps before step n, which are b and b + 1 in the block that begins."""
+    """Start the sums of a block with the two steps before step n, its steps b and b + 1."""
     first, second = n % 2, (n + 1) % 2
     sums.YU[:] = 0.0
     for j in range(c.N):
@@ -125,7 +125,7 @@ def _begin_block(c, sums, n, slow):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _add_errors(error, power, E, sums, row):
-    """E becomes the error; Q and the number of steps with an error that is not 0, at `row`."""
+    """Set E to the error; write Q and the number of steps with an error that is not 0 at `row`."""
     nonzero = False
     for k in range(len(error)):
         nonzero |= error[k] != 0.0
@@ -136,7 +136,7 @@ def _add_errors(error, power, E, sums, row):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _add_signals(c, signal, reg, power, X, YU):
-    """Y and U gain a step whose learning signal is known now."""
+    """Add to Y and U a step whose learning signal is now known."""
     rest = 1.0 - c.kappa
     for j in range(len(signal)):
         G = (signal[j] + rest * reg[j]) * power
@@ -146,10 +146,10 @@ def _add_signals(c, signal, reg, power, X, YU):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _arrivals(net, learning, steps, now, x):
-    """The spikes of inputs that arrive in this step."""
+    """Process the spikes of inputs that arrive in this step."""
     syn, src, n = net.syn, net.src, now.n
     for e in range(steps.start[n - steps.n0], steps.start[n - steps.n0 + 1]):
-        i = np.uint64(steps.source[e])  # not negative: numba counts others from an array's end
+        i = np.uint64(steps.source[e])  # unsigned: numba counts negative indices from an array's end
         if learning.frozen or src.last[i] == n:
             deliver(syn, i, x)
         else:
@@ -159,11 +159,11 @@ def _arrivals(net, learning, steps, now, x):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _recurrent_arrivals(net, learning, now, x, y):
-    """The spikes of recurrent neurons that arrive in this step."""
+    """Process the spikes of recurrent neurons that arrive in this step."""
     c, syn, z = net.c, net.syn, net.s.z
     for word in range(0, c.N, 64):
         bits = nonzero_bits(z, word)
-        if word + 64 > c.N:  # the rest of the line of cache is nobody's
+        if word + 64 > c.N:  # the rest of the cache line belongs to no neuron
             bits &= (np.uint64(1) << np.uint64(c.N - word)) - np.uint64(1)
         while bits != np.uint64(0):
             j = word + lowest_bit(bits)
@@ -173,14 +173,14 @@ def _recurrent_arrivals(net, learning, now, x, y):
             else:
                 i = np.uint64(c.inputs + j)
                 update_readouts(c, syn, net.src, net.past, i, now)
-                arrive(net, learning, i, i, now, x)  # its synapses are too few to fetch the next one's meanwhile
+                arrive(net, learning, i, i, now, x)  # too few synapses to prefetch the next source's meanwhile
             for k in range(c.K):
                 y[k] += syn.w_out[j, k]
 
 
 @intrinsic
 def _plain_neurons(typingctx, v, x, z, psi, c, per_width):
-    """`eprop_iaf` with the piecewise linear surrogate."""
+    """Advance `eprop_iaf` neurons with the piecewise linear surrogate."""
 
     def step(v, x, z, psi, c, per_width):
         u = c.alpha * v.get() + x.get()
@@ -195,7 +195,7 @@ def _plain_neurons(typingctx, v, x, z, psi, c, per_width):
 
 @intrinsic
 def _accumulate(typingctx, z, f, psi, reg, before, X, c, power):
-    """Filtered firing, R and X of this step, `before` being X of the step before."""
+    """Compute filtered firing, R and X of this step, `before` being X of the step before."""
 
     def step(z, f, psi, reg, before, X, c, power):
         one = power.like(1.0)

@@ -1,7 +1,7 @@
-"""What a spike changes in `eprop.online`: the synapses and the trace of its source; and a new base for all sums.
+"""Changes by a spike in `eprop.online`: the synapses and the trace of its source; and a new base for all sums.
 
-Sums of the past are not looked up: a synapse remembers q Y + Z U of its last arrival as part of g, and sources stand in
-order of their last arrival, so that the cutoff of each is met in the step in which it comes.
+Past sums are not looked up: a synapse stores q Y + Z U of its last arrival as part of g, and sources are linked in the
+order of their last arrival, so that the cutoff of each is handled in the step in which it falls.
 """
 
 import math
@@ -9,43 +9,43 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop.online_updates import add_gradient, resume, update_and_deliver
 from neurobench.kernels.eprop.records import NONE
+from neurobench.kernels.jit import njit
 
 
 class OnlineSynapses(NamedTuple):
-    """Laid out as `records.Synapses`."""
+    """Synapses, laid out as in `records.Synapses`."""
 
     start: np.ndarray  # (S + 1,) int64
     target: np.ndarray  # (P,) uint32
     w: np.ndarray  # (P,) float64
-    q: np.ndarray  # (P,) float64; q + Z X where the source is beyond the cutoff
-    g: np.ndarray  # (P,) float64 gradient not yet applied, less q Y + Z U; nothing less beyond the cutoff
+    q: np.ndarray  # (P,) float64; q + Z X if the source is beyond the cutoff
+    g: np.ndarray  # (P,) float64 gradient not yet applied, minus (q Y + Z U) unless beyond the cutoff
     w_out: np.ndarray  # (N, K) float64
     mask_out: np.ndarray  # (N, K) uint8
-    g_out: np.ndarray  # (N, K) float64 gradient up to the base, where `held` says that there is one
+    g_out: np.ndarray  # (N, K) float64 gradient up to the base, if the source is `held`
 
 
 class OnlineSources(NamedTuple):
     Z: np.ndarray  # (S,) float64
-    Z_out: np.ndarray  # (S,) float64 without the last arrival, whose part is
-    D_out: np.ndarray  # (S,) float64
+    Z_out: np.ndarray  # (S,) float64 without the last arrival
+    D_out: np.ndarray  # (S,) float64 part of the last arrival
     last: np.ndarray  # (S,) int64 step of the last arrival; -1: none yet
     eta: np.ndarray  # (S,) float64 learning rate of the last update
-    held: np.ndarray  # (S,) uint8
+    held: np.ndarray  # (S,) uint8 whether g_out contains a gradient
     decay: np.ndarray  # (S,) float64 factor on q of its synapses, beyond the cutoff
     older: np.ndarray  # (S + 1,) int64 the source that arrived before it; NONE beyond the cutoff
-    newer: np.ndarray  # (S + 1,) int64 and the one after it: a ring, which S opens and closes
+    newer: np.ndarray  # (S + 1,) int64 the source that arrived after it: a ring that begins and ends at S
 
 
 class Sums(NamedTuple):
-    """Since the base b, the first step of a block of `period(T)`, less 2. Q has row t - b + 1; row 0 is 0."""
+    """Sums since the base b, the first step of a block of `period(T)` minus 2. Q has row t - b + 1; row 0 is 0."""
 
-    X: np.ndarray  # (2, N + 1) float64 of step t in row t % 2, as all with two rows
+    X: np.ndarray  # (2, N + 1) float64 of step t in row t % 2, as in all arrays with two rows
     YU: np.ndarray  # (N + 1, 2) float64 of step n - 2
     Q: np.ndarray  # (T + 5, K) float64
-    erring: np.ndarray  # (T + 5,) int64 steps so far with an error that is not 0
+    erring: np.ndarray  # (T + 5,) int64 number of steps so far with an error that is not 0
     psi: np.ndarray  # (2, N) float64
     reg: np.ndarray  # (2, N) float64 R
     E: np.ndarray  # (2, K) float64
@@ -59,17 +59,17 @@ class Step(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """Rows of Q, of which the readout gradient of a source is due from step m + 1 to step l."""
+    """Rows of Q that give the readout gradient of a source from step m + 1 to step l."""
 
-    low: int  # of m
-    high: int  # of l
-    last: int  # of the last arrival
+    low: int  # row of m
+    high: int  # row of l
+    last: int  # row of the last arrival
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def arrive(net, learning, i, following, now, x):
-    """A spike of source i arrives: gradient, update, delivery (to recurrent neurons), new trace. Synapses of the source
-    `following` are fetched meanwhile."""
+    """Process a spike of source i: gradient, update, delivery (to recurrent neurons), new trace. Synapses of the source
+    `following` are prefetched meanwhile."""
     c, syn, src, sums = net.c, net.syn, net.src, net.past
     begin, end, ahead = _places(syn, i, following)
     rate, Z, row = src.eta[i], src.Z[i], now.n % 2
@@ -92,14 +92,14 @@ def _make_newest(src, i):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _places(syn, i, following):
-    """The first place of source i, its end, and how far ahead those of the source `following` lie."""
+    """First place of source i, the end of its places, and how far ahead those of the source `following` lie."""
     begin = syn.start[np.uint64(i)]
     return begin, syn.start[np.uint64(i) + np.uint64(1)], syn.start[np.uint64(following)] - begin
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def expire(c, syn, offset, src, sums, n):
-    """Of the sources whose cutoff is step n - 2 no later step counts."""
+    """Retire the sources whose cutoff is step n - 2: no later step counts for them."""
     ring = len(src.last)
     i = src.newer[ring]
     while i != ring and src.last[i] <= n - c.cutoff:
@@ -113,7 +113,7 @@ def expire(c, syn, offset, src, sums, n):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _interval(c, last, n, base):
-    """m is the step of the last arrival, less 2; l is n - 2 or lies the cutoff after m."""
+    """Interval of a source: m is the step of the last arrival minus 2; l is n - 2 or, if earlier, m plus the cutoff."""
     m = last - 2
     low = max(m - base + 1, 0)
     high = max(min(n - 2, m + c.cutoff) - base + 1, low)
@@ -122,8 +122,8 @@ def _interval(c, last, n, base):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def update_readouts(c, syn, src, sums, i, now):
-    """Of source i, a recurrent neuron, before its spike arrives at others. Outside the learning window its gradient is
-    0, and nothing changes."""
+    """Update the readout synapses of source i, a recurrent neuron, before its spike arrives at others. Outside the
+    learning window their gradient is 0, and nothing changes."""
     if src.last[i] != NONE:
         gap, j, rate = _interval(c, src.last[i], now.n, now.base), i - np.uint64(c.inputs), src.eta[i]
         erring = sums.erring[gap.high] != sums.erring[gap.low]
@@ -142,7 +142,7 @@ def update_readouts(c, syn, src, sums, i, now):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _add_readout_gradient(c, syn, src, sums, i, gap):
-    """Z_o [Q(l) - Q(m)], and the last arrival from its own step on."""
+    """Add Z_o [Q(l) - Q(m)] to the gradient, and the last arrival from its own step on."""
     j, Z, D = np.uint64(i) - np.uint64(c.inputs), src.Z_out[i], src.D_out[i]
     for k in range(c.K):
         end = sums.Q[gap.high, k]
@@ -151,7 +151,7 @@ def _add_readout_gradient(c, syn, src, sums, i, gap):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def rebase(c, syn, offset, src, sums, n, base):
-    """Bring every gradient up to step n - 2, the base becomes the step after it, and the sums restart at 0."""
+    """Bring every gradient up to step n - 2: the step after it is the new base, where the sums restart at 0."""
     moved = float(n - 1 - base)
     kappa, alpha, alpha_out = math.pow(c.kappa, moved), math.pow(c.alpha, moved), math.pow(c.alpha_out, moved)
     i = src.newer[len(src.last)]

@@ -1,7 +1,7 @@
 """Vector code for all synapses of a source in `eprop.online`, in the notation of that module.
 
-Each synapse reads the sums of its target as they are now, LANES at a time; Y and U of a neuron lie side by side and
-come in one load. The synapses of the source that comes next, `ahead` places further on, are fetched meanwhile.
+Each synapse reads the current sums of its target, LANES at a time; Y and U of a neuron are adjacent and read in one
+load. The synapses of the next source, `ahead` places further on, are prefetched meanwhile.
 """
 
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -16,7 +16,7 @@ from neurobench.kernels.vectors import fetch
 
 @intrinsic
 def update_and_deliver(typingctx, c, sums, syn, offset, x, begin, end, ahead, row, Z, D, less, rate):
-    """Of synapses begin to end - 1, with the sums of their targets, X at row `row`:
+    """Update synapses begin to end - 1 with the sums of their targets, X at row `row`, and deliver a spike:
 
     w <- clip(w - rate (g + q Y + Z U)),  x[target] += w,  q <- q - D X,  g <- less U - q Y,   less: -(Z + D)
     """
@@ -51,7 +51,7 @@ def update_and_deliver(typingctx, c, sums, syn, offset, x, begin, end, ahead, ro
 
 @intrinsic
 def add_gradient(typingctx, sums, syn, offset, begin, end, ahead, row, Z, kappa):
-    """Of synapses begin to end - 1:  g += q Y + Z U,  q <- kappa (q + Z X)"""
+    """Update synapses begin to end - 1:  g += q Y + Z U,  q <- kappa (q + Z X)"""
 
     def emit(context, builder, signature, args):
         sums, syn = (simd.fields(context, builder, signature.args[at], args[at]) for at in range(2))
@@ -73,7 +73,7 @@ def add_gradient(typingctx, sums, syn, offset, begin, end, ahead, row, Z, kappa)
 
 @intrinsic
 def resume(typingctx, sums, syn, offset, begin, end, row, Z, decay):
-    """Of synapses begin to end - 1 of a source beyond its cutoff:  q <- decay q - Z X,  g -= q Y + Z U"""
+    """Update synapses begin to end - 1 of a source beyond its cutoff:  q <- decay q - Z X,  g -= q Y + Z U"""
 
     def emit(context, builder, signature, args):
         sums, syn = (simd.fields(context, builder, signature.args[at], args[at]) for at in range(2))
@@ -95,7 +95,7 @@ def resume(typingctx, sums, syn, offset, begin, end, row, Z, decay):
 
 
 def _for_synapses(builder, syn, offset, begin, end, body, ahead=None):
-    """body(targets' offsets, pointers to w, q and g) for synapses begin to end - 1, LANES at a time."""
+    """Emit body(targets' offsets, pointers to w, q and g) for synapses begin to end - 1, LANES at a time."""
     step = ir.Constant(simd.INDEX, LANES)
     with cgutils.for_range_slice(builder, begin, end, step, simd.INDEX) as (p, _):
         if ahead is not None:
@@ -117,7 +117,7 @@ def _less(builder, a, b, c):
 
 
 def _element(builder, data, offset):
-    """The pointer to the number that lies so many bytes from the first."""
+    """Pointer to the number that lies `offset` bytes from the first."""
     at = builder.gep(builder.bitcast(data, ir.IntType(8).as_pointer()), [offset])
     return builder.bitcast(at, data.type)
 

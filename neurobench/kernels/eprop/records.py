@@ -1,7 +1,7 @@
-"""The records that the e-prop kernels share: constants of the network, its synapses, its state.
+"""Records shared by the e-prop kernels: constants of the network, its synapses, its state.
 
-S sources are I inputs, then N recurrent neurons; K readouts; P places in the rows of `Synapses`, which are filled up
-to a multiple of LANES with places of weight 0 onto neuron N, which is none.
+S sources are I inputs, then N recurrent neurons; K readouts; P places for `Synapses`, where those of a source are
+padded to a multiple of LANES with places of weight 0 onto neuron N, which does not exist.
 """
 
 from typing import NamedTuple
@@ -9,63 +9,63 @@ from typing import NamedTuple
 import numpy as np
 
 LANES = 4  # doubles in a vector register
-NONE = -1  # step of the last arrival of a source that has had none
-# Filtered firing below it is 0. A silent neuron's falls by kappa a step, and stays for ever where float64 thins out,
-# numbers that Intel's processors take a hundred times as long for. Beside a target rate it is nothing long before.
+NONE = -1  # step of the last arrival, for a source without one
+# Filtered firing below it is set to 0. A silent neuron's decays by kappa per step and ends among float64's denormals,
+# with which Intel's processors are a hundred times slower. Compared with a target rate it is negligible long before.
 SILENT = 1e-290
 SURROGATES = ("piecewise_linear", "exponential", "fast_sigmoid_derivative", "arctan")
 
 
 class Constants(NamedTuple):
-    """Numbers of NEST's `eprop_iaf` family in units of steps (1 ms), mV and pA."""
+    """Constants of NEST's `eprop_iaf` family in units of steps (1 ms), mV and pA."""
 
     T: int  # steps of a sample
-    W: int  # of them, those at the end with a target
+    W: int  # steps with a target, at the end of a sample
     inputs: int
     N: int
     K: int
-    alpha: float  # decay of the membrane a step, exp(-1 / tau_m)
+    alpha: float  # decay of the membrane per step, exp(-1 / tau_m)
     alpha_out: float
     v_th: float
     v_min: float
     refractory: int  # steps
-    hard_reset: bool  # psc_delta: to v_reset, and no input while refractory
+    hard_reset: bool  # psc_delta: reset to v_reset, and no input while refractory
     v_reset: float
-    refractory_input: bool  # psc_delta: kept until the neuron is free, decayed
+    refractory_input: bool  # psc_delta: input is stored until the neuron is free, and decays
     tau_m: float  # ms
     adapt_beta: float  # 0: the threshold is fixed
-    rho: float  # decay of the threshold's adaptation a step
+    rho: float  # decay of the threshold's adaptation per step
     surrogate: int  # position in SURROGATES
     height: float
     width: float  # mV
     kappa: float
     kappa_reg: float
     c_reg: float
-    f_target: float  # spikes a step
-    cutoff: int  # steps of a gap between spikes that are replayed
+    f_target: float  # spikes per step
+    cutoff: int  # largest number of steps replayed of a gap between spikes
     w_min: float
     w_max: float
-    each_step: bool  # one update a replayed step, not one an arrival
+    each_step: bool  # one update per replayed step, not one per arrival
     adam: bool
     beta_1: float
     beta_2: float
     epsilon: float
-    batch: int  # time steps an update
-    lr_out: float = 1.0  # factor on the learning rate of the readout, of `batch` and `bsshslm` as all below
+    batch: int  # time steps per update
+    lr_out: float = 1.0  # factor on the learning rate of the readout, for `batch` and `bsshslm` like all below
     softmax: bool = False  # the error is softmax(y) - onehot, else y - onehot
-    gain: float = 1.0  # bsshslm: of a spike that reaches a recurrent neuron, 1 or 1 - alpha
-    gain_out: float = 1.0  # of one that reaches a readout, 1 or 1 - alpha_out
+    gain: float = 1.0  # bsshslm: factor on a spike that reaches a recurrent neuron, 1 or 1 - alpha
+    gain_out: float = 1.0  # factor on a spike that reaches a readout, 1 or 1 - alpha_out
     average: bool = False  # bsshslm: a gradient is divided by W
 
 
 class Synapses(NamedTuple):
-    """Onto recurrent neurons by source, and onto readouts, with all that NEST keeps for each."""
+    """Synapses onto recurrent neurons by source, and onto readouts, with all that NEST stores for each."""
 
     start: np.ndarray  # (S + 1,) int64 first place of each source
     target: np.ndarray  # (P,) int64
     w: np.ndarray  # (P,) float64 pA
     e_bar: np.ndarray  # (P,) float64 filtered eligibility
-    e_reg: np.ndarray  # (P,) float64 the same for the firing rate
+    e_reg: np.ndarray  # (P,) float64 filtered eligibility for the firing rate
     g: np.ndarray  # (P,) float64 gradient since the last arrival
     eps: np.ndarray  # (P,) float64 eligibility of the adaptation
     pending: np.ndarray  # (P,) float64 gradient not yet applied, for `batch` above 1
@@ -82,19 +82,19 @@ class Synapses(NamedTuple):
 
 
 class Sources(NamedTuple):
-    """What all synapses of a source have in common. Second index 0: onto recurrent neurons, 1: onto readouts."""
+    """State shared by all synapses of a source. Second index 0: onto recurrent neurons, 1: onto readouts."""
 
     z_bar: np.ndarray  # (S, 2) float64 filtered spikes
-    carry: np.ndarray  # (S,) float64 1 where the arrival before the last one was a step before it
+    carry: np.ndarray  # (S,) float64 1 if the arrival before the last one was a step before it
     last: np.ndarray  # (S,) int64 step of the last arrival; -1: none yet
     done: np.ndarray  # (S,) int64 the next step to replay
-    eta: np.ndarray  # (S,) float64 of the last update
+    eta: np.ndarray  # (S,) float64 learning rate of the last update
     steps: np.ndarray  # (S,) int64 updates of Adam and of `batch` so far, plus 1
     beta_power: np.ndarray  # (S, 2) float64 Adam's powers of beta_1 and beta_2
 
 
 class Neurons(NamedTuple):
-    """At the end of a step."""
+    """State of neurons and readouts at the end of a step."""
 
     v: np.ndarray  # (N,) float64
     adapt: np.ndarray  # (N,) float64
@@ -107,26 +107,26 @@ class Neurons(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What a replay reads. Row t - base, where base is the first step's number less 2."""
+    """Values that a replay reads. Step t is in row t - base, where base is the first step's number minus 2."""
 
     psi_reg: np.ndarray  # (T + 4, N + 1, 2) float64 surrogate gradient and R
     L: np.ndarray  # (T + 4, N + 1) float64 learning signal
     taught: np.ndarray  # (T + 4,) uint8 whether any L of the row is not 0
     E: np.ndarray  # (T + 4, K) float64 error of the readouts
-    erring: np.ndarray  # (T + 4,) uint8 whether any E of the row is not 0
+    erring: np.ndarray  # (T + 4,) uint8 whether the step lies in the learning window, outside of which E is 0
     series: np.ndarray  # (T + 4,) float64 scratch
 
 
-class Learning(NamedTuple):  # of the engines `exact` and `online`
-    eta: float  # learning rate now
-    eta_first: float  # the first ever set
+class Learning(NamedTuple):  # for the engines `exact` and `online`
+    eta: float  # current learning rate
+    eta_first: float  # the first learning rate that was set
     plain: bool  # no variant of neuron, synapse or optimiser is in use
-    frozen: bool  # nothing is learned, and no trace is kept
+    frozen: bool  # nothing is learned, and no trace is stored
 
 
 class Steps(NamedTuple):
     """Steps n0 to n1 - 1 of a stream, and their input spikes: source[start[n - n0] : start[n - n0 + 1]] in step n,
-    ascending where the engine asks for it. Step n is step n - 2 of the samples, one after the other: an input takes two
+    ascending if the engine requires it. Step n is step n - 2 of the samples, one after the other: an input takes two
     steps to arrive."""
 
     n0: int
@@ -134,11 +134,11 @@ class Steps(NamedTuple):
     k0: int  # first sample whose readouts and spikes are reported
     start: np.ndarray  # (n1 - n0 + 1,) int64
     source: np.ndarray  # int64
-    labels: np.ndarray  # of samples (n0 - 2) // T (which ends in steps n0 and n0 + 1), and those after it; -1: none
+    labels: np.ndarray  # labels of sample (n0 - 2) // T (which ends in steps n0 and n0 + 1) and later ones; -1: none
 
 
 class Samples(NamedTuple):
-    """G samples; what falls on step T belongs to no sample."""
+    """Input spikes of G samples; those in step T belong to no sample."""
 
     start: np.ndarray  # (G (T + 1) + 1,) int64 first spike of each sample's steps 0 to T
     source: np.ndarray  # (E,) int64

@@ -1,27 +1,27 @@
-"""The replay of NEST's default synapse, where the exact engine spends nearly all of its time.
+"""Replay of NEST's default synapse, in which the exact engine spends nearly all of its time.
 
-The targets of a source are taken LANES at a time, with their traces in vector registers over all replayed steps. Every
-lane does the operations of the scalar loop, in its order, without contraction.
+The targets of a source are processed LANES at a time, with their traces in vector registers over all replayed steps.
+Every lane does the operations of the scalar loop, in its order, without contraction.
 """
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
-from neurobench.kernels.declared import njit
 from neurobench.kernels.eprop import simd
 from neurobench.kernels.eprop.records import LANES
+from neurobench.kernels.jit import njit
 
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def replay(net, i, begin, end, base):
-    """Steps begin to end - 1 for all synapses of source i, without an update.
+    """Replay steps begin to end - 1 for all synapses of source i, without an update.
 
         z_bar = alpha z_bar + z,  e = psi z_bar,  e_bar = kappa e_bar + e,  e_reg = kappa_r e_reg + (1 - kappa_r) e
         g += L e_bar + R e_reg;        readout: z_bar = alpha_o z_bar + z,  g += E z_bar
 
-    z is 1 in the step of the last arrival, and `carry` in the step before it. Where L is 0, its product is left out,
-    which changes no bit.
+    z is 1 in the step of the last arrival, and `carry` in the step before it. If L is 0, its product is omitted, which
+    changes no bit.
     """
     past = net.past
     replay_source(net.c, net.syn, net.src, past, i, begin, end, base)
@@ -37,7 +37,7 @@ def replay(net, i, begin, end, base):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def replay_source(c, syn, src, past, i, begin, end, base):
-    """The source's filtered spikes, by step in past.series, and the gradients of its readout synapses."""
+    """Write the source's filtered spikes by step to past.series, and add to the gradients of its readout synapses."""
     last, z_bar, z_out = src.last[i], src.z_bar[i, 0], src.z_bar[i, 1]
     j = i - c.inputs
     for t in range(begin, end):
@@ -54,7 +54,7 @@ def replay_source(c, syn, src, past, i, begin, end, base):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _replay_synapses(c, syn, past, i, row, stop, taught):
-    """Rows row to stop - 1 of the past, all of them with a learning signal (taught) or all without."""
+    """Replay rows row to stop - 1 of the past, all of them with a learning signal (taught) or all without."""
     p, full = syn.start[i], syn.start[i + 1]
     while p < full:
         double = p + 2 * LANES <= full
@@ -70,7 +70,7 @@ def _replay_synapses(c, syn, past, i, row, stop, taught):
 
 
 def _block(vectors, taught):
-    """A function of (c, syn, past, p, row, stop): rows row to stop - 1 for the places p to p + vectors LANES - 1."""
+    """Intrinsic (c, syn, past, p, row, stop): replays rows row to stop - 1 for places p to p + vectors LANES - 1."""
 
     def block(typingctx, c, syn, past, p, row, stop):
         return types.void(c, syn, past, types.int64, types.int64, types.int64), codegen
@@ -94,7 +94,7 @@ def _block(vectors, taught):
 
 
 def _step(builder, c, past, targets, taught):
-    """One replayed row: from e_bar, e_reg and g of each vector of targets to those after it."""
+    """Function that replays one row: from e_bar, e_reg and g of each vector of targets to those after it."""
     rest = builder.fsub(ir.Constant(ir.DoubleType(), 1.0), c["kappa_reg"])
     kappa, kappa_reg, rest = (simd.splat(builder, one) for one in (c["kappa"], c["kappa_reg"], rest))
     width = simd.columns(builder, past["L"])  # N + 1

@@ -1,4 +1,4 @@
-"""Vector instructions that the compiler does not find by itself: gathered operands, sums of a table's rows."""
+"""Vector instructions that the compiler does not generate itself: gathered operands, sums of a table's rows."""
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
@@ -11,14 +11,14 @@ from neurobench.kernels.vectors import INDEX, SIDE, load, register_loop, spread
 
 VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 COLUMNS = 80  # a table's columns are a multiple of this: a block of float32, two of float64
-BLOCK_BYTES = 320  # of columns in registers: 5 of 512 bits, or 10 of the 16 of 256 bits; the others hold what is loaded
-_BYTES = WIDTH // 8  # of a vector register
-BLOCK = BLOCK_BYTES // _BYTES  # vectors
+BLOCK_BYTES = 320  # columns kept in registers: 5 of 512 bits, or 10 of the 16 of 256 bits; the others hold loaded data
+_BYTES = WIDTH // 8  # bytes of a vector register
+BLOCK = BLOCK_BYTES // _BYTES  # vectors in a block
 _PAIR = ir.VectorType(ir.DoubleType(), 2)
 
 
 def fields(context, builder, kind, value):
-    """The fields of a NamedTuple argument; an array as its struct of data, shape and the rest."""
+    """Fields of a NamedTuple argument by name; an array as its struct of data, shape and the rest."""
     parts = zip(kind.fields, kind.types, cgutils.unpack_tuple(builder, value), strict=True)
     return {name: array(context, builder, t, part) if isinstance(t, types.Array) else part for name, t, part in parts}
 
@@ -72,7 +72,7 @@ def gather(builder, pointers):
 
 
 def gather_pairs(builder, pointers):
-    """Of two numbers that lie side by side at each of LANES pointers the first ones and the second: one load each."""
+    """First and second numbers of the adjacent pairs at LANES pointers, with one load per pair."""
     pairs = [builder.load(builder.bitcast(pointer, _PAIR.as_pointer()), align=8) for pointer in pointers]
     even = builder.shuffle_vector(pairs[0], pairs[2], _mask(0, 1, 2, 3))
     odd = builder.shuffle_vector(pairs[1], pairs[3], _mask(0, 1, 2, 3))
@@ -84,25 +84,25 @@ def _mask(*lanes):
 
 
 def _opaque(builder, pointer):
-    """The pointer as an operand of no instruction: the compiler keeps it in one register, with constant distances from
-    it, and does not unroll the loop it stands in, whose remainder would be a second loop with an end to mispredict."""
+    """Pass the pointer through empty assembly: the compiler keeps it in one register, with constant offsets from it,
+    and does not unroll the loop around it, whose remainder would be a second loop with an end to mispredict."""
     return builder.asm(ir.FunctionType(pointer.type, [pointer.type]), "", "=r,0", [pointer], False)
 
 
 @intrinsic
 def add_rows(typingctx, table, index, begin, end, row, column):
     """row += the sum of table[index[e]] for e = begin to end - 1, in this order, in a block of columns from `column` on
-    that stays in registers over all rows, where the compiler would load and store it for each.
+    that stays in registers over all rows, while the compiler would load and store it for each.
 
-    table (R, M) and row (M,) of one type, contiguous, M a multiple of COLUMNS; index of int32 or int64. A block is of
-    `BLOCK_BYTES`: whoever goes through all rows of a block before the next one finds them in cache.
+    table (R, M) and row (M,) of one type, contiguous, M a multiple of COLUMNS; index of int32 or int64. A block has
+    `BLOCK_BYTES`: callers that go through all rows of a block before the next one find them in cache.
     """
     return types.void(table, index, types.int64, types.int64, row, types.int64), _summed_rows(afresh=False)
 
 
 @intrinsic
 def sum_rows(typingctx, table, index, begin, end, row, column):
-    """As `add_rows`, of a row that was 0."""
+    """`add_rows` for a row that is 0 at first."""
     return types.void(table, index, types.int64, types.int64, row, types.int64), _summed_rows(afresh=True)
 
 
@@ -135,7 +135,7 @@ def _summed_rows(afresh):
 def add_scaled_rows(typingctx, scales, first, stride, table, row):
     """row += the sum of scales[first + e stride] table[e] over all rows e of the table, in this order, in registers.
 
-    scales (matrix, counted through), table (R, Q) and row (Q,) of one type, contiguous, Q a multiple of 8. A product
+    scales (matrix, with a flat index), table (R, Q) and row (Q,) of one type, contiguous, Q a multiple of 8. A product
     is rounded before it is added.
     """
     return types.void(scales, types.int64, types.int64, table, row), _scaled_rows(fused=False)
@@ -143,7 +143,7 @@ def add_scaled_rows(typingctx, scales, first, stride, table, row):
 
 @intrinsic
 def add_scaled_rows_fused(typingctx, scales, first, stride, table, row):
-    """As `add_scaled_rows`, but a product and a sum may round once."""
+    """`add_scaled_rows`, but a product and a sum may be rounded only once."""
     return types.void(scales, types.int64, types.int64, table, row), _scaled_rows(fused=True)
 
 

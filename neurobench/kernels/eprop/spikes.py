@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurobench.kernels.declared import njit
+from neurobench.kernels.jit import njit
 
 LATE, UNSORTED = -1, -2
-_GROUPS = 512  # that are sorted at once: what the first caches hold
+_GROUPS = 512  # groups sorted at once: as many as the first-level caches hold
 
 
 class Recordings(NamedTuple):
@@ -24,14 +24,14 @@ class Recordings(NamedTuple):
 @njit(cache=True, error_model="numpy")
 def bin_events(events, inputs, limit, start, source):
     """Sort the events of G recordings, ordered by time, into steps. Returns the number of spikes, and 0; or the index
-    of an event after the last step (LATE) or before the step of its predecessor (UNSORTED), and which it is.
+    of an event after the last step, and LATE, or of one before the step of its predecessor, and UNSORTED.
 
-    limit (T + 2,): first microsecond of step 0 to T, and the first after them. What a shift moves off the sensor is
-    dropped. Written: start (G (T + 1) + 1,), and source (E + 1,), by step, in order of time.
+    limit (T + 2,): first microsecond of step 0 to T, and the first after them. Events that a shift moves off the sensor
+    are dropped. Written: start (G (T + 1) + 1,), and source (E + 1,), by step, in order of time.
     """
     (t, x, y, p, begin, shift), T, source_of = events, len(limit) - 2, inputs.source_of
     rows, columns = np.uint64(inputs.sensor[1]), np.uint64(inputs.sensor[2])
-    n, one = np.uint64(0), np.uint64(1)  # not negative, as all places here: numba counts others from an array's end
+    n, one = np.uint64(0), np.uint64(1)  # unsigned, like all indices here: numba counts negative ones from the end
     for g in range(len(begin) - 1):
         dx, dy = shift[g, 0], shift[g, 1]
         e, end = np.uint64(begin[g]), np.uint64(begin[g + 1])
@@ -54,9 +54,9 @@ def bin_events(events, inputs, limit, start, source):
 
 @njit(cache=True, error_model="numpy")
 def sort_steps(start, source, sources):
-    """Sorts each group source[start[g] : start[g + 1]] of numbers below `sources`, in place, by counting.
+    """Sort each group source[start[g] : start[g + 1]] of numbers below `sources`, in place, by counting.
 
-    Many groups at once: all of theirs by source, which then go back to their groups in that order.
+    Many groups are sorted at once: all their numbers by source, which then return to their groups in that order.
     """
     end, free, one = np.zeros(sources, np.int64), np.zeros(_GROUPS, np.int64), np.uint64(1)
     for first in range(0, len(start) - 1, _GROUPS):

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurobench.kernels.declared import njit
+from neurobench.kernels.aligned import copy
 from neurobench.kernels.eprop.replay import replay_source
-from neurobench.kernels.lines import copy
+from neurobench.kernels.jit import njit
 
 
 class Weights(NamedTuple):
@@ -23,7 +23,7 @@ class Weights(NamedTuple):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def _by_target(c, syn, i):
-    """Onto neurons, and onto readouts: none of an input. Gradients of synapses that do not exist are dropped."""
+    """Synapses onto neurons, and onto readouts: none of an input. Gradients of missing synapses are set to 0."""
     p, q = syn.start[i], syn.start[i + 1]
     j, K = max(i - c.inputs, 0), c.K if i >= c.inputs else 0
     for k in range(K):
@@ -36,8 +36,8 @@ def _by_target(c, syn, i):
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def replay_variant(net, i, begin, end, base, eta):
-    """As `replay.replay`, with e = psi (z_bar - beta_a eps), eps = rho eps + e, and an update at each step where
-    `each_step` asks for it. After a change of the learning rate the first step still uses the old one."""
+    """Replay as `replay.replay`, with e = psi (z_bar - beta_a eps), eps = rho eps + e, and an update at each step if
+    `each_step` is set. After a change of the learning rate the first step still uses the old one."""
     c, syn, src, past = net.c, net.syn, net.src, net.past
     for t in range(begin, end):
         replay_source(c, syn, src, past, i, t, t + 1, base)
@@ -59,7 +59,7 @@ def replay_variant(net, i, begin, end, base, eta):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def update(c, syn, src, i, index, eta):
-    """An arrival's update, with the learning rate of the update before it."""
+    """Make an arrival's update, with the learning rate of the update before it."""
     if not c.each_step:
         descend(c, syn, src, i, index, src.eta[i])
     elif eta == 0.0 and src.eta[i] != 0.0:
@@ -71,12 +71,12 @@ def update(c, syn, src, i, index, eta):
 
 @njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def descend(c, syn, src, i, index, eta):
-    """Use up the gradients of source i's synapses at update `index`, a time step.
+    """Apply and clear the gradients of source i's synapses at update `index`, a time step.
 
         w <- clip(w - eta g)
 
-    With a batch, g waits until index // batch has moved on, and is divided by the batch. Adam makes a step of its
-    own for every batch that has passed, all but the first with a gradient of 0.
+    With a batch, g accumulates until index // batch has advanced, and is divided by the batch size. Adam makes one
+    step for every batch that has passed, all but the first with a gradient of 0.
     """
     targets, now = _by_target(c, syn, i), 1 + index // c.batch
     if not c.adam and c.batch == 1:

@@ -5,19 +5,19 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange, uint32
 
-from neurobench.kernels.declared import njit
-from neurobench.kernels.lines import rows_on_lines
+from neurobench.kernels.aligned import rows_on_lines
+from neurobench.kernels.jit import njit
 from neurobench.kernels.rbm.gibbs import draw, transpose_columns
 from neurobench.kernels.rbm.rows import ROOM, active, add_rows
 from neurobench.kernels.vectors import dot, squared_distance, total
 
 _ZERO = np.float32(0.0)
-_UNITS = 64  # whose states are listed at a time: what is in the first cache is not written to the others
+_UNITS = 64  # units processed at a time: their states stay in the first-level cache and are not written to the others
 STILL = np.float32(1e-30)  # a smaller velocity is set to 0: it would only decay through the denormals, which are slow
 
 
 class Rates(NamedTuple):
-    """All float32."""
+    """Rates of an update, all float32."""
 
     data: np.float32  # learning rate / samples of the data
     model: np.float32  # learning rate / samples of the model
@@ -27,16 +27,16 @@ class Rates(NamedTuple):
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def cd_update(data, model, rates, chunks, rbm, velocity):
-    """Weights W (I, M), of which the first O columns count, biases a (I,), b (O,) of `rbm` and their velocities after
-    one step, all changed in place.
+    """Take one step on weights W (I, M), of which the first O columns count, biases a (I,), b (O,) of `rbm` and their
+    velocities, all changed in place.
 
         dW = momentum dW + rate_data v'p - rate_model u'q - decay W,      W = W + dW
         da = momentum da + rate_data sum v - rate_model sum u,            a = a + da
         db = momentum db + rate_data sum p - rate_model sum q,            b = b + db
 
-    data: v (B, I), p (B, O), visible states and hidden probabilities; model: u (R, I), q (R, O), the same.
-    Returns a number that is finite if all of W, a and b are. A row of W depends on those samples alone in which its
-    unit is on, and on no other row: the number of threads makes no difference.
+    data: v (B, I), p (B, O), visible states and hidden probabilities; model: u (R, I), q (R, O), likewise.
+    Returns a number that is finite if all of W, a and b are. A row of W depends only on the samples in which its unit
+    is on, and on no other row, so that the number of threads makes no difference.
     """
     (v, p), (u, q), (W, a, b) = data, model, rbm
     units, outputs, width = len(a), len(b), W.shape[1]
@@ -57,7 +57,7 @@ def cd_update(data, model, rates, chunks, rbm, velocity):
 
 @njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
 def _update_units(first, last, v_of, gain, u_of, loss, rates, index, step, rbm, velocity, totals):
-    """Of visible units `first` to `last` - 1, whose states are rows of v_of and u_of."""
+    """Update visible units `first` to `last` - 1, whose states are rows of v_of and u_of."""
     (W, a, b), (dW, da, _) = rbm, velocity
     rate_data, rate_model, decay, momentum = rates
     outputs = len(b)
@@ -86,7 +86,7 @@ def advance(w, d, step, decay, momentum):
 
 @njit(cache=True)
 def scaled(x, factor, width):
-    """x factor, for x (R, O), and zeros beside it.   -> (R, width)"""
+    """x times factor, for x (R, O), with zeros to its right.   -> (R, width)"""
     out = rows_on_lines(x.shape[0], width, x)
     for s in range(x.shape[0]):
         for j in range(x.shape[1]):
@@ -108,13 +108,13 @@ def column_sums(x, y, columns):
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
 def sequential_cd(x, lr, decay_factor, momentum, key, rbm, velocity):
-    """The QRBM tutorial's updates, one an image of x (B, V); `rbm` and `velocity` (W, a, b float32) change in place.
+    """Make the QRBM tutorial's updates, one per image of x (B, V); `rbm`, `velocity` (W, a, b float32) change in place.
 
         p0 = p(h|v0), h0 ~ p0;  q = p(v|h0), v1 ~ q;  p1 = p(h|v1), h1 ~ p1;  v2 ~ p(v|h1)
         dW = momentum dW + lr (v0 p0' - v2 p1'),   da = momentum da + lr (v0 - v2),   db = momentum db + lr (p0 - p1)
         W = W + dW,   a = a + da,   b = b + db,   lr = lr / decay_factor
 
-    That v2 meets the probabilities of v1 is the tutorial's own. Returns the sum over images of mean (v0 - q)^2.
+    Pairing v2 with the probabilities of v1 is the tutorial's choice. Returns the sum over images of mean (v0 - q)^2.
     """
     (W, a, b), (dW, da, db) = rbm, velocity
     visible, hidden = W.shape

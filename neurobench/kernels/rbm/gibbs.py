@@ -1,15 +1,15 @@
 """Half a Gibbs step from the active units alone, up to the hidden layer or down to the visible one.
 
-Four pixels in five of a digit are dark, as are those that a trained machine draws, so a field is summed over the
-units that are on, row by row. Rows of a batch are independent and every sum has a fixed order: the result does not
-depend on the number of threads. `key` is two uint32 words: see `neurobench.kernels.random`.
+Four pixels in five of a digit are dark, also of one that a trained machine draws, so a field is summed over the units
+that are on, row by row. Rows of a batch are independent and every sum has a fixed order: the result does not depend on
+the number of threads. `key` is two uint32 words: see `neurobench.kernels.random`.
 """
 
 import numpy as np
 from numba import prange, uint32
 
-from neurobench.kernels.declared import njit
-from neurobench.kernels.lines import FLOATS, rows_on_lines
+from neurobench.kernels.aligned import FLOATS, rows_on_lines
+from neurobench.kernels.jit import njit
 from neurobench.kernels.logistic import logistic, uniform
 from neurobench.kernels.rbm.rows import ROOM, active, add_rows
 from neurobench.kernels.vectors import SIDE, transpose_tile
@@ -19,11 +19,11 @@ PANEL = 80  # columns of W' at a time: 96 kB with 300 hidden units; 48, 64 and 1
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def half_step(x, W, bias, beta, key, chunks, drawn):
-    """One layer given the other.
+    """Sample one layer given the other.
 
         p = s(beta (bias + x W)),    state = 1 where u < p
 
-    x (B, I), W (I, M), of which the first O columns count, bias (O,) float32; key: of the uniforms u; drawn: p and
+    x (B, I), W (I, M), of which the first O columns count, bias (O,) float32; key: gives the uniforms u; drawn: p and
     state (B, O) float32, written.
     """
     rows = len(x)
@@ -45,8 +45,8 @@ def _draw_rows(first, last, x, W, bias, beta, key, index, field, drawn):
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def half_step_down(x, W, bias, beta, key, chunks, drawn):
-    """As `half_step` by W', of which a panel of columns at a time is made: it stays in cache until all rows of x have
-    met it. Threads share out the panels.
+    """`half_step` with W', of which one panel of columns is made at a time: it stays in cache until it has been used
+    for all rows of x. Threads share out the panels.
 
     x (B, I), W (O, M), of which the first I columns count.
     """
@@ -77,7 +77,7 @@ def _draw_columns(first, last, x, index, n, panel, bias, beta, key, field, drawn
 
 @njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
 def draw(field, p, state, beta, counter, key):
-    """p (N,) = s(beta field), which it may lie in place of; state = 1 where uniform number `counter` + j is below p."""
+    """Write p (N,) = s(beta field), also in place, and state = 1 where uniform number `counter` + j is below p."""
     k0, k1 = key
     for j in range(p.shape[0]):
         probability = logistic(beta * field[j])
@@ -87,7 +87,7 @@ def draw(field, p, state, beta, counter, key):
 
 @njit(parallel=True, cache=True)
 def transpose(x, chunks, out):
-    """out (N, >= M) becomes the transpose of x (M, >= N)."""
+    """Write the transpose of x (M, >= N) to out (N, >= M)."""
     columns = out.shape[0]
     for c in prange(chunks):
         first, last = columns * c // chunks, columns * (c + 1) // chunks
@@ -96,7 +96,7 @@ def transpose(x, chunks, out):
 
 @njit(cache=True, fastmath=False)
 def transpose_columns(x, first, last, out):
-    """out (last - first, >= M) becomes the transpose of columns `first` to `last` of x (M, N)."""
+    """Write the transpose of columns `first` to `last` of x (M, N) to out (last - first, >= M)."""
     rows = x.shape[0]
     whole, end = rows // FLOATS * FLOATS, first + (last - first) // SIDE * SIDE
     for row in range(0, whole, FLOATS):

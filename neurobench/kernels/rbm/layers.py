@@ -1,7 +1,7 @@
-"""A restricted Boltzmann machine on tensors: Gibbs steps, annealing walks and the step up the likelihood.
+"""Restricted Boltzmann machines on tensors: Gibbs steps, annealing walks and gradient ascent on the likelihood.
 
-On a CPU they run as compiled kernels over the active units, on any other device as the plain torch below each of
-them. One Gibbs step draws the same uniforms in both, so these differ by the rounding of a sum at most.
+On a CPU these run as compiled kernels over the active units, on any other device as the PyTorch code below each of
+them. One Gibbs step draws the same uniforms in both, so the two differ at most by the rounding of a sum.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.kernels.lines import FLOATS
+from neurobench.kernels.aligned import FLOATS
 from neurobench.kernels.random import derive, kernel_key, uniforms
 from neurobench.kernels.rbm.cd_update import Rates, cd_update
 from neurobench.kernels.rbm.gibbs import half_step, half_step_down, transpose
@@ -24,26 +24,26 @@ from neurobench.problems.rbm import RBM
 
 
 class Drawn(NamedTuple):
-    """A layer given the other."""
+    """Probabilities and states of one layer given the other."""
 
     p: Tensor  # (B, O) float32 probability of being 1
     state: Tensor  # (B, O) float32 in {0, 1}
 
 
 class Pair(NamedTuple):
-    """Some states of the visible layer, and what they make of the hidden one."""
+    """States of the visible layer, and the probabilities of the hidden one given them."""
 
     v: Tensor  # (B, V) float32 states
     p: Tensor  # (B, H) float32 p(h = 1 | v)
 
 
 def as_arrays(record: Any) -> Any:
-    """A record of tensors as the same record of arrays, which share their memory."""
+    """Convert a record of tensors to the same record of arrays, which share their memory."""
     return type(record)(*[part.numpy() for part in record])
 
 
 def conditional(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0) -> Drawn:
-    """p = s(beta (bias + x W)), state ~ Bernoulli(p).
+    """Sample one layer given the other: p = s(beta (bias + x W)), state ~ Bernoulli(p).
 
     x (B, I), W (I, O), fastest if `laid_out`, bias (O,), all float32; the draws are a function of `seed` alone.
     """
@@ -53,7 +53,7 @@ def conditional(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0
 
 
 def conditional_down(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0) -> Drawn:
-    """As `conditional` by W', from the hidden layer down to the visible one.   x (B, I), W (O, I)"""
+    """`conditional` with W', from the hidden layer down to the visible one.   x (B, I), W (O, I)"""
     if x.device.type != "cpu":
         return conditional_torch(x, W.t(), bias, seed, beta)
     return _drawn(half_step_down, x, W, bias, seed, beta)
@@ -73,16 +73,16 @@ def conditional_torch(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float
 
 
 def coins(seed: int, shape: tuple[int, ...], device: torch.device | str = "cpu") -> Tensor:
-    """Float32, 0 or 1 with equal probability."""
+    """Fair coin flips: float32, 0 or 1 with equal probability."""
     return (uniforms(seed, shape, device) < 0.5).float()
 
 
 def anneal_layers(
     rbm: RBM, betas: Sequence[float], seed: int, v: Tensor, h: Tensor, hidden_given: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """For each beta h ~ p(h|v), then v ~ p(v|h), greedily where it is infinite; with `hidden_given` the first h stays.
+    """Sample h ~ p(h|v), then v ~ p(v|h), for each beta, greedily if infinite; with `hidden_given` the first h stays.
 
-    v (R, V), h (R, H) -> where the walk ends. Biases may be shared by all reads or one row a read: (R, V), (R, H).
+    v (R, V), h (R, H) -> final states. Biases may be shared by all reads or have one row per read: (R, V), (R, H).
     """
     if rbm.W.device.type != "cpu":
         return anneal_layers_torch(rbm, betas, seed, v, h, hidden_given)
@@ -96,7 +96,7 @@ def anneal_layers(
 def anneal_layers_torch(
     rbm: RBM, betas: Sequence[float], seed: int, v: Tensor, h: Tensor, hidden_given: bool
 ) -> tuple[Tensor, Tensor]:
-    """The same distribution from other draws."""
+    """PyTorch version of `anneal_layers`: the same distribution from other draws."""
 
     def redrawn(x: Tensor, W: Tensor, bias: Tensor, beta: float, draw: int) -> Tensor:
         return (bias + x @ W > 0).float() if beta == np.inf else conditional_torch(x, W, bias, draw, beta).state
@@ -111,9 +111,9 @@ def anneal_layers_torch(
 def anneal_units(
     problem: Units, betas: Sequence[float], seed: int, x: Tensor, probability: float = 1.0, first: int = 0
 ) -> Tensor:
-    """One unit after the other for each beta; in a sweep each takes its turn with this probability.   (R, N)
+    """Sample one unit after the other for each beta; a sweep updates each with this probability.   (R, N)
 
-    Rows `first` to `first` + R - 1 of some more draw as they do among them.
+    Rows `first` to `first` + R - 1 of a larger batch receive the same draws as they would in that batch.
     """
     x = x.clone()
     schedule, chunks = np.asarray(betas, np.float32), numba.get_num_threads()
@@ -123,7 +123,7 @@ def anneal_units(
 
 
 def ascend(rbm: RBM, velocity: RBM, data: Pair, model: Pair, rate: float, decay: float, momentum: float) -> bool:
-    """One step up the likelihood, in place. Returns whether every parameter is still finite.
+    """Take one ascent step on the likelihood, in place. Returns whether every parameter is still finite.
 
     dW <- momentum dW + rate (<v'p>_data - <v'p>_model - decay W),    W <- W + dW
     da <- momentum da + rate (<v>_data - <v>_model),                  a <- a + da
@@ -159,16 +159,16 @@ def _transposed(W: Tensor) -> Tensor:
 
 
 def laid_out(rbm: RBM) -> RBM:
-    """The same, with a copy of W whose rows begin lines of the cache: a row ends with zeros, out of sight."""
+    """The machine with W copied so that its rows begin at cache lines: zeros outside the view pad each row."""
     if rbm.W.device.type != "cpu":
         return rbm
     units, outputs = rbm.W.shape
-    W = torch.zeros(units, -(-outputs // FLOATS) * FLOATS)[:, :outputs]  # torch's memory begins a line
+    W = torch.zeros(units, -(-outputs // FLOATS) * FLOATS)[:, :outputs]  # PyTorch's memory begins at a line
     return rbm._replace(W=W.copy_(rbm.W))
 
 
 def _whole_rows(W: Tensor) -> Tensor:
-    """W (I, O), or where it is laid out its rows to their ends (I, M). A copy of weights that lie in any other way."""
+    """W (I, O) if it is contiguous, its rows with their padding (I, M) if it is laid out, otherwise a copy of it."""
     width = -(-W.shape[1] // FLOATS) * FLOATS
     if W.stride() == (width, 1) and W.storage_offset() % width == 0:
         return W.as_strided((len(W), width), (width, 1))
@@ -176,7 +176,7 @@ def _whole_rows(W: Tensor) -> Tensor:
 
 
 def warm_up() -> None:
-    """Compile the kernels, or load them from their cache, so that no training is timed with it."""
+    """Compile the kernels, or load them from their cache, so that this is not timed as training."""
     rbm, still = (RBM(torch.zeros(2, 3), torch.zeros(2), torch.zeros(3)) for _ in range(2))
     v = torch.zeros(1, 2)
     p, h = conditional(v, rbm.W, rbm.b, 0)

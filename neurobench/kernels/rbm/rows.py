@@ -1,7 +1,7 @@
-"""Which units are on, and the sum of their rows of a matrix.
+"""Lists of active units, and sums of their rows of a matrix.
 
-A row that begins a line of the cache is read twice as fast as one that lies askew, of which most vectors of 512 bits
-are in two lines: `neurobench.kernels.rbm.layers.laid_out`.
+A row that begins at a cache line is read twice as fast as a misaligned one, in which most vectors of 512 bits span two
+lines: see `neurobench.kernels.rbm.layers.laid_out`.
 """
 
 from functools import partial
@@ -13,36 +13,36 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from neurobench.kernels.declared import njit
-from neurobench.kernels.lines import FLOATS
+from neurobench.kernels.aligned import FLOATS
+from neurobench.kernels.jit import njit
 from neurobench.kernels.vectors import FLOAT, FUSED, INDEX, load, register_loop, spread
 
-ROOM = 8  # units that a list of them needs beyond its end
-COLUMNS = 80  # whose sums stay in registers from the first row to the last: 5 of 512 bits, or 10 of the 16 of 256
-_TOGETHER = 4  # rows
-_GROUP = 16  # states that are listed at once
+ROOM = 8  # entries that a list of units needs beyond its end
+COLUMNS = 80  # columns whose sums stay in registers over all rows: 5 registers of 512 bits, or 10 of the 16 of 256
+_TOGETHER = 4  # rows added at a time
+_GROUP = 16  # states listed at a time
 _ON = np.array([[k for k in range(8) if byte >> k & 1] + [0] * (8 - byte.bit_count()) for byte in range(256)], np.uint8)
 _NUMBERS, _SMALL = ir.VectorType(ir.IntType(32), 8), ir.VectorType(ir.IntType(8), 8)
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def active(x, index):
-    """Write the units of x (I,) float32 that are not 0 into `index` (I + ROOM,) uint32, in order, and return how many
-    they are."""
+    """Write the units of x (I,) float32 that are not 0 to `index` (I + ROOM,) uint32, in order, and return their
+    number."""
     n, on = 0, _ON
     whole = x.shape[0] // _GROUP * _GROUP
     for first in range(0, whole, _GROUP):
         n = _list_group(x, first, index, n, on)
     for i in range(whole, x.shape[0]):
-        index[n] = i  # written over in the same way
+        index[n] = i  # overwritten if the unit is not on
         n += x[i] != np.float32(0.0)
     return n
 
 
 @intrinsic
 def _list_group(typingctx: Any, x: Any, first: Any, index: Any, n: Any, on: Any) -> Any:
-    """`active` of _GROUP units, the list having n so far: of eight at a time a table says which are on. Eight places
-    are written whatever it says, those beyond the list's end by the next ones again: no branch to mispredict."""
+    """`active` for _GROUP units, the list having n so far: a table gives those of eight that are on. Eight places are
+    always written, and those beyond the list's end are overwritten next: no branch to mispredict."""
 
     def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         x, index, on = (context.make_array(signature.args[at])(context, builder, args[at]) for at in (0, 2, 4))
@@ -84,7 +84,7 @@ def add_rows(x, index, n, W, out):
 
 @njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
 def _add_columns(x, index, n, W, out, first):
-    """`add_rows` of the columns from `first` on, less than a line."""
+    """`add_rows` for the columns from `first` on, less than a line."""
     k, end = 0, out[first:]
     while k + 4 <= n:
         i0, i1, i2, i3 = index[k], index[k + 1], index[k + 2], index[k + 3]
@@ -101,7 +101,7 @@ def _add_columns(x, index, n, W, out, first):
 
 
 def _adding(lines: int) -> Any:
-    """`add_rows` of so many lines from `column` on, which the compiler would load and store for every four rows."""
+    """`add_rows` for some lines from `column` on, which the compiler would load and store for every four rows."""
 
     @intrinsic
     def add(typingctx: Any, x: Any, index: Any, n: Any, W: Any, out: Any, column: Any) -> Any:
@@ -121,7 +121,7 @@ def _code(lines: int, context: Any, builder: ir.IRBuilder, signature: Any, args:
         return [builder.gep(vectors, [ir.Constant(INDEX, each)]) for each in range(lines)]
 
     def terms(first: Any, count: int) -> list[list[Any]]:
-        """Of `count` rows, for each line of the block."""
+        """Scaled terms of `count` rows, for each line of the block."""
         scaled = []
         for k in range(count):
             unit = builder.zext(load(builder, index, builder.add(first, ir.Constant(INDEX, k)), 1), INDEX)

@@ -1,14 +1,14 @@
 """Annealing walks through the states of a model: its local fields are stored, and only units that flip change them.
 
-A cold chain flips few units: keeping the fields up to date costs a few rows of weights a sweep, computing them anew a
-row for every active unit. Reads are independent and each draws under a key of its own, so the result does not depend
-on the number of threads. All numbers are float32; `key`: see `neurobench.kernels.random`.
+A cold chain flips few units: updating the fields costs a few rows of weights per sweep, recomputing them one row per
+active unit. Reads are independent and each draws under a separate key, so the result does not depend on the number of
+threads. All numbers are float32; `key`: see `neurobench.kernels.random`.
 """
 
 import numpy as np
 from numba import prange, uint32
 
-from neurobench.kernels.declared import njit
+from neurobench.kernels.jit import njit
 from neurobench.kernels.logistic import logistic, uniform
 from neurobench.kernels.rbm.rows import ROOM, active
 
@@ -17,10 +17,10 @@ _KEY_STEP = (np.uint32(0x9E3779B9), np.uint32(0x85EBCA6B))  # odd numbers: no tw
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def walk_layers(rbm, downward, betas, hidden_given, key, chunks, v, h):
-    """A sweep for each beta: h ~ p(h|v), then v ~ p(v|h), each at that inverse temperature; greedy where it is inf.
+    """Run a sweep for each beta: h ~ p(h|v), then v ~ p(v|h), at that inverse temperature; greedy if it is inf.
 
     rbm: W (V, H), a (1 or R, V), b (1 or R, H), biases of all reads or of each; downward = W' (H, V); betas (S,);
-    `hidden_given`: the first sweep leaves h as it is. v (R, V), h (R, H) in {0, 1} change in place.
+    `hidden_given`: the first sweep leaves h unchanged. v (R, V), h (R, H) in {0, 1} change in place.
     """
     W, a, b = rbm
     reads = v.shape[0]
@@ -45,7 +45,7 @@ def walk_layers(rbm, downward, betas, hidden_given, key, chunks, v, h):
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
 def walk_units(problem, betas, probability, key, chunks, x):
-    """One unit after the other, in order, for each beta; a unit takes its turn with this probability.
+    """Sample one unit after the other, in order, for each beta; a unit is updated with this probability.
 
         field_i = bias_i + sum_j coupling_ij x_j,    x_i = 1 with probability s(beta field_i)
 
@@ -79,13 +79,13 @@ def walk_units(problem, betas, probability, key, chunks, x):
 
 @njit(cache=True)
 def key_of_read(r, key):
-    """Of read r under a key; that of read r + s is that of read s under it."""
+    """Key of read r under a given key; read s under the result has the key of read r + s."""
     return uint32(key[0] + uint32(r) * _KEY_STEP[0]), uint32(key[1] + uint32(r) * _KEY_STEP[1])
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
 def _decide(field, beta, u):
-    """1 with probability s(beta field); at infinite beta the state of lower energy."""
+    """New state of a unit: 1 with probability s(beta field); at infinite beta the state of lower energy."""
     if np.isinf(beta):
         return np.float32(field > 0)
     return np.float32(u < logistic(beta * field))
@@ -93,7 +93,7 @@ def _decide(field, beta, u):
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
 def _renew(field, state, fresh, beta, counter, key, changed):
-    """Draw a layer anew; write the units that flipped into `changed`, and return how many they are."""
+    """Resample a layer; write the units that flipped to `changed`, and return their number."""
     if np.isinf(beta):
         for j in range(field.shape[0]):
             fresh[j] = np.float32(field[j] > 0)
@@ -103,7 +103,7 @@ def _renew(field, state, fresh, beta, counter, key, changed):
             fresh[j] = np.float32(uniform(uint32(counter + uint32(j)), k0, k1) < logistic(beta * field[j]))
     n = 0
     for j in range(field.shape[0]):
-        changed[n] = j  # as in `active`
+        changed[n] = j  # overwritten if it does not flip, as in `active`
         n += fresh[j] != state[j]
         state[j] = fresh[j]
     return n
@@ -111,7 +111,7 @@ def _renew(field, state, fresh, beta, counter, key, changed):
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
 def _add(changed, n, state, W, field):
-    """field += W[i] for each changed unit i that is on now, - W[i] for each that is off; four rows at a time."""
+    """Add to field W[i] for each changed unit i that is on now, - W[i] for each that is off; four rows at a time."""
     k = 0
     while k + 4 <= n:
         i0, i1, i2, i3 = changed[k], changed[k + 1], changed[k + 2], changed[k + 3]

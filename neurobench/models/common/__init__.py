@@ -1,1 +1,1 @@
-"""What several models share: learning rates, Adam, logistic regression on features, moved images."""
+"""Code shared by several models: learning rates, Adam, logistic regression on features, shifted images."""

@@ -1,6 +1,7 @@
-"""A conventional network for programs that know nothing of this one. Sources: torch.export, torch.onnx, safetensors.
+"""Exports of a conventional network to other programs. Sources: torch.export, torch.onnx, safetensors.
 
-All in evaluation, float32; batches of any size. torch is imported when a file is made: specs name FORMATS.
+All are in evaluation mode and float32, for batches of any size. torch is imported only when a file is made, since
+specs import FORMATS.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ FORMATS = {
 
 
 class Network(NamedTuple):
-    """`compute`: samples (B, *shape) -> (B, O), a module or a function whose tensors become constants of the file;
-    `name`: what it is called where it cannot be followed."""
+    """Network to export. `compute`: samples (B, *shape) -> (B, O), a module or a function whose tensors become
+    constants of the file; `name`: for the message if it cannot be traced."""
 
     name: str
     compute: Callable[[Tensor], Tensor]
@@ -35,7 +36,7 @@ class Network(NamedTuple):
         return {"pt2": self.pt2, "onnx": self.onnx, "safetensors": lambda: safetensors(self.weights())}
 
     def pt2(self) -> bytes:
-        """Raises UserError where torch.export cannot follow the code."""
+        """The network as a torch.export file. Raises UserError if torch.export cannot trace the code."""
         import torch
 
         memory = io.BytesIO()
@@ -43,7 +44,8 @@ class Network(NamedTuple):
         return memory.getvalue()
 
     def onnx(self) -> bytes:
-        """Raises UserError also where ONNX has no such operation, or onnx or onnxscript is not installed."""
+        """The network as an ONNX file. Raises UserError also if ONNX lacks an operation, or onnx or onnxscript is not
+        installed."""
         import torch
 
         for package in ("onnx", "onnxscript"):
@@ -52,18 +54,18 @@ class Network(NamedTuple):
         try:
             program: Any = torch.onnx.export(followed, dynamo=True, verbose=False)
             return program.model_proto.SerializeToString()
-        except Exception as error:  # an operation that ONNX has no word for, among others
+        except Exception as error:  # an operation that ONNX lacks, among others
             raise self._beyond("torch.onnx", error) from error
 
     def _program(self) -> Any:
-        """x (B, *shape) -> (B, O), B free."""
+        """Traced network, x (B, *shape) -> (B, O), for any B."""
         import torch
 
         net = self.compute.cpu().eval() if isinstance(self.compute, torch.nn.Module) else _module(self.compute)
         x = torch.zeros(2, *self.shape)
         try:
             return torch.export.export(net, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
-        except Exception as error:  # whatever somebody else's code raises
+        except Exception as error:  # third-party code may raise anything
             raise self._beyond("torch.export", error) from error
 
     def _beyond(self, what: str, error: Exception) -> UserError:
@@ -71,8 +73,8 @@ class Network(NamedTuple):
 
 
 def safetensors(weights: Mapping[str, Tensor]) -> bytes:
-    """A copy each of tied weights, which share their memory: the format has no word for that. Raises UserError where
-    safetensors is not installed."""
+    """Weights as a safetensors file; tied weights, which share memory, are copied, since the format cannot express
+    that. Raises UserError if safetensors is not installed."""
     import torch
 
     state = {name: each.detach().cpu() for name, each in weights.items()}
@@ -81,7 +83,7 @@ def safetensors(weights: Mapping[str, Tensor]) -> bytes:
 
 
 def _module(compute: Callable[[Tensor], Tensor]) -> Any:
-    """torch.export takes modules alone."""
+    """Wrap a function in a module, since torch.export takes modules alone."""
     import torch
 
     class Computed(torch.nn.Module):

@@ -1,4 +1,4 @@
-"""Images moved by whole pixels, for training. What comes in from the edge is 0."""
+"""Images shifted by whole pixels, for training. Pixels that enter from the edge are 0."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 
 
 def moved(x: Tensor, reach: int, seed: int) -> Tensor:
-    """Images (B, C, H, W), each moved by up to `reach` pixels along both axes."""
+    """Images (B, C, H, W), each shifted randomly by up to `reach` pixels along both axes."""
     if reach == 0:
         return x
     draw = torch.Generator().manual_seed(seed)
@@ -18,19 +18,19 @@ def moved(x: Tensor, reach: int, seed: int) -> Tensor:
 
 
 def moved_copies(x: Tensor, reach: int, copies: int, seed: int) -> Iterator[Tensor]:
-    """Copies of all images (B, C, H, W), in which an image is at another place each time, none of them its own, drawn
-    from those within `reach`, at least 1; once it has been at all of them it begins again."""
+    """Copies of all images (B, C, H, W); in each, an image has a different random shift of up to `reach` pixels (at
+    least 1) and never 0. Once an image has had all shifts, they repeat."""
     side = 2 * reach + 1
     draw = torch.Generator().manual_seed(seed)
     order = torch.rand(len(x), side * side - 1, generator=draw).argsort(1)
-    order += order >= side * side // 2  # its own place
+    order += order >= side * side // 2  # skip the shift by 0
     for copy in range(copies):
         place = order[:, copy % order.shape[1]]
         yield _placed(x, reach, torch.stack([place // side, place % side]))
 
 
 def _placed(x: Tensor, reach: int, by: Tensor) -> Tensor:
-    """by (2, B): rows and columns, 0 to 2 `reach`, of which `reach` leaves an image where it is."""
+    """Shifted images. by (2, B): rows and columns, 0 to 2 `reach`, where `reach` means no shift."""
     by = by.to(x.device)
     rows, columns = (torch.arange(side, device=x.device) + by[k, :, None] for k, side in enumerate(x.shape[2:]))
     wide = pad(x, (reach,) * 4).movedim(1, -1)

@@ -1,5 +1,5 @@
-"""What networks that learn classes by backpropagation share: their loss and figures, and the checks on what they are
-handed."""
+"""Code shared by networks that learn classes by backpropagation: loss and metrics, and checks of samples and
+checkpoints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from neurobench.models.learner import Divergence, Sums, Task
 
 
 def training_loss(logits: Tensor, y: Tensor, smoothing: float, k: int) -> tuple[Tensor, Sums]:
-    """Mean cross-entropy of a batch, logits (B, C) and y (B,), and its figures. Raises Divergence at update k."""
+    """Mean cross-entropy of a batch, logits (B, C) and y (B,), and its `Sums`. Raises Divergence if the loss is not
+    finite, with the update k."""
     loss = cross_entropy(logits, y, label_smoothing=smoothing)
     value = float(loss.detach())
     if not torch.isfinite(loss):
@@ -24,13 +25,13 @@ def training_loss(logits: Tensor, y: Tensor, smoothing: float, k: int) -> tuple[
 
 
 def measured(logits: Tensor, y: Tensor, smoothing: float) -> Sums:
-    """The same figures of samples that nothing is learned from."""
+    """`Sums` as in `training_loss`, for samples that are not learned from."""
     loss = cross_entropy(logits, y, label_smoothing=smoothing, reduction="sum")
     return Sums(float(loss), float((logits.argmax(1) == y).sum()))
 
 
 def of_task(x: Any, task: Task, device: torch.device) -> Tensor:
-    """Samples (B, *shape) on the device. Raises UserError for any other shape."""
+    """Samples (B, *shape), moved to the device. Raises UserError for any other shape."""
     if not isinstance(x, Tensor) or tuple(x.shape[1:]) != task.shape:
         shape = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
         raise UserError(f"samples must be (B, {', '.join(map(str, task.shape))}), not {shape}")
@@ -38,7 +39,9 @@ def of_task(x: Any, task: Task, device: torch.device) -> Tensor:
 
 
 def require_shapes(ours: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> None:
-    """Raises UserError where a checkpoint holds the parameters of another network."""
+    """Check names and shapes of a checkpoint's parameters. Raises UserError if they belong to another network."""
     shapes, stored_shapes = ({name: tuple(part.shape) for name, part in each.items()} for each in (ours, stored))
     if shapes != stored_shapes:
-        raise UserError(f"the checkpoint does not fit: {stored_shapes}, not {shapes}. Use its settings, or train anew.")
+        raise UserError(
+            f"the checkpoint does not fit: {stored_shapes}, not {shapes}. Use its settings, or train again."
+        )

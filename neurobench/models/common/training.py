@@ -1,7 +1,7 @@
-"""What trains more than one model: Adam and learning-rate schedules.
+"""Adam and learning-rate schedules, shared by several models.
 
-Adam (Kingma and Ba 2015, algorithm 1) is torch's function: the class torch.optim.Adam imports dynamo, which takes
-longer than the tutorials' small networks take to train. A schedule is the factor on the largest rate at update k of n.
+Adam (Kingma and Ba 2015, algorithm 1) is torch's function, since the class torch.optim.Adam imports dynamo, which takes
+longer than training the tutorials' small networks. A schedule is the factor on the largest rate at update k of n.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # torch's defaults, which the tutorials use
-_WARM = 0.3  # share of a cycle in which the rate rises; this and the next two as torch's OneCycleLR
-_FIRST, _LAST = 1 / 25, 1e-4 / 25  # of the largest rate
+_WARM = 0.3  # share of a cycle in which the rate rises; this and the next two as in torch's OneCycleLR
+_FIRST, _LAST = 1 / 25, 1e-4 / 25  # as fractions of the largest rate
 
 
 class Moments(NamedTuple):
@@ -28,7 +28,7 @@ class Moments(NamedTuple):
 
 
 def at_rest(parameters: Sequence[Tensor]) -> Moments:
-    """Before the first step."""
+    """Moments before the first step, all 0."""
     return Moments([torch.zeros_like(p) for p in parameters], [torch.zeros_like(p) for p in parameters], 0)
 
 
@@ -43,12 +43,12 @@ def descend(
     decoupled: bool = False,
     fused: bool = False,
 ) -> Moments:
-    """One step, in place on the parameters and on the moments' tensors.
+    """Take one step of Adam, in place on the parameters and on the moments' tensors.
 
     m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  p -= lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)
 
-    weight_decay: times p, added to g; `decoupled`: times lr p, taken from p (AdamW). `fused`: one kernel for large
-    parameters, which rounds otherwise.
+    weight_decay: times p, added to g; `decoupled`: times lr p, subtracted from p (AdamW). `fused`: one kernel for large
+    parameters, which rounds differently.
     """
     taken = torch.full((len(parameters),), float(moments.t), device=parameters[0].device if fused else None)
     steps = list(taken.unbind())
@@ -63,7 +63,7 @@ def constant(k: float, n: float) -> float:
 
 
 def linear(k: float, n: float) -> float:
-    """From 1 down to 0, which update n would have."""
+    """Linear decay from 1 to 0, which update n would have."""
     return 1 - k / n
 
 
@@ -73,12 +73,12 @@ def cosine(k: float, n: float) -> float:
 
 
 def exponential(k: float, n: float, gamma: float, steps: int) -> float:
-    """gamma for each of `steps`, over which the n updates are spread. Source: torch's ExponentialLR."""
+    """Decay by gamma in each of `steps`, over which the n updates are spread. Source: torch's ExponentialLR."""
     return gamma ** (k / n * steps)
 
 
 def one_cycle(k: float, n: float) -> float:
-    """Half a cosine from 1/25 up to 1, half a cosine down to nearly 0. Source: torch's OneCycleLR."""
+    """Half a cosine from 1/25 up to 1, then half a cosine down to nearly 0. Source: torch's OneCycleLR."""
     top = max(1.0, _WARM * n - 1)
     if k <= top:
         return _between(_FIRST, 1.0, k / top)

@@ -1,1 +1,1 @@
-"""Recurrent spiking network that learns by e-prop: as NEST does it, and by faster engines."""
+"""Recurrent spiking network trained by e-prop: exactly as in NEST, or by faster engines."""

@@ -1,4 +1,4 @@
-"""The network as a drawing: populations with their sizes, and the connections that the tutorial numbers 1 to 7."""
+"""Diagram of the network: populations with their sizes, and connections numbered from 1 to 7 as in the tutorial."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from neurobench.kernels.eprop.records import Constants
 from neurobench.models.eprop.spec import EpropRSNN
 
 STATIC, PLASTIC, FEEDBACK = "#9a9a9a", TRAIN, WRONG  # connections
-FILL, DEVICE = "#e8eef5", "#f2f2f2"  # of neurons, of what hands signals to them
+FILL, DEVICE = "#e8eef5", "#f2f2f2"  # fill of neurons, and of the devices that send them signals
 
 
 class Box(NamedTuple):
-    x: float  # of the middle, in inches, as all
+    x: float  # of the centre; all in inches
     y: float
     width: float
     height: float
@@ -26,7 +26,7 @@ class Box(NamedTuple):
 
 
 def architecture(spec: EpropRSNN, c: Constants) -> Figure:
-    """Below the arrows: which share of the synapses exists, and the time constants of the membranes."""
+    """Diagram of the network, with the share of existing synapses below each arrow and the membrane time constants."""
     figure = Figure(figsize=(COLUMN, 2.6), layout="constrained")
     axes = figure.subplots()
     boxes = {
@@ -76,7 +76,7 @@ def _arrow(
     bend: float = 0.0,
     at: tuple[float, float] | None = None,
 ) -> None:
-    """`at`: where its number stands, in the middle above a straight one; `below`: what stands below that."""
+    """Draw an arrow. `at`: position of its number, by default above its middle; `below`: text below the number."""
     look: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 7, "color": colour, "shrinkA": 0, "shrinkB": 0}
     axes.add_patch(FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", linewidth=1.1, **look))
     x, y = at or ((start[0] + end[0]) / 2, start[1] + 0.12)

@@ -1,4 +1,4 @@
-"""The network on a small learning chip: fixed point, one sample after the other, each from rest."""
+"""Engine of a small learning chip: fixed point, one sample after the other, each from rest."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from neurobench.kernels.random import derive, key_of
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.network import NO_TARGET, Matrices, Response, Weights, restored, stored
 
-STAIR = 8  # values of the chip's surrogate for one of psi: its four stairs reach 0.5
+STAIR = 8  # levels of the chip's surrogate per unit of psi: its four stairs reach 0.5
 RATE = 5e-3  # learning rate of NEST's tutorial, before scaling by (1 - kappa)^2
 
 
 class ChipEngine:
-    """On-chip learning is gradient descent by whole LSB at NEST's rate; the chip has no Adam."""
+    """Engine that learns on the chip, by gradient descent in whole LSB at NEST's rate; the chip has no Adam."""
 
     ascending = False
 
@@ -43,7 +43,7 @@ class ChipEngine:
         )
 
     def _registers(self, numbers: FixedPoint) -> Chip:
-        """The constants as the chip's integers hold them."""
+        """Constants of the network in the chip's integers."""
         c = self.c
         limit, limit_out = 2 ** (numbers.trace_bits - 1) - 1, 2 ** (numbers.trace_out_bits - 1) - 1
         one = max(1, int(limit * (1 - c.alpha)))  # an input that spikes in every step just fills its trace
@@ -62,7 +62,7 @@ class ChipEngine:
             trace_one=one,
             trace_out_one=max(1, int(limit_out * (1 - c.alpha_out))),
             stair_shift=max(0, round(np.log2(STAIR * one / 2))),  # a filtered eligibility of 1 is about two LSB
-            regular=(1.0 - c.kappa) * c.c_reg * c.T / c.W,  # it acts in the window alone, and there for all steps
+            regular=(1.0 - c.kappa) * c.c_reg * c.T / c.W,  # it acts in the window alone, on behalf of all steps
             lsb_out=self.lsb_out,
         )
 
@@ -70,14 +70,14 @@ class ChipEngine:
         return np.ascontiguousarray(np.clip(np.rint(w.T / lsb), -self.w_limit, self.w_limit).astype(np.int16))
 
     def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int, last: bool = False) -> Response:
-        """`lr` is that of a host's optimiser, which the chip does not have."""
+        """Train on a batch. `lr` is unused: it belongs to a host's optimiser, which the chip does not have."""
         return Response(*self.run(spikes, labels, True, k)[:2])
 
     def predict(self, spikes: Spikes, n: int) -> Response:
         return Response(*self.run(spikes, np.full(n, NO_TARGET))[:2])
 
     def run(self, spikes: Spikes, labels: np.ndarray, learn: bool = False, k: int = 0) -> ChipResults:
-        """The response, and what it cost; with `learn` this is update k."""
+        """Run samples and return their response and its cost; with `learn` this is update k."""
         c, G = self.c, len(labels)
         window, counts = np.zeros((G, c.W, c.K)), np.zeros((G, c.N), np.int64)
         results = ChipResults(window, counts, np.zeros(c.N, np.int64), np.zeros(2, np.int64))
@@ -87,7 +87,7 @@ class ChipEngine:
         return results
 
     def weights(self) -> Matrices:
-        """In pA."""
+        """Weights in pA."""
         return self.w.w_in.T * self.lsb, self.w.w_rec.T * self.lsb, self.w.w_out.T * self.lsb_out
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""What NEST's tutorial prints of a run, and what a prediction costs: an accumulation for each synapse that a spike
-meets, a change for each moving potential.
+"""Metrics that NEST's tutorial prints, and the cost of a prediction: one accumulation for each synapse that a spike
+reaches, one update for each potential that changes.
 
-Two events of an input in one step are two spikes. A spike counts where it arrives, a step after it was fired; one of
-a sample's last step arrives nowhere, or in the next sample of a stream. Readouts have a membrane and no threshold.
+Two events of an input in one step are two spikes. A spike counts when it arrives, a step after it was fired; one of
+a sample's last step is lost, or arrives in the next sample of a stream. Readouts have a membrane and no threshold.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ from neurobench.models.eprop.network import NO_TARGET, Engine
 from neurobench.models.eprop.stream import ExactEngine, delay
 from neurobench.models.learner import TrainingRecord
 
-ITERATIONS = (1, 2, 3, 4, 5, 10, 20, 50, 100, 200)  # of which the tutorial prints loss and error
+ITERATIONS = (1, 2, 3, 4, 5, 10, 20, 50, 100, 200)  # those whose loss and error the tutorial prints
 GROUP = 100  # samples of an iteration of the test phase
-_AT_ONCE = 20  # samples of a stream that are recorded: bounds memory
+_AT_ONCE = 20  # samples of a stream recorded at a time; bounds memory
 
 
 def tutorial_metrics(learner: EpropLearner, splits: Splits, record: TrainingRecord) -> Mapping[str, float]:
-    """In the test phase the stream goes on, with targets, at learning rate 0. A source that is silent when the test
-    begins still applies its last gradient, to which errors on the test's first targets can belong."""
+    """Losses and errors in training and in the test phase, where the stream continues with targets at learning rate 0.
+    A source that is silent when the test begins still applies its last gradient, which can include errors on the
+    test's first targets."""
     metrics = {}
     courses = zip(record.updates.get("loss", []), record.updates.get("accuracy", []), strict=True)
     for number, (loss, accuracy) in enumerate(courses, 1):
@@ -51,8 +52,8 @@ def tutorial_metrics(learner: EpropLearner, splits: Splits, record: TrainingReco
 
 
 def run_test_phase(learner: EpropLearner, test: Split) -> list[Tested]:
-    """NEST's, iteration by iteration: GROUP samples each, going round the test set; one over all of it without
-    `test_iterations`. Empty where there is no stream to go on, or only its weights are known."""
+    """Run NEST's test phase: iterations of GROUP samples each, cycling through the test set; one over all of it without
+    `test_iterations`. Empty if there is no stream to continue, or if only its weights are known."""
     if learner.tested or learner.before_pending is None:
         return learner.tested
     n = learner.spec.test_iterations
@@ -66,23 +67,23 @@ def run_test_phase(learner: EpropLearner, test: Split) -> list[Tested]:
 
 
 class Traffic(NamedTuple):
-    """Of n samples."""
+    """Spikes and changes of state in n samples."""
 
     inputs: np.ndarray  # (I,) int64 spikes of each input that arrived
     recurrent: np.ndarray  # (N,) int64
     fired: int
-    membranes: int  # changes
+    membranes: int  # changes of potential
     readouts: int
 
 
 def operations(learner: EpropLearner, x: Any) -> Operations:
-    """From the same state as `predict`."""
+    """Count the operations of predictions from the same state as `predict`."""
     engine = learner.engine.at_rest() if isinstance(learner.engine, NestEngine) else learner.engine
     return of_engine(engine, learner.inputs.encode(x, learner.c.T), len(x))
 
 
 def of_engine(engine: Engine, spikes: Spikes, n: int) -> Operations:
-    """Of n samples, predicted from the engine's state."""
+    """Operations of n samples, predicted from the engine's state."""
     traffic, steps = count_traffic(engine, spikes, n), n * engine.c.T
     arrivals = traffic.inputs, traffic.recurrent, traffic.recurrent
     kinds = zip(("input", "recurrent", "readout"), engine.weights(), arrivals, strict=True)
@@ -98,14 +99,14 @@ def _tensor(array: np.ndarray) -> Tensor:
 
 
 def _memory(engine: Engine) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """What the engine needs to predict, in its own types: parameters, and what is not learned."""
-    if isinstance(engine, ChipEngine):  # whole LSB, a byte each where they fit; places without a synapse are held too
+    """Memory that the engine needs to predict, in its own types: parameters, and buffers, which are not learned."""
+    if isinstance(engine, ChipEngine):  # whole LSB, a byte each if they fit; entries without a synapse are stored too
         kind = np.int8 if engine.w_limit < 2**7 else np.int16
         return {name: getattr(engine.w, name).T.astype(kind) for name in ("w_in", "w_rec", "w_out")}, {}
-    if isinstance(engine, MinibatchEngine):  # all places of inputs and readouts, recurrent synapses as a list
+    if isinstance(engine, MinibatchEngine):  # full matrices of inputs and readouts, a list of recurrent synapses
         w_in, _, w_out = engine.weights()
         return {"w_in": w_in, "w_rec": engine.w.w_rec, "w_out": w_out}, {"start": engine.start, "target": engine.target}
-    assert isinstance(engine, ExactEngine)  # lists by source, without the places that fill up a vector
+    assert isinstance(engine, ExactEngine)  # lists by source, without the padding to whole vectors
     syn = engine.net.syn
     real = syn.target < engine.c.N
     buffers = {"start": syn.start, "target": syn.target[real], "mask_out": syn.mask_out}
@@ -114,8 +115,8 @@ def _memory(engine: Engine) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray
 
 @singledispatch
 def count_traffic(engine: Any, spikes: Spikes, n: int) -> Traffic:
-    """Of a stream, and of the engines that register theirs below. Step r of sample g is step g T + r + 2 of the stream
-    from here on: a silent sample is added to see them all."""
+    """Count the traffic of a stream; other engines register their own functions below. Step r of sample g is step
+    g T + r + 2 of the stream from here on: a silent sample is appended to include them all."""
     T, first, end = engine.c.T, 2, 2 + n * engine.c.T
     longer = Spikes(np.append(spikes.start, np.full(T + 1, spikes.start[-1])), spikes.source)
     start, source = delay(longer, engine.waiting, T)
@@ -148,13 +149,13 @@ def _(engine: BsshslmEngine, spikes: Spikes, n: int) -> Traffic:
         one = simulate(c, engine.numbers, weights, spikes, g)
         recurrent += one.z[:-1].sum(0, dtype=np.int64)
         moved = one.z.astype(bool) | (np.diff(one.v, axis=0, prepend=0.0) != 0)
-        moved_out = np.diff(one.y[:-1], axis=0, prepend=np.zeros((2, c.K))) != 0  # a readout has y a step later
+        moved_out = np.diff(one.y[:-1], axis=0, prepend=np.zeros((2, c.K))) != 0  # y reaches a readout a step later
         sums += one.z.sum(dtype=np.int64), _updates(moved, c.T), _updates(moved_out, c.T)
     return Traffic(inputs, recurrent, *sums.tolist())
 
 
 def _stream(engine: ExactEngine, spikes: Spikes, n: int) -> list[np.ndarray]:
-    """(n T, units) bool of n samples each: spikes, and changes of membranes and of readouts."""
+    """Spikes, and changes of membranes and of readouts, in n samples, (n T, units) bool each."""
     T, running = engine.c.T, engine.copy()
     v, y = engine.net.s.v[None], engine.net.s.y[None]
     parts = []
@@ -170,6 +171,6 @@ def _stream(engine: ExactEngine, spikes: Spikes, n: int) -> list[np.ndarray]:
 
 
 def _updates(changed: np.ndarray, T: int) -> int:
-    """changed (n T, units): all are counted in a sample's first step."""
+    """Number of changes in changed (n T, units), where all units count in a sample's first step."""
     changed[::T] = True
     return int(changed.sum())

@@ -1,9 +1,9 @@
-"""The recurrent network as a NIR graph: W_in - LI - Threshold, spikes back through W_rec, W_out - LI.
+"""Export of the recurrent network as a NIR graph: W_in - LI - Threshold, spikes back through W_rec, W_out - LI.
 
-A neuron of e-prop loses its threshold when it fires and leaks on; NIR's LIF falls to a value. What says it exactly is a
-leaky integrator, a threshold, and a weight of -alpha v_th from each neuron to itself among the recurrent ones, since
-v(t) = alpha (v(t - 1) - v_th z(t - 1)) + x(t). With alpha = exp(-1 ms / tau) kept a step, tau = dt / (1 - alpha) and
-r = 1 / (1 - alpha) make one Euler step of dt one step of the neuron; `psc_delta` falls to a value and is an LIF.
+An e-prop neuron that fires lowers its potential by the threshold and leaks on; NIR's LIF is reset to a value. An exact
+equivalent is a leaky integrator, a threshold, and a recurrent weight of -alpha v_th from each neuron to itself, since
+v(t) = alpha (v(t - 1) - v_th z(t - 1)) + x(t). With alpha = exp(-1 ms / tau) per step, tau = dt / (1 - alpha) and
+r = 1 / (1 - alpha) make one Euler step of dt one step of the neuron; `psc_delta` is reset to a value and is an LIF.
 Recurrent spikes arrive a step later, there and here. Readouts see a spike a step earlier than here (`shift_steps`).
 Source: Pedersen et al., "Neuromorphic intermediate representation", Nature Communications 15:8122 (2024).
 """
@@ -31,7 +31,7 @@ def formats(learner: EpropLearner) -> Mapping[str, Callable[[], bytes]]:
 
 
 def write_nir(learner: EpropLearner) -> bytes:
-    """The file. Raises UserError for neurons that NIR has no equations for."""
+    """Content of the NIR file. Raises UserError for neurons that NIR has no equations for."""
     c, nir = learner.c, nir_package()
     if fault := _beyond_nir(learner):
         raise UserError(f"{fault}, for which NIR has no word. model.neuron=iaf and psc_delta can be exported.")
@@ -58,8 +58,8 @@ def write_nir(learner: EpropLearner) -> bytes:
 
 
 def _arithmetic(learner: EpropLearner) -> dict[str, Any]:
-    """Of the engine. A chip's weights are whole multiples of the scales; its states are integers too, which the graph's
-    equations do not round."""
+    """Metadata on the engine's arithmetic. A chip's weights are whole multiples of the scales; its states are integers
+    too, but the graph's equations do not round them."""
     if isinstance(engine := learner.engine, ChipEngine):
         return {"arithmetic": "fixed", "weight_scale": engine.lsb, "readout_scale": float(engine.lsb_out)}
     return {"arithmetic": "float"}
@@ -87,5 +87,5 @@ def _full(c: Constants, value: float) -> np.ndarray:
 
 
 def _leak(decay: float, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """tau and r of n neurons."""
+    """NIR's tau and r of n neurons."""
     return np.full(n, DT / (1 - decay), np.float32), np.full(n, 1 / (1 - decay), np.float32)

@@ -39,10 +39,10 @@ from neurobench.models.eprop.network import Matrices, Recording, Weights
 from neurobench.models.eprop.stream import ExactEngine
 from neurobench.models.learner import TrainingRecord
 
-NEURONS = 5  # drawn of each dynamic variable
-PANELS = {"readout": ("readout_v", "target", "readout")}  # of a recorded variable, where it is not its own alone
-PIXELS = 300  # rows of a matrix that a column's width can show
-SPARSE = 0.05  # share of synapses below which a matrix is drawn as dots: of single pixels hardly one can be seen
+NEURONS = 5  # neurons plotted of each dynamic variable
+PANELS = {"readout": ("readout_v", "target", "readout")}  # of a recorded variable, if not just one of its own name
+PIXELS = 300  # rows of a matrix that a figure of column width can show
+SPARSE = 0.05  # share of synapses below which a matrix is drawn as dots: single pixels are hardly visible
 LABELS = {
     "inputs": r"$z_i$ (input)",
     "spikes": r"$z_j$ (recur.)",
@@ -57,17 +57,17 @@ LABELS = {
 
 
 class Sample(NamedTuple):
-    """One sample through the network, every step of it recorded."""
+    """A sample that has run through the network, with every step recorded."""
 
     title: str
     spikes: Spikes
     label: int
-    name: str  # of its class
+    name: str  # name of its class
     recording: Recording  # T steps, the first event in step 2
 
 
 def figures(learner: EpropLearner, test: Split, record: TrainingRecord) -> Mapping[str, Figure | bytes]:
-    """By file name without suffix."""
+    """Figures by file name without suffix."""
     trained = learner.weights()
     drawn: dict[str, Figure | bytes] = {
         "architecture": architecture(learner.spec, learner.c),
@@ -89,8 +89,8 @@ def figures(learner: EpropLearner, test: Split, record: TrainingRecord) -> Mappi
 
 
 def run_sample(c: Constants, weights: Weights, spikes: Spikes, label: int, numbers: Numbers | None = None) -> Recording:
-    """One sample from rest, at learning rate 0, in NEST's arithmetic whatever the engine: recording costs training
-    nothing. `numbers` are those of iaf_bsshslm_2020."""
+    """Run one sample from rest, at learning rate 0, in NEST's arithmetic whatever the engine, so that recording does
+    not slow training. `numbers` are those of iaf_bsshslm_2020."""
     if numbers is not None:
         return recorded(c, numbers, weights, spikes, label)
     engine = ExactEngine(c._replace(adam=False, each_step=False, batch=1), weights)
@@ -98,8 +98,8 @@ def run_sample(c: Constants, weights: Weights, spikes: Spikes, label: int, numbe
 
 
 def learning_performance(record: TrainingRecord, tested: Sequence[Tested] = ()) -> Figure:
-    """Loss and error of each batch, before it was learned, and the mean of the batches around it; of held-out samples
-    after each epoch; of the iterations of the test phase, which come after training."""
+    """Loss and error of each batch, before it was learned, with the mean of the last batches; of held-out samples
+    after each epoch; of the iterations of the test phase, which follow training."""
     figure, panels = stack(2, height=1.4)
     phases = _phases(record, tested)
     courses = {
@@ -109,7 +109,7 @@ def learning_performance(record: TrainingRecord, tested: Sequence[Tested] = ()) 
     for axes, (label, values), points in zip(panels, courses.items(), phases, strict=True):
         iteration = np.arange(1, len(values) + 1)
         width = max(1, len(values) // 40)
-        faint = max(0.02, min(0.35, 400 / len(values))) if width > 1 else 1  # behind their mean
+        faint = max(0.02, min(0.35, 400 / len(values))) if width > 1 else 1  # faint behind their mean
         marker = "." if width > 1 else "o"
         axes.plot(iteration, values, marker, color=TRAIN, alpha=faint, markeredgewidth=0, label="each batch")
         if width > 1:
@@ -139,7 +139,7 @@ Points = dict[str, tuple[Sequence[float], Sequence[float], str]]  # phase -> ite
 
 
 def _phases(record: TrainingRecord, tested: Sequence[Tested]) -> tuple[Points, Points]:
-    """Points of loss and of error besides those of training."""
+    """Points of loss and of error in phases other than training."""
     n = len(record.updates["loss"])
     loss: Points = {}
     error: Points = {}
@@ -156,7 +156,7 @@ def _phases(record: TrainingRecord, tested: Sequence[Tested]) -> tuple[Points, P
 
 
 def weight_time_courses(learner: EpropLearner, taken: Mapping[str, Mapping[str, Tensor]], updates: int) -> Figure:
-    """A few weights of each kind from the initial ones on, by the label of their snapshot; in a stream by its time."""
+    """A few weights of each kind, initial ones first, by the update of their snapshot; for a stream by its time."""
     iteration = np.array([0, *(int(label.removeprefix("weights/")) for label in taken)])
     steps = learner.engine.n if isinstance(learner.engine, ExactEngine) else 0  # of 1 ms
     scale = steps / updates / 1000 if steps and updates else 1.0
@@ -171,7 +171,7 @@ def weight_time_courses(learner: EpropLearner, taken: Mapping[str, Mapping[str, 
 
 
 def dynamic_variables(sample: Sample, variables: Sequence[str]) -> Figure:
-    """The recorded variables of the first test sample: all spikes, a few neurons' traces, all readouts."""
+    """Recorded variables of the first test sample: all spikes, a few neurons' traces, all readouts."""
     names = [name for variable in variables for name in PANELS.get(variable, (variable,))]
     figure, panels = stack(len(names), height=0.8)
     for axes, name in zip(panels, names, strict=True):
@@ -202,8 +202,8 @@ def _draw(axes: Axes, sample: Sample, name: str) -> None:
 
 
 def weight_matrices(before: Matrices, after: Matrices) -> Figure:
-    """White: no synapse, or a weight of 0. Each row has one scale to its largest weight, linear up to the median one
-    and logarithmic above it, so that small weights are visible next to large ones."""
+    """Weight matrices before and after training. White: no synapse, or a weight of 0. Each row has one scale to its
+    largest weight, linear up to the median one and logarithmic above, so that small weights are visible too."""
     figure = Figure(figsize=(COLUMN, 4.4), layout="constrained")
     panels = figure.subplots(3, 2, height_ratios=(3, 2, 1))
     for row, (name, *pair) in enumerate(zip(("input", "recurrent", "readout"), before, after, strict=True)):
@@ -219,8 +219,8 @@ def weight_matrices(before: Matrices, after: Matrices) -> Figure:
         panels[row][0].set_ylabel(f"{name}\nneuron")
         panels[row][1].set_yticklabels([])
         bar = figure.colorbar(mesh, ax=list(panels[row]), label="weight (pA)", shrink=0.9)
-        room = norm(0.1 * limit) - norm(0.0) > 0.15  # of the bar, between labels
-        ticks = (-1, -0.1, 0, 0.1, 1) if room else (-1, 0, 1)  # of the largest weight
+        room = norm(0.1 * limit) - norm(0.0) > 0.15  # share of the bar between labels
+        ticks = (-1, -0.1, 0, 0.1, 1) if room else (-1, 0, 1)  # in units of the largest weight
         bar.set_ticks([limit * tick for tick in ticks], labels=[f"{limit * tick:.1g}" for tick in ticks])
         bar.minorticks_off()
     for axes in panels[-1]:
@@ -230,7 +230,7 @@ def weight_matrices(before: Matrices, after: Matrices) -> Figure:
 
 
 def _matrix(axes: Axes, w: np.ndarray, norm: AsinhNorm) -> Any:
-    """w (rows, columns). A pixel shows the strongest of the weights that fall on it."""
+    """Draw w (rows, columns). A pixel shows the strongest of the weights that fall on it."""
     look: dict[str, Any] = {"cmap": SIGNED, "norm": norm}
     rows, columns = w.shape
     extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)

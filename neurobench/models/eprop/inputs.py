@@ -1,4 +1,4 @@
-"""From recordings to spikes of input neurons: which input a pixel feeds, and in which step an event arrives."""
+"""Conversion of recordings to spikes of input neurons: the input of each pixel, and the step of each event."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from neurobench.data.events import Events
 from neurobench.kernels.eprop.spikes import LATE, UNSORTED, Recordings, bin_events, sort_steps
 from neurobench.models.eprop.spec import SENSOR
 
-SPAN = 336_040  # us, the longest recording of N-MNIST: step T
+SPAN = 336_040  # us, the longest recording of N-MNIST; it is mapped to step T
 
-# The pixels of N-MNIST that ever see an event, by polarity (1 is ON): row or rows, then columns, first to last.
+# Pixels of N-MNIST that ever see an event, by polarity (1 is ON): row or rows, then columns, first to last.
 # Source: `NMNIST_pixels_blocklist.txt` of NEST's examples, its complement.
 ACTIVE = (
     "1:29 4:16-22 5:11-25 6:9-27 7:8-28 8-9:7-28 10-12:6-29 13:1,6-28 14:6-29 15:5-28 16:6-28 17:5-29 18:6-28 "
@@ -25,43 +25,43 @@ ACTIVE = (
 
 
 class Spikes(NamedTuple):
-    """Input spikes by step: of G samples, steps 0 to T of each."""
+    """Input spikes of G samples by step, steps 0 to T of each."""
 
     start: np.ndarray  # (G (T + 1) + 1,) int64 first spike of each step, and the end
     source: np.ndarray  # (E,) int64
 
     def steps(self) -> np.ndarray:
-        """(E,) int64 step of each spike, counted on from sample to sample."""
+        """Step of each spike, (E,) int64, counted across samples."""
         return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
 
     def ascending(self, sources: int) -> Spikes:
-        """Sorted by source within each step."""
+        """Return the spikes sorted by source within each step."""
         source = self.source.copy()
         sort_steps(self.start, source, sources)
         return Spikes(self.start, source)
 
     def distinct(self) -> Spikes:
-        """Without a source's repeats within a step, where they lie side by side."""
+        """Return the spikes without repeats of a source within a step, which have to be adjacent."""
         first = np.diff(self.source, prepend=-1) != 0
         first[self.start[:-1][np.diff(self.start) > 0]] = True
         return Spikes(np.append(0, np.cumsum(first))[self.start], self.source[first])
 
     def samples(self, first: int, n: int, T: int) -> Spikes:
-        """Those of samples first to first + n - 1."""
+        """Return the spikes of samples first to first + n - 1."""
         start = self.start[first * (T + 1) : (first + n) * (T + 1) + 1]
         return Spikes(start - start[0], self.source[start[0] : start[-1]])
 
 
 def grouped(group: np.ndarray, member: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Members by group, 0 to n - 1, ascending within each: (n + 1,) first place of each group, and the members.
-    group, member: (E,) int64, not negative."""
+    """Sort members by group, 0 to n - 1, ascending within each. Returns the first place of each group, (n + 1,), and
+    the members. group, member: (E,) int64, not negative."""
     bits = int(member.max(initial=0)).bit_length()
     key = np.sort((group << bits | member).astype(np.uint32 if n << bits < 2**32 else np.int64))
     return np.append(0, np.cumsum(np.bincount(group, minlength=n))), (key & (2**bits - 1)).astype(np.int64)
 
 
 class InputMap(NamedTuple):
-    """source_of[pixels of a polarity * p + columns * y + x] is the input that an event reaches, or -1."""
+    """Map from pixels to inputs: source_of[pixels of a polarity * p + columns * y + x] is the event's input, or -1."""
 
     source_of: np.ndarray  # (polarities * rows * columns,) int64
     size: int  # inputs
@@ -69,10 +69,11 @@ class InputMap(NamedTuple):
     once: bool = False  # events of one input in one step count once
 
     def encode(self, events: Events, T: int, shifts: np.ndarray | None = None, ascending: bool = True) -> Spikes:
-        """Step r = round(t T / SPAN), half to even. Raises UserError for an event after SPAN.
+        """Encode events as spikes of step r = round(t T / SPAN), half to even. Raises UserError for events after
+        SPAN or out of order.
 
-        shifts (G, 2) int64: each recording is moved by so many columns and rows; what leaves the sensor is dropped.
-        ascending: spikes of a step are sorted by source; else they come in order of time.
+        shifts (G, 2) int64: columns and rows by which each recording is moved; events off the sensor are dropped.
+        ascending: spikes of a step are sorted by source; else they are in order of time.
         """
         start = np.empty(len(events) * (T + 1) + 1, np.int64)
         source = np.empty(len(events.t) + 1, np.int64)
@@ -95,13 +96,13 @@ class InputMap(NamedTuple):
 
 @lru_cache
 def _limits(T: int) -> np.ndarray:
-    """(T + 2,) int64 first microsecond of each of the steps 0 to T, and the first after them."""
+    """First microsecond of each of the steps 0 to T, and the first after them, (T + 2,) int64."""
     step = np.rint(np.arange(SPAN + 1) * T / SPAN)
     return np.searchsorted(step, np.arange(T + 2))
 
 
 def one_each(sensor: tuple[int, ...]) -> InputMap:
-    """One input for each active pixel of N-MNIST; for each pixel of another sensor."""
+    """Input map with one input for each active pixel of N-MNIST, or for each pixel of another sensor."""
     pixels = int(np.prod(sensor))
     active = active_pixels() if tuple(sensor) == SENSOR else np.arange(pixels)
     source_of = np.full(pixels, -1, np.int64)
@@ -110,7 +111,8 @@ def one_each(sensor: tuple[int, ...]) -> InputMap:
 
 
 def pooled(sensor: tuple[int, ...], pool: str) -> InputMap:
-    """Cells of "16x16" (polarities merged) or "11x11x2": cell floor(16 y / 34), floor(16 x / 34), and so on."""
+    """Input map that pools pixels in cells "16x16" (polarities merged) or "11x11x2": floor(16 y / 34), floor(16 x / 34)
+    and so on."""
     columns, rows, *rest = (int(part) for part in pool.split("x"))
     polarities = rest[0] if rest else 1
     p, y, x = np.indices(sensor)
@@ -119,7 +121,7 @@ def pooled(sensor: tuple[int, ...], pool: str) -> InputMap:
 
 
 def active_pixels() -> np.ndarray:
-    """(N_ACTIVE,) int64 1156 p + 34 y + x, ascending."""
+    """Numbers 1156 p + 34 y + x of the active pixels, (N_ACTIVE,) int64, ascending."""
     active = np.zeros(SENSOR, bool)
     for polarity, words in enumerate(ACTIVE):
         for word in words.split():

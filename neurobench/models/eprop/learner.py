@@ -1,4 +1,4 @@
-"""The e-prop network learns: one learner over its engines."""
+"""Learner of the e-prop network, common to its engines."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from neurobench.models.eprop.stream import ExactEngine, OnlineEngine
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 
 KINDS = ("in", "rec", "out")  # of synapses
-_SHIFT = 0  # purpose of a draw
+_SHIFT = 0  # purpose of random draws
 
 
 class Tested(NamedTuple):
-    """Of an iteration of the test phase."""
+    """Loss and error of an iteration of the test phase."""
 
     loss: float
     error: float
 
 
 class EpropLearner:
-    """See `neurobench.models.learner.Learner`."""
+    """Learner of the e-prop network, see `neurobench.models.learner.Learner`."""
 
     def __init__(self, spec: EpropRSNN, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
         self.spec, self.task, self.seeds = spec, task, seeds
@@ -63,15 +63,15 @@ class EpropLearner:
             )
         self.symmetric = symmetric_feedback(spec)
         self.engine = self._open_engine(core, device)
-        self.before_pending: ExactEngine | NestEngine | None = None  # the stream as `finalize` found it
-        self.tested: list[Tested] = []  # NEST's test phase by iteration, once it has been gone through
+        self.before_pending: ExactEngine | NestEngine | None = None  # the stream before `finalize`
+        self.tested: list[Tested] = []  # NEST's test phase by iteration, once it has been run
         nonzero = (np.nonzero(w) for w in self.initial[:3])  # targets, sources
         self.recorded = [tuple(index[: spec.record_weights] for index in indices) for indices in nonzero]
         self.warned = False
         self._warn(core, device)
 
     def _open_engine(self, core: LearningCore, device: torch.device) -> Engine:
-        """On `device`, but for what computes on the CPU alone."""
+        """Create the engine, on `device` unless it computes on the CPU alone."""
         spec, c, weights = self.spec, self.c, self.initial
         if core.fixed_point is not None:
             return ChipEngine(c, core.fixed_point, weights, self.seeds.training)
@@ -86,7 +86,7 @@ class EpropLearner:
         return MinibatchEngine(c, weights, symmetric=self.symmetric)
 
     def _warn(self, core: LearningCore, device: torch.device) -> None:
-        """Of what a user may not expect of this device and core."""
+        """Warn about effects of this device and core that a user may not expect."""
         if device.type != "cpu" and not isinstance(self.engine, TorchMinibatchEngine):
             warnings.warn(f"engine={self.spec.engine} of this neuron and core computes on the CPU alone", stacklevel=2)
         if core.pool != "none":
@@ -95,10 +95,10 @@ class EpropLearner:
             warnings.warn(f"{pooling} (backend.learning_core.pool={core.pool})", stacklevel=2)
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        """The initial weights depend on the seed alone."""
+        """Do nothing: the initial weights depend on the seed alone."""
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """A batch of samples: one after the other (exact, online, a chip), or one update (minibatch)."""
+        """Learn a batch: one sample after the other (exact, online, a chip), or in one update (minibatch)."""
         labels, reach, shifts = batch.y.numpy(), self.spec.shift, None
         if reach:
             draws = np.random.default_rng(derive(self.seeds.training, _SHIFT, at.k))
@@ -116,14 +116,14 @@ class EpropLearner:
         return sums(response, labels)
 
     def measure(self, batch: Batch) -> Sums:
-        """With the weights as they are, on samples that go on from the last one learned (exact, online)."""
+        """Measure the current weights, on samples that follow the last one learned in the stream (exact, online)."""
         return sums(self.respond(batch.x), batch.y.numpy())
 
     def encode(self, x: Any, shifts: np.ndarray | None = None) -> Spikes:
         return self.inputs.encode(x, self.c.T, shifts, self.engine.ascending)
 
     def respond(self, x: Any) -> Response:
-        """Without learning."""
+        """Response of the network without learning."""
         return self.engine.predict(self.encode(x), len(x))
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
@@ -140,17 +140,17 @@ class EpropLearner:
         return torch.from_numpy(self.respond(x).window.mean(1, dtype=np.float64))
 
     def weights(self) -> Weights:
-        """As they are now."""
+        """Current weights."""
         now = Weights(*self.engine.weights(), *self.initial[3:])
         return now._replace(feedback=self.symmetric * now.w_out.T) if self.symmetric else now
 
     def snapshot(self, label: str) -> dict[str, Tensor]:
-        """The first synapses' weights by kind, (record_weights,) float64 each, which the tutorial records as well."""
+        """Weights of the first synapses by kind, (record_weights,) float64 each, as recorded in the tutorial."""
         parts = zip(KINDS, self.engine.weights(), self.recorded, strict=True)
         return {kind: torch.from_numpy(matrix[places].astype(np.float64)) for kind, matrix, places in parts}
 
     def initial_recorded(self) -> list[np.ndarray]:
-        """What a snapshot before training would hold, by kind."""
+        """Weights of a snapshot before training, by kind."""
         return [matrix[places] for matrix, places in zip(self.initial[:3], self.recorded, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
@@ -162,7 +162,8 @@ class EpropLearner:
 
 
 def sums(response: Response, labels: np.ndarray) -> Sums:
-    """loss: 1/2 of the mean over readouts of the sum over the window of (y - y*)^2; spikes of a recurrent neuron."""
+    """Sums of a batch. loss: 1/2 of the mean over readouts of the sum over the window of (y - y*)^2; hidden_spikes:
+    spikes per recurrent neuron."""
     y = response.window.astype(np.float64)
     target = np.eye(y.shape[2])[labels][:, None]
     loss = 0.5 * ((y - target) ** 2).sum(1).mean(1)

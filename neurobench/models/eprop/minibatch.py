@@ -1,4 +1,4 @@
-"""The engine `minibatch`, of iaf_bsshslm_2020 too: weights change once a batch, and every sample begins at rest."""
+"""The engine `minibatch`, also for iaf_bsshslm_2020: weights change once per batch; every sample begins at rest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numba
 import numpy as np
 import torch
 
+from neurobench.kernels.adaptive_threads import AdaptiveThreads
+from neurobench.kernels.aligned import aligned
 from neurobench.kernels.eprop import batch, bsshslm, forward
 from neurobench.kernels.eprop.batch import Rule
 from neurobench.kernels.eprop.forward import Network, Numbers
@@ -16,17 +18,15 @@ from neurobench.kernels.eprop.gradient import Results
 from neurobench.kernels.eprop.neuron import surrogate
 from neurobench.kernels.eprop.records import Constants, Samples
 from neurobench.kernels.eprop.simd import COLUMNS
-from neurobench.kernels.lines import aligned
-from neurobench.kernels.pace import Pace
 from neurobench.models.eprop import network
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.network import NO_TARGET, Matrices, Recording, Response, Weights
 from neurobench.models.learner import Divergence
 
-VECTOR = 8  # float32 in a vector register
+VECTOR = 8  # float32 values in a vector register
 _RECORDS = ("w", "first", "second")
-# A silent neuron's filtered firing falls by kappa^T a batch, in thirty batches to where float32 thins out and Intel's
-# processors take a hundred times as long. Beside a target rate it is nothing long before.
+# Less filtered firing is set to 0. A silent neuron's falls by kappa^T per batch and after thirty is a float32 denormal,
+# which takes Intel's processors a hundred times as long. Beside a target rate it is negligible long before.
 _SILENT = 1e-20
 
 
@@ -36,9 +36,9 @@ class MinibatchEngine:
     ascending = False
 
     def __init__(self, c: Constants, weights: Weights, dtype: Any = np.float32, symmetric: float = 0.0):
-        """symmetric: B is W_out' times this after every update; 0: B stays as it was drawn."""
+        """Initialise the engine. symmetric: B is W_out' times this factor after every update; 0: B stays as drawn."""
         self.c, self.dtype, self.symmetric = c, dtype, dtype(symmetric)
-        self.source, self.target = np.nonzero(weights.mask_rec.T)  # (P,) of each recurrent synapse
+        self.source, self.target = np.nonzero(weights.mask_rec.T)  # (P,) each, of the recurrent synapses
         self.start = np.searchsorted(self.source, np.arange(c.N + 1))
         self.w = self._laid_out(weights.w_in, weights.w_rec, weights.w_out, dtype)
         self.mask = self._laid_out(weights.mask_in, weights.mask_rec, weights.mask_out, np.bool_)
@@ -47,22 +47,23 @@ class MinibatchEngine:
         zeros = (forward.Matrices(*(aligned(np.zeros_like(w)) for w in self.w)) for _ in range(3))
         self.first, self.second, self.grads = zeros
         self.f = np.zeros(self.w.w_in.shape[1], dtype)  # filtered firing, mean over the last batch's samples
-        self.t = 0  # updates
+        self.t = 0  # number of updates
         cast = {name: dtype(value) for name, value in c._asdict().items() if name in Numbers._fields}
         derived = {"per_width": dtype(1 / c.width), "rest": dtype(1 - c.kappa), "one": dtype(1.0)}
         plain = not (c.hard_reset or c.refractory or c.adapt_beta or c.surrogate or np.isfinite(c.v_min))
         self.numbers = Numbers(**cast, **derived, plain=plain)
-        self.learning, self.predicting = Pace(), Pace()
+        self.learning, self.predicting = AdaptiveThreads(), AdaptiveThreads()
 
     def gradients(self, spikes: Spikes, labels: np.ndarray) -> Response:
-        """Response of G samples; `self.grads` gains their summed gradient. The same bits on any number of threads."""
+        """Return the response to G samples and add their summed gradient to `self.grads`. The bits do not depend on the
+        number of threads."""
         results = self._results(len(labels))
         samples = Samples(*spikes, labels)
         batch.learn(self.c, self.numbers, self.network(), samples, results, numba.get_num_threads())
         return Response(results.window, results.counts)
 
     def _results(self, G: int) -> Results:
-        """Where a pass over G samples writes: `self.grads`, which gains, and zeros."""
+        """Arrays that a pass over G samples writes: `self.grads`, to which it adds, and zeros."""
         c = self.c
         window, counts = np.zeros((G, c.W, c.K), self.dtype), np.zeros((G, c.N), np.int64)
         self.f_end = np.zeros((G, len(self.f)), self.dtype)
@@ -72,7 +73,7 @@ class MinibatchEngine:
         return Network(*self.w, self.start, self.target, self.B, self.f)
 
     def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int, last: bool = False) -> Response:
-        """One update; the response is that of the weights before it. `lr` is that of W_in and W_rec."""
+        """Perform one update; the response is that of the weights before it. `lr` is that of W_in and W_rec."""
         return self.learning(self._train_batch, spikes, labels, lr, k)
 
     def _train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int) -> Response:
@@ -90,7 +91,7 @@ class MinibatchEngine:
         return response
 
     def _update(self, arrays: list[np.ndarray], lr: float, n: int) -> float:
-        """arrays: the weights, their summed gradient over n samples, their mask, and Adam's two moments."""
+        """Update weights. arrays: weights, their summed gradient over n samples, their mask, and Adam's two moments."""
         c, n = self.c, n * (self.c.W if self.c.average else 1)
         rate = lr * (np.sqrt(1 - c.beta_2**self.t) / (1 - c.beta_1**self.t)) if c.adam else lr / n
         numbers = 1 / n, rate, c.beta_1, c.beta_2, c.epsilon, c.w_min, c.w_max
@@ -126,25 +127,25 @@ class MinibatchEngine:
 
 
 def _filled(matrix: np.ndarray, dtype: Any, columns: int) -> np.ndarray:
-    """Columns of 0 up to a multiple of `columns`."""
+    """Matrix padded with columns of 0 to a multiple of `columns`."""
     return aligned(np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % columns))), dtype)
 
 
 class BsshslmEngine(MinibatchEngine):
-    """The neuron `iaf_bsshslm_2020`: e-prop as Bellec et al. 2020 wrote it, in NEST's semantics, on minibatches.
+    """The neuron `iaf_bsshslm_2020`: e-prop as published by Bellec et al. 2020, in NEST's semantics, on minibatches.
 
-    One gradient a sample, its mean over a batch, one update; every sample begins at rest, as with NEST's
-    `eprop_reset_neurons_on_update`. A spike that arrives in a sample's first step reaches nobody, as in NEST. One thing
-    differs: in NEST a source whose next spike comes in step 1 of the sample after has its update before the last
-    learning signal has come back, and lacks it; here no learning signal is lost. Of N-MNIST's inputs that concerns 0.8
-    of 731 a sample: after 4 batches of 10 the weights are within 1 % of their largest change, without those events
-    equal.
+    One gradient per sample, its mean over a batch, one update; every sample begins at rest, as with NEST's
+    `eprop_reset_neurons_on_update`. A spike that arrives in a sample's first step reaches no neuron, as in NEST. One
+    difference: in NEST a source whose next spike comes in step 1 of the following sample is updated before the last
+    learning signal has returned, and misses it; here no learning signal is lost. On N-MNIST this concerns 0.8 of 731
+    inputs per sample: after 4 batches of 10 the weights differ by at most 1 % of their largest change; without those
+    events they are equal.
     """
 
-    ascending = True  # a source's repeats within a step must lie side by side
+    ascending = True  # a source's repeats within a step must be adjacent
 
     def gradients(self, spikes: Spikes, labels: np.ndarray) -> Response:
-        """As of MinibatchEngine; no firing rate outlives its sample."""
+        """Compute gradients like MinibatchEngine, but no firing rate is carried over from one sample to another."""
         results = self._results(len(labels))
         samples, distinct = (Samples(*part, labels) for part in (spikes, spikes.distinct()))
         bsshslm.learn(self.c, self.numbers, self.network(), samples, distinct, results, numba.get_num_threads())
@@ -152,7 +153,7 @@ class BsshslmEngine(MinibatchEngine):
 
 
 class Trajectory(NamedTuple):
-    """Every step of one sample."""
+    """All steps of one sample."""
 
     v: np.ndarray  # (T, N) mV
     free: np.ndarray  # (T, N) bool not refractory
@@ -161,7 +162,7 @@ class Trajectory(NamedTuple):
 
 
 def simulate(c: Constants, a: Numbers, weights: Matrices, spikes: Spikes, g: int) -> Trajectory:
-    """Sample g, step by step."""
+    """Simulate sample g step by step."""
     w_in, w_rec, w_out = weights
     shape = c.T, c.N
     steps = Trajectory(np.zeros(shape), np.zeros(shape, bool), np.zeros(shape, np.uint8), np.zeros((c.T, c.K)))
@@ -182,8 +183,8 @@ def simulate(c: Constants, a: Numbers, weights: Matrices, spikes: Spikes, g: int
 
 
 def recorded(c: Constants, a: Numbers, weights: Weights, spikes: Spikes, label: int) -> Recording:
-    """Of the first sample. Its step t is row t + 2, as in the stream of `exact`; y of step t and its error reach the
-    readouts a step later, and L of step t stands two rows after it."""
+    """Recording of the first sample. Its step t is row t + 2, as in the stream of `exact`; y of step t and its error
+    reach the readouts a step later, and L of step t is two rows after step t."""
     steps = simulate(c, a, weights[:3], spikes, 0)
     psi = steps.free * np.vectorize(surrogate)(c.surrogate, steps.v - c.v_th, c.height, c.width)
     error = steps.y - np.eye(c.K)[label]

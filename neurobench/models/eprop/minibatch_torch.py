@@ -1,7 +1,7 @@
-"""The engine `minibatch` on a GPU: the same numbers by torch, all samples of a batch side by side, a loop over steps.
+"""The engine `minibatch` on a GPU: the same numbers in torch, all samples of a batch in parallel, a loop over steps.
 
-Every sum is taken in a fixed order (products of matrices, bags of rows), so that a device repeats itself bit for bit.
-Weights and optimiser stay with the engine it extends: a run can go on on another device.
+Every sum is in a fixed order (products of matrices, bags of rows), so that a device is reproducible bit for bit.
+Weights and optimiser stay in the engine that it extends: a run can be resumed on another device.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.minibatch import MinibatchEngine
 from neurobench.models.eprop.network import Response, Weights
 
-_AT_ONCE = 256  # samples: bounds memory
+_AT_ONCE = 256  # samples per pass; bounds memory
 
 
 class State(NamedTuple):
-    """(G, N) of G samples' neurons, letters as in `kernels.eprop.records.Neurons`."""
+    """State (G, N) of the neurons in G samples, with the names of `kernels.eprop.records.Neurons`."""
 
     v: Tensor
     adapt: Tensor
@@ -32,9 +32,9 @@ class State(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """What the pass back needs of the pass forward."""
+    """Results of the forward pass that the backward pass needs."""
 
-    psi: Tensor  # (T, G, N), as z and f
+    psi: Tensor  # (T, G, N), like z and f
     z: Tensor
     f: Tensor
     trace: Tensor  # (W, G, N) the readouts' trace of each neuron's spikes
@@ -62,7 +62,7 @@ class TorchMinibatchEngine(MinibatchEngine):
         return Response(results.window, results.counts)
 
     def _add_chunk(self, weights: list[Tensor], spikes: Spikes, labels: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The gradients gain those of some samples. Returns their readouts, spike counts and filtered firing."""
+        """Add the gradients of some samples. Returns their readouts, spike counts and filtered firing."""
         c, (w_in, w_rec, w_out) = self.c, weights
         source = self._to_device(spikes.source)
         x = embedding_bag(source, w_in, self._to_device(spikes.start[:-1]), mode="sum")
@@ -76,7 +76,7 @@ class TorchMinibatchEngine(MinibatchEngine):
         return tuple(part.cpu().numpy() for part in (y.transpose(0, 1), counts, passed.f[-1]))
 
     def _forward(self, x: Tensor, w_rec: Tensor) -> Forward:
-        """x (G, T + 1, N) input; of step T nothing is used."""
+        """Run the forward pass on input x (G, T + 1, N), whose step T is not used."""
         c, G = self.c, len(x)
         zero = x.new_zeros(G, c.N)
         s = State(zero, zero, torch.zeros_like(zero, dtype=torch.int64), zero, zero)
@@ -91,7 +91,7 @@ class TorchMinibatchEngine(MinibatchEngine):
         return Forward(*(torch.stack(part) for part in (psis, zs, fs, traces[c.T - c.W :])))
 
     def _backward(self, passed: Forward, y: Tensor, labels: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        """mu (T, G, N) and the errors E (W, G, K) as in `kernels.eprop.batch`; 0 for samples without a label."""
+        """Return mu (T, G, N) and the errors E (W, G, K) of `kernels.eprop.batch`, 0 for samples without a label."""
         c = self.c
         target = torch.nn.functional.one_hot(labels, c.K).to(y.dtype)
         E = ((y.softmax(-1) if c.softmax else y) - target) * known[:, None]
@@ -109,9 +109,9 @@ class TorchMinibatchEngine(MinibatchEngine):
         return out, E
 
     def _add_gradients(self, mu: Tensor, E: Tensor, passed: Forward, source: Tensor, step: Tensor) -> None:
-        """Add to the gradients. source, step: (E,) of each input spike, steps counted on from sample to sample."""
+        """Add to the gradients. source, step: (E,) of each input spike, steps counted across samples."""
         c = self.c
-        padded = torch.cat([mu, torch.zeros_like(mu[:1])])  # step T gains nothing
+        padded = torch.cat([mu, torch.zeros_like(mu[:1])])  # step T contributes nothing
         order = torch.argsort(source, stable=True)
         begin = torch.searchsorted(source[order], torch.arange(c.inputs, device=self.device))
         to_in = embedding_bag(step[order], padded.transpose(0, 1).reshape(-1, c.N), begin, mode="sum")
@@ -123,7 +123,7 @@ class TorchMinibatchEngine(MinibatchEngine):
 
 
 def _step(c: Constants, x: Tensor, s: State) -> tuple[Tensor, State]:
-    """`kernels.eprop.neuron.neuron_step` of all neurons. Returns psi and the state after the step."""
+    """Apply `kernels.eprop.neuron.neuron_step` to all neurons. Returns psi and the state after the step."""
     left, waiting, adapt = s.left, s.waiting, s.adapt
     free = left == 0
     v = c.alpha * s.v + x
@@ -151,7 +151,7 @@ def _step(c: Constants, x: Tensor, s: State) -> tuple[Tensor, State]:
 
 
 def _surrogate(c: Constants, distance: Tensor) -> Tensor:
-    """As `kernels.eprop.neuron.surrogate`."""
+    """Vectorised `kernels.eprop.neuron.surrogate`."""
     u = (distance / c.width).abs()
     kind = SURROGATES[c.surrogate]
     if kind == "piecewise_linear":

@@ -1,4 +1,4 @@
-"""The engine that hands the network to NEST: backend=nest. What it says of neurons is what NEST's tutorial says."""
+"""Engine that runs the network in NEST: backend=nest. It describes the neurons as NEST's tutorial does."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class NestNetwork(Protocol):
 
 
 class NestEngine:
-    """Trains and predicts in NEST. A state of NEST cannot be stored: a checkpoint holds what was learned from, and a
-    session that goes on from it learns that anew, to the same bits."""
+    """Engine that trains and predicts in NEST. A state of NEST cannot be stored: a checkpoint contains the training
+    batches, and a resumed run learns them again, to the same bits."""
 
     ascending = True
 
@@ -43,17 +43,17 @@ class NestEngine:
         self.history: list[Batch] = []
 
     def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int, last: bool = False) -> Response:
-        """After the last one comes the test phase, whose rate is 0."""
+        """Train on a batch. The last one is followed by the test phase, whose learning rate is 0."""
         self.history.append((spikes, labels, lr))
         return Response(*self.network.learn(*self._events(spikes), labels, (lr, 0.0 if last else lr)))
 
     def predict(self, spikes: Spikes, n: int) -> Response:
-        """The stream goes on without targets, at learning rate 0; a source still applies its last gradient when it
+        """Continue the stream without targets, at learning rate 0; a source still applies its last gradient when it
         fires, as in NEST's own test phase."""
         return self.test([(spikes, np.full(n, NO_TARGET))])[0]
 
     def test(self, batches: Sequence[tuple[Spikes, np.ndarray]]) -> list[Response]:
-        """The stream goes on at learning rate 0 through all batches of spikes and labels; it stays as it is."""
+        """Continue the stream at learning rate 0 through all batches of spikes and labels; its state is unchanged."""
         whole = Spikes(*(np.concatenate(part) for part in zip(*_in_a_row([s for s, _ in batches]), strict=True)))
         labels = np.concatenate([labels for _, labels in batches])
         window, counts = self.network.predict(*self._events(whole), labels, (0.0, 0.0))
@@ -61,11 +61,11 @@ class NestEngine:
         return [Response(*each) for each in zip(np.split(window, ends), np.split(counts, ends), strict=True)]
 
     def copy(self) -> NestEngine:
-        """Itself: predictions leave no trace, and `apply_pending` leaves the stream as it is."""
+        """Return the engine itself: neither predictions nor `apply_pending` change the stream."""
         return self
 
     def apply_pending(self) -> None:
-        """From here on the weights are those after a last spike of every source; the stream stays as it is."""
+        """Make `weights` return those after a last spike of every source; the stream is unchanged."""
         self.final = True
 
     def weights(self) -> Matrices:
@@ -73,13 +73,13 @@ class NestEngine:
         return weights["w_in"], weights["w_rec"], weights["w_out"]
 
     def at_rest(self) -> ExactEngine:
-        """Our own network with the weights of now, of which operations are counted and steps are drawn."""
+        """`ExactEngine` at rest with the current weights, for counting operations."""
         return ExactEngine(
             self.c, self.initial._replace(**dict(zip(("w_in", "w_rec", "w_out"), self.weights(), strict=True)))
         )
 
     def _events(self, spikes: Spikes) -> tuple[np.ndarray, np.ndarray]:
-        """Step gT + r of each input spike, and its source."""
+        """Step gT + r in the stream of each input spike, and its source."""
         step, T = spikes.steps(), self.c.T
         return step // (T + 1) * T + step % (T + 1), spikes.source
 
@@ -99,7 +99,7 @@ class NestEngine:
 
 
 def _in_a_row(batches: Sequence[Spikes]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Of each the starts and sources by which it follows the one before; all but the last leave out their end."""
+    """Starts and sources of each batch, offset to follow the batch before; all but the last omit their end."""
     before = 0
     for number, spikes in enumerate(batches, 1):
         yield (spikes.start if number == len(batches) else spikes.start[:-1]) + before, spikes.source
@@ -107,7 +107,7 @@ def _in_a_row(batches: Sequence[Spikes]) -> Iterator[tuple[np.ndarray, np.ndarra
 
 
 def setting(spec: EpropRSNN, c: Constants, weights: Weights) -> dict[str, Any]:
-    """In NEST's names and units: ms, spikes / s, and pA on a membrane of 1 pF."""
+    """Settings of the network in NEST's names and units: ms, spikes / s, and pA on a membrane of 1 pF."""
     rest = {"C_m": 1.0, "E_L": 0.0, "I_e": 0.0, "V_m": 0.0, "eprop_isi_trace_cutoff": spec.cutoff}
     recurrent = {
         **rest, "V_th": spec.v_th, "tau_m": spec.tau_m, "t_ref": float(spec.t_ref), "c_reg": c.c_reg,

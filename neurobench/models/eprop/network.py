@@ -1,4 +1,4 @@
-"""The network in numbers, its initial weights, and what every engine that trains it takes and returns."""
+"""Constants of the network, its initial weights, and the interface of the engines that train it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from neurobench.config.errors import UserError
+from neurobench.kernels.aligned import aligned
 from neurobench.kernels.eprop.records import SURROGATES, Constants
-from neurobench.kernels.lines import aligned
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.spec import BSSHSLM, EpropRSNN
 
@@ -21,7 +21,8 @@ Matrices = tuple[np.ndarray, np.ndarray, np.ndarray]  # W_in (N, I), W_rec (N, N
 
 
 def constants(spec: EpropRSNN, inputs: int, classes: int) -> Constants:
-    """NEST's propagators, exp(-dt / tau) with dt = 1 ms. The order of operations of c_reg is the tutorial's."""
+    """Constants of the network, with NEST's propagators exp(-dt / tau), dt = 1 ms. The order of operations of c_reg is
+    the tutorial's."""
     same: dict[str, Any] = {name: getattr(spec, name) for name in ("refractory_input", "cutoff", "each_step", "batch")}
     reals = ("v_th", "v_reset", "tau_m", "kappa", "kappa_reg", "w_min", "w_max", "beta_1", "beta_2", "epsilon")
     same |= {name: float(getattr(spec, name)) for name in reals}
@@ -56,14 +57,14 @@ def constants(spec: EpropRSNN, inputs: int, classes: int) -> Constants:
 
 
 def trace_scale(spec: EpropRSNN) -> float:
-    """The factor (1 - kappa) that NEST's traces lack, in floating point: 0.010000000000000009, not 0.01. Those of
-    iaf_bsshslm_2020 have it."""
+    """Factor (1 - kappa) that NEST's traces lack, in floating point: 0.010000000000000009, not 0.01. The traces of
+    iaf_bsshslm_2020 include it."""
     return 1.0 if spec.neuron == BSSHSLM else 1.0 - spec.kappa
 
 
 def symmetric_feedback(spec: EpropRSNN) -> float:
-    """What W_out' is multiplied by to be the feedback B; 0 where that is drawn. W_out is drawn times (1 - kappa), B
-    over it. Source: symmetric e-prop of Bellec et al. (2020), "A solution to the learning dilemma"."""
+    """Factor from W_out' to the feedback B; 0 if B is drawn. W_out is drawn times (1 - kappa), B divided by it.
+    Source: symmetric e-prop of Bellec et al. (2020), "A solution to the learning dilemma"."""
     return 1.0 / trace_scale(spec) ** 2 if spec.feedback == "symmetric" else 0.0
 
 
@@ -72,7 +73,7 @@ def learning_rate(spec: EpropRSNN) -> float:
 
 
 class Weights(NamedTuple):
-    """[target, source], float64, pA. A synapse exists where its mask is 1."""
+    """Weights [target, source], float64, pA. A synapse exists where its mask is 1."""
 
     w_in: np.ndarray  # (N, I)
     w_rec: np.ndarray  # (N, N)
@@ -84,8 +85,8 @@ class Weights(NamedTuple):
 
 
 def draw(seed: int, I: int, N: int, K: int, scale: float, sparsity: tuple[float, ...]) -> Weights:
-    """As the tutorial's script after `np.random.seed(seed)`, by numpy's legacy generator. `scale` is 1 - kappa;
-    `sparsity` of in, rec, out.
+    """Draw initial weights like the tutorial's script after `np.random.seed(seed)`, by numpy's legacy generator.
+    `scale` is 1 - kappa; `sparsity` is given for in, rec, out.
 
     W_in ~ N(0, 1 / I), W_rec ~ N(0, 1 / N) without self-connections, W_out uniform (Glorot) times `scale`,
     B ~ N(0, 1) / scale. Masked weights keep the sign of their zero, as in the script.
@@ -105,14 +106,14 @@ def draw(seed: int, I: int, N: int, K: int, scale: float, sparsity: tuple[float,
 
 
 def from_matrices(w_in: np.ndarray, w_rec: np.ndarray, w_out: np.ndarray, feedback: np.ndarray) -> Weights:
-    """A synapse for each weight that is not 0."""
+    """Weights with a synapse for each entry that is not 0."""
     return Weights(w_in, w_rec, w_out, feedback, w_in != 0, w_rec != 0, w_out != 0)
 
 
 class Recording(NamedTuple):
-    """Scratch rows of a step, and the steps that are recorded: those before `until`, row n - (first step)."""
+    """Scratch rows of a step, and the recorded steps n: those before `until`, in row n - (first step)."""
 
-    x: np.ndarray  # (N + 1,) float64, as all but fired and z
+    x: np.ndarray  # (N + 1,) float64, like all but fired and z
     y: np.ndarray  # (K,)
     signal: np.ndarray  # (N,)
     fired: np.ndarray  # (N,) int64
@@ -120,43 +121,43 @@ class Recording(NamedTuple):
     v: np.ndarray  # (R, N)
     z: np.ndarray  # (R, N) uint8
     psi: np.ndarray  # (R, N)
-    L: np.ndarray  # (R, N), row n holds L of n - 2
+    L: np.ndarray  # (R, N), row n contains L of n - 2
     out: np.ndarray  # (R, K)
     error: np.ndarray  # (R, K)
 
 
 def recording(c: Constants, n0: int, steps: int) -> Recording:
-    """Of `steps` steps from n0 on, all 0."""
+    """Recording for `steps` steps from n0 on, filled with 0."""
     scratch = np.zeros(c.N + 1), np.zeros(c.K), np.zeros(c.N), np.zeros(c.N, np.int64)
     neurons = np.zeros((steps, c.N)), np.zeros((steps, c.N), np.uint8), np.zeros((steps, c.N)), np.zeros((steps, c.N))
     return Recording(*scratch, n0 + steps, *neurons, np.zeros((steps, c.K)), np.zeros((steps, c.K)))
 
 
 class Response(NamedTuple):
-    """Of G samples."""
+    """Response of the network to G samples."""
 
     window: np.ndarray  # (G, W, K) readout in each sample's window
     counts: np.ndarray  # (G, N) int64 spikes of each recurrent neuron
 
 
 class Engine(Protocol):
-    """Trains the network on batches of samples, and predicts."""
+    """Engine that trains the network on batches of samples, and predicts."""
 
     c: Constants
     ascending: bool  # spikes of a step must come sorted by source
 
     def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int, last: bool = False) -> Response:
-        """Update k, and whether it is the training's last; the response is that while learning. Raises Divergence."""
+        """Perform update k and return the response during learning; `last`: it ends training. Raises Divergence."""
 
     def predict(self, spikes: Spikes, n: int) -> Response:
-        """Of n samples, without learning; the engine stays as it is."""
+        """Response to n samples without learning; the engine's state is unchanged."""
 
     def weights(self) -> Matrices: ...
 
     def state_dict(self) -> dict[str, Any]: ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Raises UserError where the state is of another network."""
+        """Restore a state. Raises UserError if it belongs to another network."""
 
 
 def copied(record: Any) -> Any:
@@ -168,11 +169,11 @@ def stored(record: Any) -> dict[str, torch.Tensor]:
 
 
 def restored(record: Any, state: Mapping[str, torch.Tensor] | None) -> Any:
-    """The record with the values that were stored. Raises UserError where they are of another network."""
+    """Record with the stored values. Raises UserError if they belong to another network."""
     shapes = {name: part.shape for name, part in record._asdict().items()}
     theirs = {name: tuple(part.shape) for name, part in (state or {}).items()}
     if state is None or shapes != theirs:
         raise UserError(
-            f"the checkpoint does not fit: {theirs} in the checkpoint, {shapes} here. Use its settings, or train anew."
+            f"the checkpoint does not fit: {theirs} in the checkpoint, {shapes} here. Use its settings, or train again."
         )
     return type(record)(*(aligned(state[name].numpy(), part.dtype) for name, part in record._asdict().items()))

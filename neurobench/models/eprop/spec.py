@@ -1,4 +1,4 @@
-"""What a configuration says about the e-prop network: parameters, their bounds, and nothing heavy."""
+"""Configuration of the e-prop network: its parameters and their bounds. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ BelowOne = Annotated[float, Bound(0, 1, below=True)]
 Variable = Literal["v", "psi", "learning_signal", "readout", "error", "spikes", "inputs"]
 
 BSSHSLM = "iaf_bsshslm_2020"  # the authors' initials: e-prop as they published it
-NO_CUTOFF = 100  # the value that ships, which engine=minibatch does not use
+NO_CUTOFF = 100  # the shipped value, which engine=minibatch does not use
 SENSOR = (2, 34, 34)  # of N-MNIST: polarities, rows, columns
-N_ACTIVE = 1196  # of its pixels ever see an event: the tutorial's inputs
-SNAPSHOTS = 500  # of the weights that are drawn over training, at most about so many
+N_ACTIVE = 1196  # number of its pixels that ever see an event: the tutorial's inputs
+SNAPSHOTS = 500  # approximate maximum number of snapshots of the weights plotted over training
 
-# Fields that one engine alone has -> the value with which they do nothing.
+# Fields that only one engine uses -> the value with which they have no effect.
 ENGINE_FIELDS: dict[str, dict[str, Any]] = {
     "minibatch": {"lr_decay": "none", "error": "difference", "feedback": "random", "shift": 0},
     "exact": {"each_step": False, "batch": 1},
@@ -38,11 +38,13 @@ class EpropRSNN(ModelSpec):
     """Inputs -> recurrent integrate-and-fire neurons -> leaky readouts, trained by e-prop.
 
     Source: NEST's tutorial "Classification of N-MNIST with e-prop". Rates, factors and weights that it scales by
-    (1 - kappa) are given before scaling, as it does.
+    (1 - kappa) are given before scaling, as in the tutorial.
     """
 
     opens: ClassVar[str] = "neurobench.models.eprop.learner.EpropLearner"
-    gpu_from_batch: ClassVar[int | None] = None  # a loop over steps of small kernels: H100 at 0.01 to 0.04 of 16 cores
+    gpu_from_batch: ClassVar[int | None] = (
+        None  # small kernels in a loop over steps: 0.01 to 0.04 of 16 cores on an H100
+    )
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     figures: ClassVar[str] = "neurobench.models.eprop.figures.figures"
     exports: ClassVar[str] = "neurobench.models.eprop.exports.formats"
@@ -99,7 +101,7 @@ class EpropRSNN(ModelSpec):
 
     @property
     def any_threads(self) -> bool:
-        """The other engines go through the samples one after the other."""
+        """Whether several threads can be used; the engines other than minibatch run one sample after the other."""
         return self.engine == "minibatch"
 
     def conflicts(self) -> list[Fault]:
@@ -146,12 +148,12 @@ class EpropRSNN(ModelSpec):
             yield "kappa_reg", f"differs from kappa={self.kappa}; engine=minibatch filters both alike"
 
     def demand(self, task: Task) -> Demand:
-        """Inputs (before pooling), recurrent neurons and readouts; the rule by which they learn."""
+        """Numbers of inputs (before pooling), recurrent neurons and readouts, and the learning rule."""
         inputs = N_ACTIVE if tuple(task.shape) == SENSOR else prod(task.shape)
         settings = {name: getattr(self, name) for name in ("engine", "neuron", "t_ref", "feedback")}
         return Demand(layers=(inputs, self.hidden, task.n_classes), recurrent=True, settings=settings)
 
     def snapshots(self, at: Step) -> list[str]:
-        """weights/K after update K (from 1)."""
+        """Snapshot labels: weights/K after update K (from 1)."""
         due = self.record_weights and at.k % max(1, at.n // SNAPSHOTS) == 0
         return [f"weights/{at.k + 1}"] if due else []

@@ -1,6 +1,6 @@
 """The engines `exact` and `online`: NEST's stream of samples, step by step; nothing is reset between samples.
 
-`exact` is NEST bit by bit; `online` follows the same rule in a fixed number of operations a spike, with other rounding.
+`exact` is NEST bit by bit; `online` applies the same rule in a fixed number of operations per spike, rounded otherwise.
 """
 
 from __future__ import annotations
@@ -11,34 +11,34 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from neurobench.kernels.aligned import aligned
 from neurobench.kernels.eprop import exact, online
 from neurobench.kernels.eprop.exact import Network
 from neurobench.kernels.eprop.forward import at_rest
 from neurobench.kernels.eprop.online import OnlineNetwork
 from neurobench.kernels.eprop.online_synapses import OnlineSources, OnlineSynapses, Sums
 from neurobench.kernels.eprop.records import LANES, NONE, Constants, Learning, Past, Sources, Steps, Synapses
-from neurobench.kernels.lines import aligned
 from neurobench.models.eprop import network
 from neurobench.models.eprop.inputs import Spikes, grouped
 from neurobench.models.eprop.network import NO_TARGET, Matrices, Recording, Response, Weights
 
-_RECORDS = ("syn", "src", "s", "past")  # of the network; with `n`, `label`, `first`, `waiting` all that is remembered
+_RECORDS = ("syn", "src", "s", "past")  # of the network; with `n`, `label`, `first`, `waiting` the whole state
 
 
 class ExactEngine:
-    """Between calls `n`, the next step, is a multiple of T: the last two steps of the last sample wait for the learning
-    rate of the next call, as they do in NEST. A response runs them ahead on a copy, at the rate that is to come."""
+    """The engine `exact`. Between calls `n`, the next step, is a multiple of T: the last two steps of the last sample
+    wait for the learning rate of the next call, as in NEST. For a response a copy runs them in advance at that rate."""
 
     ascending = True
     run = staticmethod(exact.run)
 
     def __init__(self, c: Constants, weights: Weights):
-        self.c, self.n, self.label, self.first = c, 0, NO_TARGET, -1.0  # first: learning rate ever
-        self.waiting = Spikes(np.zeros(4, np.int64), np.zeros(0, np.int64))  # of the next three steps
+        self.c, self.n, self.label, self.first = c, 0, NO_TARGET, -1.0  # first: first learning rate
+        self.waiting = Spikes(np.zeros(4, np.int64), np.zeros(0, np.int64))  # spikes of the next three steps
         self._connect(_synapses(weights), np.ascontiguousarray(weights.feedback, np.float64))
 
     def _connect(self, synapses: Synapses, B: np.ndarray) -> None:
-        """The network at rest, and whether no variant is in use for which its kernel has a slower path."""
+        """Build the network at rest; set `plain` if no variant is in use for which its kernel has a slower path."""
         c, S, rows = self.c, self.c.inputs + self.c.N, self.c.T + 4
         spikes = np.zeros((S, 2)), np.zeros(S), np.full(S, -1, np.int64), np.zeros(S, np.int64)
         sources = Sources(*spikes, np.zeros(S), np.ones(S, np.int64), np.ones((S, 2)))
@@ -56,9 +56,10 @@ class ExactEngine:
         frozen: bool = False,
         eta_after: float | None = None,
     ) -> tuple[Response, Recording]:
-        """G samples, and the steps that were recorded. labels (G,), NO_TARGET where there is none; `record` that many
-        steps from the first; frozen: nothing is learned, and nothing can be learned afterwards. `eta_after`: learning
-        rate of the next call, where it is another one; NEST reports a group after two steps at that rate."""
+        """Run G samples; return their response and the recorded steps. labels (G,), NO_TARGET if there is none;
+        `record`: number of steps to record, from the first; frozen: nothing is learned, and nothing can be learned
+        afterwards. `eta_after`: learning rate of the next call if it differs; NEST reports a group after two steps at
+        that rate."""
         c, G, n0 = self.c, len(labels), self.n
         n, k0 = n0 + G * c.T, n0 // c.T
         response = Response(np.zeros((G, c.W, c.K)), np.zeros((G, c.N), np.int64))
@@ -79,16 +80,16 @@ class ExactEngine:
         return response, recorded
 
     def train_batch(self, spikes: Spikes, labels: np.ndarray, lr: float, k: int, last: bool = False) -> Response:
-        """After the last one comes the test phase, whose rate is 0."""
+        """Train on a batch. The last one is followed by the test phase, whose learning rate is 0."""
         return self.learn(spikes, labels, lr, eta_after=0.0 if last else None)[0]
 
     def predict(self, spikes: Spikes, n: int) -> Response:
-        """The readouts of n samples that go on from here with the weights as they are; the engine stays as it is."""
+        """Response to n samples that continue the stream with the current weights; the engine's state is unchanged."""
         return self.copy().learn(spikes, np.full(n, NO_TARGET), 0.0, frozen=True)[0]
 
     def test(self, batches: Sequence[tuple[Spikes, np.ndarray]]) -> list[Response]:
-        """The stream goes on, batch by batch of spikes and labels, at learning rate 0, as in NEST's test phase; the
-        engine stays as it is."""
+        """Continue the stream, batch by batch of spikes and labels, at learning rate 0, as in NEST's test phase; the
+        engine's state is unchanged."""
         running = self.copy()
         return [running.learn(spikes, labels, 0.0)[0] for spikes, labels in batches]
 
@@ -98,7 +99,7 @@ class ExactEngine:
             exact.flush(self.net, Learning(0.0, self.first, self.plain, False), self.n)
 
     def weights(self) -> Matrices:
-        """As they are delivered, 0 where there is no synapse."""
+        """Weights as they are delivered, 0 where there is no synapse."""
         c, syn = self.c, self.net.syn
         matrix = np.zeros((c.N + 1, len(syn.start) - 1))
         matrix[syn.target, np.repeat(np.arange(len(syn.start) - 1), np.diff(syn.start))] = syn.w
@@ -123,7 +124,7 @@ class ExactEngine:
 
 
 class OnlineEngine(ExactEngine):
-    """What is remembered of synapses, sources and the past differs; how samples become a stream does not."""
+    """The engine `online`: its state of synapses, sources and the past differs; it streams samples like `exact`."""
 
     ascending = False
     run = staticmethod(online.run)
@@ -153,19 +154,19 @@ class OnlineEngine(ExactEngine):
 
 
 def delay(spikes: Spikes, waiting: Spikes, T: int) -> Spikes:
-    """The spikes of G samples as a stream delivers them: two steps after their own, those of step T in step 0 of the
-    next sample. `waiting`: those of the stream's first three steps; the last three of its G T + 3 are to wait in turn.
+    """Spikes of G samples as a stream delivers them: two steps later, those of step T with those of step 0 of the next
+    sample. `waiting`: spikes of the stream's first three steps; the last three of its G T + 3 steps wait in turn.
     """
     source, rows = np.concatenate([waiting.source, spikes.source]), spikes.start[:-1].reshape(-1, T + 1)
     later = len(waiting.source) + np.append(rows[:, 1:], spikes.start[-1])  # steps 1 to T of each sample, and the end
     start = np.append(waiting.start[:3], later)
-    for step in range(2, len(start) - 1, T):  # the only ones with spikes of two samples
+    for step in range(2, len(start) - 1, T):  # the only steps with spikes of two samples
         source[start[step] : start[step + 1]].sort()
     return Spikes(start, source)
 
 
 def _synapses(weights: Weights) -> Synapses:
-    """Rows by source, targets ascending, filled up to whole vectors by places onto neuron N, which is none."""
+    """Synapses in rows by source, targets ascending, padded to whole vectors with entries onto a dummy neuron N."""
     matrix = np.concatenate([weights.w_in, weights.w_rec], 1, dtype=np.float64)
     mask = np.concatenate([weights.mask_in, weights.mask_rec], 1)
     N, S = mask.shape

@@ -1,4 +1,4 @@
-"""Figures of a run: the spikes of one sample, who spikes first over the plane, and learned delays."""
+"""Figures of a run: the spikes of one sample, first output spikes over the plane, and learned delays."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from neurobench.models.eventprop.learner import EventPropLearner
 from neurobench.models.learner import TrainingRecord
 
 SIDE = 64  # points of the map along a side
-TALL, VISIBLE = 0.8, 0.025  # of a spike's mark: neurons, and at least this share of the panel
+TALL, VISIBLE = 0.8, 0.025  # height of a spike's mark: in neurons, and its smallest share of the panel
 
 
 def figures(learner: EventPropLearner, test: Split, record: TrainingRecord) -> Mapping[str, Figure]:
-    """By file name without suffix."""
+    """Figures of a run, by file name without suffix."""
     drawn = {"spikes": spikes(learner, test)}
     if learner.spec.delay:
         drawn["delays"] = delays(learner)
@@ -32,7 +32,7 @@ def figures(learner: EventPropLearner, test: Split, record: TrainingRecord) -> M
 
 
 def spikes(learner: EventPropLearner, test: Split) -> Figure:
-    """Of the first test sample, layer by layer, hidden spikes as they arrive; the shaded row is its class."""
+    """Spikes of the first test sample by layer, hidden ones at their arrival times; the shaded row is its class."""
     sample, label = test.head(1).batch(slice(None)), int(test.y[0])
     rows = learner.raster(sample.x)
     figure, panels = stack(len(rows), height=1.05)
@@ -52,17 +52,17 @@ def spikes(learner: EventPropLearner, test: Split) -> Figure:
 
 
 def of_a_plane(x: Events) -> bool:
-    """Whether samples are x, y, 1 - x, 1 - y, one spike each."""
+    """Whether samples encode x, y, 1 - x, 1 - y by one spike each."""
     return x.sensor == (1, 4, 1) and len(x.t) == 4 * len(x)
 
 
 def first_spikes(learner: EventPropLearner, samples: Events) -> Figure:
-    """Over the unit square: the class, by the softmax of the loss, and when the first output spikes."""
+    """Maps of the unit square: the class, by the softmax of the loss, and the time of the first output spike."""
     window = _window(samples)
     axis = torch.linspace(0, 1, SIDE)
     x, y = (part.flatten() for part in torch.meshgrid(axis, axis, indexing="xy"))
     code = Latency(cells=1, dimmest=0.0, window=window, repeats=1)
-    points = torch.stack([x, y, 1 - x, 1 - y], 1).clamp(min=1e-5)  # a value of 0 sends nothing
+    points = torch.stack([x, y, 1 - x, 1 - y], 1).clamp(min=1e-5)  # a value of 0 causes no spike
     response = learner.respond(code.encode(points, torch.arange(len(points))))
     chances = torch.softmax(-response.first / learner.spec.loss_tau, 1).view(SIDE, SIDE, -1).numpy()
     figure = Figure(figsize=(COLUMN, 2.0), layout="constrained")
@@ -78,12 +78,12 @@ def first_spikes(learner: EventPropLearner, samples: Events) -> Figure:
 
 
 def _window(x: Any) -> float:
-    """ms of a latency code whose values v and 1 - v are both sent: their times add up to it."""
+    """Window (ms) of a latency code of both v and 1 - v: their spike times add up to it."""
     return float(x.t[x.recording() == 0].double().sum() / 2000)
 
 
 def delays(learner: EventPropLearner) -> Figure:
-    """Learned delays of hidden spikes."""
+    """Histogram of the learned delays of hidden spikes."""
     values = learner.params["delay"][: -learner.task.n_classes].numpy() * learner.spec.tau_mem
     figure, (axes,) = stack(1, height=1.5)
     axes.hist(values, bins=np.linspace(0, max(1.0, values.max()), 41).tolist(), color=series(0), histtype="stepfilled")

@@ -1,4 +1,4 @@
-"""The network learns from exact spike times: forward from event to event, adjoints back, Adam."""
+"""Training on exact spike times: event-driven forward pass, adjoint backward pass, Adam."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from neurobench.models.common.training import FACTORS, Moments, at_rest, descend
 from neurobench.models.eventprop.spec import EventPropSNN
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 
-_SEEN = 1000  # training samples by whose number of events the first weights are scaled
+_SEEN = 1000  # training samples whose number of events scales the initial weights
 
 
 class Response(NamedTuple):
-    """Of B samples; times in ms."""
+    """Response to B samples; times in ms."""
 
-    first: Tensor  # (B, C) the outputs' first spikes, `length` where there is none
-    fired: Tensor  # (B, N) int64 spikes of every neuron, layer by layer
+    first: Tensor  # (B, C) the outputs' first spikes, `length` if there is none
+    fired: Tensor  # (B, N) int64 number of spikes of every neuron, layer by layer
     losses: Tensor  # (B,)
-    gradient: np.ndarray  # (weights + delays,) of the mean loss; 0 where nothing is learned
+    gradient: np.ndarray  # (weights + delays,) of the mean loss; 0 if nothing is learned
 
 
 class EventPropLearner:
-    """See `neurobench.models.learner.Learner`."""
+    """Learner of the spiking network; see `neurobench.models.learner.Learner`."""
 
     def __init__(self, spec: EventPropSNN, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
         self.spec, self.task, self.seeds = spec, task, seeds
@@ -46,10 +46,11 @@ class EventPropLearner:
         self.moments = {name: at_rest([part]) for name, part in self.params.items()}
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        """First weights, for as many events as the training samples have: a mean of m / n and a standard deviation of
-        s / sqrt(n) for n that arrive within a tau_mem. Raises UserError where none arrives."""
+        """Draw initial weights, scaled to the training samples' number of events: mean m / n and standard deviation
+        s / sqrt(n) for n events that arrive within a tau_mem. Raises UserError if none arrives, or if initial
+        weights are given."""
         if initial is not None:
-            raise UserError("model=eventprop_snn goes on from no other run or file; leave model.init_from out")
+            raise UserError("model=eventprop_snn cannot start from another run or file; leave model.init_from out")
         events = self.inputs(train.head(_SEEN).batch(slice(None)).x)
         if not len(events.t):
             raise UserError(f"no event in the first {self.spec.length:g} ms of the samples; take a longer model.length")
@@ -63,7 +64,7 @@ class EventPropLearner:
         self.params["w"] = torch.cat(parts)
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """One step of Adam. `silent_labels`: samples whose label's neuron did not spike."""
+        """Take one step of Adam. `silent_labels`: samples whose label's neuron did not spike."""
         spec = self.spec
         response = self.respond(batch.x, batch.y, learns=True)
         gradient = torch.from_numpy(response.gradient)
@@ -78,7 +79,7 @@ class EventPropLearner:
         weights = len(self.params["w"])
         self._step("w", gradient[:weights], factor * spec.lr)
         if spec.delay:
-            gradient[-self.task.n_classes :] = 0  # outputs have no delay: it would be a bias of the class
+            gradient[-self.task.n_classes :] = 0  # outputs have no delay: it would act as a class bias
             self._step("delay", gradient[weights:], factor * spec.delay_lr)
             self.params["delay"].clamp_(min=0)
         return self._sums(response, batch.y)
@@ -98,15 +99,15 @@ class EventPropLearner:
         return Sums(float(response.losses.sum()), float(((predicted == y) & spoken).sum()), extra)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Nothing is left to learn."""
+        """Return no metrics; nothing is left to learn."""
         return {}
 
     def predict(self, x: Any) -> Tensor:
-        """Scores: how long before the end each output spikes first, in units of loss_tau; 0 where it does not."""
+        """Scores: time from each output's first spike to the end, in units of loss_tau; 0 if it does not spike."""
         return (self.spec.length - self.respond(x).first) / self.spec.loss_tau
 
     def respond(self, x: Any, y: Tensor | None = None, learns: bool = False) -> Response:
-        """What the network does with B recordings, and the gradient of their mean loss where it `learns`."""
+        """Run the network on B recordings and, if it `learns`, compute the gradient of their mean loss."""
         spec, tau, b = self.spec, self.spec.tau_mem, len(x)
         weights, delays = (self.params[name].numpy() for name in ("w", "delay"))
         first, fired = np.empty((b, self.task.n_classes)), np.empty((b, len(delays)), np.int64)
@@ -123,7 +124,7 @@ class EventPropLearner:
         return Neuron(1.0, self.spec.length / self.spec.tau_mem, self.spec.most_spikes)
 
     def raster(self, x: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Times (ms) and neurons of the spikes of the first recording: inputs, then each layer's, delay passed."""
+        """Times (ms) and neurons of the first recording's spikes: inputs, then each layer's after their delays."""
         events, tau = self.inputs(x), self.spec.tau_mem
         weights, delays = (self.params[name].numpy() for name in ("w", "delay"))
         spikes, n = spikes_of(events, weights, delays, np.array(self.sizes), self.neuron), events.start[1]
@@ -131,8 +132,8 @@ class EventPropLearner:
         return [(t * tau, neuron) for t, neuron in ((events.t[:n], events.source[:n]), *layers)]
 
     def inputs(self, x: Any) -> Events:
-        """Events within `length`, and the bias's, the last input, in the order of time. Raises UserError where the
-        recordings are of another sensor."""
+        """Events within `length`, including those of the bias (the last input), in order of time. Raises UserError if
+        the recordings come from another sensor."""
         if not isinstance(x, Recordings) or x.sensor != self.task.shape:
             given = getattr(x, "sensor", type(x).__name__)
             raise UserError(f"samples must be recordings of a sensor of {self.task.shape}, not {given}")
@@ -154,7 +155,7 @@ class EventPropLearner:
         return Events(t, source, start)
 
     def layers(self) -> list[Tensor]:
-        """The weights (I, N) of each layer, in thresholds."""
+        """Weights (I, N) of each layer, in units of the threshold."""
         parts = self.params["w"].split([one * other for one, other in pairwise(self.sizes)])
         return [part.view(rows, -1) for part, rows in zip(parts, self.sizes[:-1], strict=True)]
 
@@ -164,7 +165,7 @@ class EventPropLearner:
         return {"params": {name: part.clone() for name, part in self.params.items()}, "moments": moments}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Raises UserError where the state is of another network."""
+        """Restore a state. Raises UserError if it belongs to another network."""
         require_shapes(self.params, state.get("params", {}))
         self.params = {name: part.clone() for name, part in state["params"].items()}
         for name, m in state["moments"].items():
@@ -172,7 +173,7 @@ class EventPropLearner:
 
 
 def operations(learner: EventPropLearner, x: Any) -> Operations:
-    """Every product is an accumulation of a spike. There are no steps: what a step costs is undefined."""
+    """Operations of predicting x. Every product accumulates a spike. Without steps, costs per step are undefined."""
     events, fired = learner.inputs(x), learner.respond(x).fired
     arrived = torch.from_numpy(np.bincount(events.source, minlength=learner.sizes[0]))
     connections, populations, offset = [], [], 0

@@ -1,4 +1,4 @@
-"""What a configuration says of the network that learns from exact spike times: parameters, bounds, nothing heavy."""
+"""Configuration of the network that learns from exact spike times: parameters and bounds, no heavy imports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EventPropSNN(ModelSpec):
     """
 
     opens: ClassVar[str] = "neurobench.models.eventprop.learner.EventPropLearner"
-    gpu_from_batch: ClassVar[int | None] = None  # from one event to the next, a few hundred operations each
+    gpu_from_batch: ClassVar[int | None] = None  # events are processed in turn, a few hundred operations each
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     figures: ClassVar[str] = "neurobench.models.eventprop.figures.figures"
     operations: ClassVar[str] = "neurobench.models.eventprop.learner.operations"
@@ -60,5 +60,5 @@ class EventPropSNN(ModelSpec):
 
     @property
     def tau_mem(self) -> float:
-        """ms; twice the synapses', for which spike times have a closed form."""
+        """Membrane time constant (ms): twice the synaptic one, for which spike times have a closed form."""
         return 2 * self.tau_syn

@@ -1,4 +1,4 @@
-"""How a trained perceptron does on host and chip: the tutorial's accuracies, and what a prediction costs."""
+"""Evaluation of a trained perceptron on host and chip: the tutorial's accuracies, and the cost of a prediction."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,8 +19,8 @@ _BLOCK = 1000  # samples evaluated at once: bounds memory
 def tutorial_metrics(learner: HXTorchMLPLearner, splits: Splits, record: TrainingRecord) -> Mapping[str, float]:
     """Accuracy after each phase, mean over `passes` noisy passes over the test set.
 
-    Of the last phase on the host, or of the weights that training started from: its own on the linear model, and
-    `transfer_accuracy` of the same weights on the device. Of the others: on the device.
+    The last phase on the host, or the weights that training started from, are evaluated on the linear model and, as
+    `transfer_accuracy`, on the device; phases on the device are evaluated there.
     """
     ends = {name: record.snapshots.get(f"end/{name}") for name in learner.spec.plan}
     weights = {name: end["weights"] for name, end in ends.items() if end is not None}
@@ -40,7 +40,7 @@ def tutorial_metrics(learner: HXTorchMLPLearner, splits: Splits, record: Trainin
 
 
 def accuracy(learner: HXTorchMLPLearner, split: Split, net: Network, mac: AnalogMac) -> float:
-    """Mean over `passes`, noise anew each time."""
+    """Mean accuracy over `passes`, each with new noise."""
     passes, correct = learner.spec.passes, 0
     for number in range(passes):
         for block, index in enumerate(torch.arange(len(split)).split(_BLOCK)):
@@ -52,8 +52,8 @@ def accuracy(learner: HXTorchMLPLearner, split: Split, net: Network, mac: Analog
 
 
 def operations(learner: HXTorchMLPLearner, x: Any) -> Operations:
-    """Synapses as they lie on the array: rounded, a column for each copy that is averaged. Inputs are graded (5 bits),
-    so each product is a MAC, however often the input is sent. With `exact` nothing is rounded, nothing is copied."""
+    """Operations with synapses as on the array: rounded, one column per averaged copy. Inputs are graded (5 bits), so
+    each product is one MAC, however often the input is sent. With `exact` nothing is rounded or copied."""
     net, act = learner.net, learner.respond(x)
     connections = []
     for name, layer, inputs in (("first", net.first, act.x), ("second", net.second, act.hidden)):

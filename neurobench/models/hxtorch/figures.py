@@ -1,4 +1,4 @@
-"""Figures of a run: the tutorial's own where the data are points of a plane; of the training; of the device."""
+"""Figures of a run: the tutorial's, if the data are points of a plane, and those of training and device."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -40,13 +40,13 @@ from neurobench.models.learner import TrainingRecord
 
 SHOWN = 2000  # points, as in the tutorial
 GRIDS = (16, 64)  # points along a side: the tutorial's grid, and one that shows the border
-MILLISECONDS, LAST = 150, 2000  # of a frame, and of the last one
-INPUTS, REPEATS = range(0, 17, 2), 20  # of the curves
-_CURVES, _COLUMNS, _CALIBRATION = range(3)  # purposes of a draw
+MILLISECONDS, LAST = 150, 2000  # duration of a frame, and of the last one
+INPUTS, REPEATS = range(0, 17, 2), 20  # for the curves
+_CURVES, _COLUMNS, _CALIBRATION = range(3)  # purposes of random draws
 
 
 def figures(learner: HXTorchMLPLearner, test: Split, record: TrainingRecord) -> Mapping[str, Figure | bytes]:
-    """By file name without suffix; bytes are a GIF."""
+    """Figures of a run, by file name without suffix; bytes are a GIF."""
     drawn: dict[str, Figure | bytes] = {}
     if isinstance(test.x, Tensor) and _of_a_plane(test.x) and learner.task.n_classes == len(COLOURS):
         frames = [(label, state) for label, state in record.snapshots.items() if label.startswith("frame/")]
@@ -65,7 +65,7 @@ def figures(learner: HXTorchMLPLearner, test: Split, record: TrainingRecord) -> 
 
 
 def _of_a_plane(x: Tensor) -> bool:
-    """Whether samples are (x, y, 1 - x, 1 - y), as those of the tutorial."""
+    """Whether samples are (x, y, 1 - x, 1 - y), as in the tutorial."""
     return x.shape[1:] == (4,) and torch.allclose(x[:, :2] + x[:, 2:], torch.ones(()), atol=1e-3)
 
 
@@ -78,7 +78,7 @@ class Regions(NamedTuple):
 
 @torch.no_grad()
 def class_regions(learner: HXTorchMLPLearner, done: int, snapshot: dict[str, Any]) -> Regions:
-    """As they were after `done` updates, computed where that phase computed."""
+    """Class probabilities after `done` updates, computed on that phase's device or model."""
     phase = learner.spec.plan[snapshot["phase"]]
     net, mac = learner.net.with_weights(snapshot["weights"]), learner.device_of(phase)
     maps = []
@@ -90,7 +90,7 @@ def class_regions(learner: HXTorchMLPLearner, done: int, snapshot: dict[str, Any
 
 
 def dataset(x: Tensor, y: Tensor, classes: Sequence[str] = ()) -> Figure:
-    """The first 2000 samples."""
+    """Scatter plot of the first 2000 samples."""
     figure = Figure(figsize=(COLUMN, COLUMN), layout="constrained")
     axes = figure.subplots()
     for number, colour in enumerate(COLOURS):
@@ -106,7 +106,7 @@ def dataset(x: Tensor, y: Tensor, classes: Sequence[str] = ()) -> Figure:
 
 
 def animation(frames: Sequence[Regions]) -> bytes:
-    """A GIF. Axes are drawn once, the rest is laid over them."""
+    """Class probabilities over training as a GIF. Axes are drawn once, and the rest over them."""
     figure, images = _frame(frames[0])
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(160)
@@ -152,7 +152,7 @@ def _square(axes: Axes) -> None:
 
 
 def training(updates: Mapping[str, Sequence[float]], begun: Mapping[str, int], cap: float | None) -> Figure:
-    """Loss and accuracy over the updates, with the phases and what no model can exceed."""
+    """Loss and accuracy over the updates, with the phases and the accuracy's upper bound."""
     figure, (loss, accuracy) = stack(2, height=1.5)
     _smoothed(loss, torch.tensor(updates["loss"]), begun)
     loss.set(yscale="log", ylabel="cross-entropy of\nscaled logits (nat)")
@@ -173,7 +173,7 @@ def training(updates: Mapping[str, Sequence[float]], begun: Mapping[str, int], c
 
 
 def _smoothed(axes: Axes, values: Tensor, begun: Mapping[str, int]) -> float:
-    """A curve over the updates, counted from 1, with its running mean, whose least value is returned."""
+    """Plot a curve over the updates, counted from 1, with its running mean, whose minimum is returned."""
     window = max(1, len(values) // 60)
     total = torch.cat([torch.zeros(1), values.cumsum(0)])
     mean = (total[window:] - total[:-window]) / window
@@ -190,7 +190,7 @@ def _smoothed(axes: Axes, values: Tensor, begun: Mapping[str, int]) -> float:
 
 
 def output_against_weight(mac: AnalogMac, device: torch.device) -> Figure:
-    """All 128 rows alike; lines are means over columns and repeats, bands one standard deviation."""
+    """Output against weight, all 128 rows alike; lines are means over columns and repeats, bands one sd."""
     figure = Figure(figsize=(COLUMN, 2.5), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     colours = colormaps[ORDERED](np.linspace(0, 0.92, len(INPUTS)))
@@ -216,7 +216,7 @@ def output_against_weight(mac: AnalogMac, device: torch.device) -> Figure:
 
 
 def columns(mac: AnalogMac, device: torch.device) -> Figure:
-    """Each column's mean and standard deviation from trial to trial, all synapses alike."""
+    """Mean and standard deviation of each column over trials, with all synapses alike."""
     w, value, trials = 21, 8, 200
     x = torch.full((trials, ROWS), float(value), device=device)
     y = mac.matmul(x, torch.full((ROWS, COLUMNS), float(w), device=device), 1, derive(_COLUMNS)).y.cpu()
@@ -234,7 +234,7 @@ def columns(mac: AnalogMac, device: torch.device) -> Figure:
 
 
 def calibration(mac: AnalogMac, device: torch.device) -> Figure:
-    """The straight lines of `fit`: three columns of it, and what all of them say."""
+    """Straight lines of `fit` for three columns, and the gains of all columns."""
     patterns = fit_patterns(mac, derive(_CALIBRATION), device)
     estimate = fit(patterns)
     figure = Figure(figsize=(COLUMN, 4.4), layout="constrained")

@@ -1,4 +1,4 @@
-"""The hxtorch perceptron learns: forward on the device or on its linear model, gradient always from the model."""
+"""Training of the hxtorch perceptron: forward on the device or on its linear model, gradient always from the model."""
 
 import copy
 import math
@@ -22,15 +22,15 @@ from neurobench.models.hxtorch.network import Activity, Network, softmax_gradien
 from neurobench.models.hxtorch.spec import HXTorchMLP, Phase, Position, position
 from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
 
-LEARN, PREDICT, PASS, SHOW = range(4)  # purposes of a draw
-MAP = 16  # points along a side of the live decision map, where no grid goes before the batches
+LEARN, PREDICT, PASS, SHOW = range(4)  # purposes of random draws
+MAP = 16  # points along a side of the live decision map, if no grid precedes the batches
 FORMAT = 1
-SAME_CHIP = 0.005  # relative: so well two calibrations of one chip agree
-TRANSFER = 0.05  # relative: a chip whose gain is further off rescales all logits, which training did not foresee
+SAME_CHIP = 0.005  # relative: how well two calibrations of one chip agree
+TRANSFER = 0.05  # relative: a chip whose gain is further off rescales all logits, unlike in training
 
 
 class HXTorchMLPLearner:
-    """See `neurobench.models.learner.Learner`."""
+    """Learner of the hxtorch perceptron; see `neurobench.models.learner.Learner`."""
 
     def __init__(
         self, spec: HXTorchMLP, task: Task, seeds: Seeds, devices: Mapping[str, AnalogMac], device: torch.device
@@ -41,26 +41,26 @@ class HXTorchMLPLearner:
         self.net = network.initial(spec, prod(task.shape), task.n_classes, self.mac.gain, seeds.init, device)
         self.moments = at_rest(self.net.parameters())
         self.begun: dict[str, int] = {}  # phase -> its first update, in order
-        self.cap: float | None = None  # what no model can exceed, with inputs rounded like these
+        self.cap: float | None = None  # upper bound of the accuracy with these rounded inputs
         self.source: str | None = None  # the run whose weights training started from
         self.initial_weights: dict[str, Tensor] | None = None  # of that run
         is_plane = task.shape == (4,)
         self.shown = self.inputs(network.grid_points(spec.grid or MAP)) if is_plane else None  # points of the live map
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        """From another run come its weights and its num_sends."""
+        """Compute the accuracy's upper bound, and take over weights and num_sends of another run."""
         if self.task.shape == (4,) and not self.spec.exact:
             self.cap = network.input_cap(self.inputs(train.x), train.y.to(self.device))
         if initial is None:
             return
         state = initial.state or {}
-        # What was learned on the linear model may go on on any chip of about its gain.
+        # Training on the linear model may be continued on any chip of about its gain.
         self._require_fit(state, SAME_CHIP if state.get("chip") else TRANSFER)
         self.net = self.net.with_weights(state["weights"], state["num_sends"])
         self.source, self.initial_weights = str(initial.path), self.net.weights()
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """One step of Adam. The loss is the mean cross-entropy of the scaled logits."""
+        """Take one step of Adam. The loss is the mean cross-entropy of the scaled logits."""
         now = position(self.spec.plan, at)
         phase = self.spec.plan[now.name]
         if now.j == 0:
@@ -79,7 +79,7 @@ class HXTorchMLPLearner:
         return _sums(act.logits, y, phase.logit_scale)
 
     def _show(self, logits: Tensor, phase: Phase, k: int) -> None:
-        """The decision map before update k: of the grid that went before the batch, else on the host's model."""
+        """Publish the decision map before update k, from the grid that preceded the batch or the host's model."""
         if not len(logits):
             assert self.shown is not None
             logits = self.forward(self.shown, self.host, derive(self.seeds.training, SHOW, k)).logits
@@ -96,11 +96,11 @@ class HXTorchMLPLearner:
         return network.exact_forward(x, net, mac.gain) if self.spec.exact else network.forward(x, net, mac, seed)
 
     def measure(self, batch: Batch) -> Sums:
-        """On the device, whatever the phase; logits unscaled."""
+        """Metrics on the device, whatever the phase; logits are unscaled."""
         return _sums(self.predict(batch.x), batch.y.to(self.device), 1.0)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """What the inputs allow, and what calibration measured."""
+        """Return the accuracy's upper bound, and the results of calibration."""
         cap = {} if self.cap is None else {"input_cap": self.cap}
         calibrated = {f"calibrated_{name}": value for name, value in self.mac.calibration.items()}
         return {**cap, "gain": self.mac.gain, "noise_std": self.mac.noise_std, **calibrated}
@@ -110,12 +110,12 @@ class HXTorchMLPLearner:
         return self.respond(x).logits
 
     def respond(self, x: Any) -> Activity:
-        """What the layers do for a prediction. The same x meets the same noise."""
+        """Values of the layers in a prediction. Equal x get equal noise."""
         x = self.inputs(x)
         return self.forward(x, self.mac, derive(self.seeds.training, PREDICT, fingerprint(x)))
 
     def snapshot(self, label: str) -> dict[str, Any]:
-        """Weights and the phase that they are of. Frames are drawn of points of a plane alone."""
+        """Weights and their phase; empty for frames unless samples are points of a plane, which alone are drawn."""
         if label.startswith("frame/") and self.task.shape != (4,):
             return {}
         return {"phase": list(self.begun)[-1], "weights": self.net.weights()}
@@ -138,7 +138,7 @@ class HXTorchMLPLearner:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Raises UserError where the state is of another network or for another device."""
+        """Restore a state. Raises UserError if it belongs to another network or device."""
         self._require_fit(state, SAME_CHIP)
         self.net = self.net.with_weights(state["weights"], state["num_sends"])
         stored = state["moments"]
@@ -153,7 +153,7 @@ class HXTorchMLPLearner:
         return {**sizes, **{name: getattr(self.spec, name) for name in names}}
 
     def _require_fit(self, state: Mapping[str, Any], tolerance: float) -> None:
-        """Raises UserError unless the state is of this network and, with SAME_CHIP, of this chip."""
+        """Check a state. Raises UserError unless it belongs to this network and, with SAME_CHIP, to this chip."""
         if "settings" not in state or state.get("format") != FORMAT:
             raise UserError(
                 f"the checkpoint is not one of hxtorch_mlp in format {FORMAT}; train one with this version."
@@ -172,7 +172,7 @@ class HXTorchMLPLearner:
                 f"gain={state['gain']:.5g} in the checkpoint, {gain:.5g} here (more than {tolerance:.1%} apart)"
             )
         if faults:
-            advice = "Use the same settings, or train anew."
+            advice = "Use the same settings, or train again."
             raise UserError(f"the checkpoint does not fit: {'; '.join(faults)}. {advice}")
 
     def inputs(self, x: Any) -> Tensor:
@@ -189,7 +189,7 @@ def _sums(logits: Tensor, y: Tensor, scale: float) -> Sums:
 
 
 def learning_rate(phase: Phase, at: Position) -> float:
-    """lr gamma^j, or lr (1 + cos(pi j / steps)) / 2; j counted in the phase's own steps."""
+    """Rate of an update: lr gamma^j, or lr (1 + cos(pi j / steps)) / 2; j counted in the phase's `steps`."""
     if phase.schedule == "cosine":
         return phase.lr * cosine(at.j, at.length)
     return phase.lr * exponential(at.j, at.length, phase.gamma, phase.steps)

@@ -1,4 +1,4 @@
-"""What the tutorial prints: the measured constants of the chip, and the network's summary on host and chip."""
+"""The tutorial's printout: the measured constants of the chip, and the network's summary on host and chip."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from neurobench.models.learner import Finished
 
 
 def printout(learner: HXTorchMLPLearner, finished: Finished) -> Iterator[str]:
-    """The tutorial prints no accuracy; that of each phase stands below its summary."""
+    """Lines of the printout. The tutorial prints no accuracy; here each phase's follows its summary."""
     yield f"gain factor: {learner.mac.gain:.5f}"
     yield f"noise std.: {learner.mac.noise_std:.5f}"
     for name, phase in learner.spec.plan.items():
@@ -21,7 +21,7 @@ def printout(learner: HXTorchMLPLearner, finished: Finished) -> Iterator[str]:
 
 
 def summary(learner: HXTorchMLPLearner, mock: bool) -> Iterator[str]:
-    """As hxtorch shows a module; mock: on the host's linear model."""
+    """The network as hxtorch prints a module; mock: on the host's linear model."""
     net = learner.net
     yield "Model("
     yield "  (classifier): Sequential("

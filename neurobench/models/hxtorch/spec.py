@@ -1,4 +1,4 @@
-"""What a configuration says of the hxtorch perceptron, and of the phases of its training."""
+"""Configuration of the hxtorch perceptron and of its training phases."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -20,22 +20,22 @@ FRAMES = 48  # of the animation
 
 @dataclass(frozen=True, kw_only=True)
 class Phase(Record):
-    """Begins with a fresh Adam.
+    """Training phase, which begins with a fresh Adam.
 
-    `steps` are exact where the run has as many updates as its phases have steps; a run with more or fewer
-    (another data set, a smaller scale) stretches all phases and their schedules alike.
+    `steps` are exact if the run has as many updates as its phases have steps; a run with more or fewer
+    (another data set, a smaller scale) stretches all phases and their schedules in proportion.
     """
 
-    where: Literal["host", "device"]  # host: on the linear model that the host has of the device
+    where: Literal["host", "device"]  # host: on the host's linear model of the device
     steps: Annotated[int, Bound(0)]
     lr: Annotated[float, Bound(0, 1000, above=True)]
     schedule: Literal["exponential", "cosine"]
-    gamma: Annotated[float, Bound(0, 1, above=True)] = 1.0  # factor on lr a step; exponential only
-    logit_scale: Annotated[float, Bound(0, 1000, above=True)] = 1.0  # in the loss: logits reach +-128 LSB
+    gamma: Annotated[float, Bound(0, 1, above=True)] = 1.0  # factor on lr per step; exponential only
+    logit_scale: Annotated[float, Bound(0, 1000, above=True)] = 1.0  # in the loss, since logits reach +-128 LSB
 
 
 class Position(NamedTuple):
-    """Update j (from 0) of the `length` of a phase."""
+    """Position in a phase: update j (from 0) of `length`."""
 
     name: str
     j: int
@@ -47,7 +47,7 @@ class Position(NamedTuple):
 
 
 def position(phases: Mapping[str, Phase], at: Step) -> Position:
-    """Which phase update at.k of at.n belongs to. Phases share the updates in proportion to their steps."""
+    """Phase, and position in it, of update at.k of at.n. Phases share the updates in proportion to their steps."""
     total = sum(phase.steps for phase in phases.values())
     done, begin = 0, 0
     for name, phase in phases.items():
@@ -106,7 +106,7 @@ class HXTorchMLP(ModelSpec):
     grid: Annotated[int, Bound(0, 256)] = 0
 
     def section_faults(self) -> list[Fault]:
-        """Of the phases: keys and values, or else their order: weights are transferred once, from host to device."""
+        """Faults of the phases: keys and values, else their order, since weights go from host to device only once."""
         if not isinstance(self.phases, Mapping):
             return [("phases", f"={self.phases!r} is not a section of phases")]
         faults = [fault for name, fields in self.phases.items() for fault in _phase_faults(f"phases.{name}", fields)]
@@ -127,7 +127,7 @@ class HXTorchMLP(ModelSpec):
             on_device = " on the device, and init_from skips the others" if self.init_from else ""
             faults.append(("phases", f": no phase has steps{on_device}"))
         if self.init_from is not None and self.exact:
-            faults.append(("init_from", f"={self.init_from} goes on with a network on a device; exact=true has none"))
+            faults.append(("init_from", f"={self.init_from} continues a network on a device; exact=true has none"))
         return faults
 
     @cached_property
@@ -145,8 +145,8 @@ class HXTorchMLP(ModelSpec):
         return Demand(layers=(prod(task.shape), self.hidden, task.n_classes))
 
     def snapshots(self, at: Step) -> list[str]:
-        """The end of each phase, and frames: one wherever FRAMES sqrt(updates done / n) passes an integer, so that
-        they are denser at first, when more happens."""
+        """Labels of the end of each phase, and of frames: one whenever FRAMES sqrt(updates done / n) passes an integer,
+        so that they are denser at first, when more happens."""
         now = position(self.plan, at)
         before, after = (int(FRAMES * (done / at.n) ** 0.5 + 1e-9) for done in (at.k, at.k + 1))
         ends = [f"end/{now.name}"] if now.ends_phase else []

@@ -1,1 +1,1 @@
-"""A plain network of two layers: no machine but the host, a measure of what data are worth."""
+"""A plain network of two layers, without any device but the host: a measure of the quality of data."""

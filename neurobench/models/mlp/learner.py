@@ -1,4 +1,4 @@
-"""The plain network learns; what a prediction of it costs."""
+"""Training of the plain network, and cost of its predictions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from neurobench.models.common.training import Moments, at_rest, descend, one_cyc
 from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.mlp.spec import MLP
 
-_DROP, _MOVE = range(2)  # purposes of a draw
+_DROP, _MOVE = range(2)  # purposes of random draws
 
 
 class MLPLearner:
@@ -35,15 +35,15 @@ class MLPLearner:
         self.params: dict[str, Tensor] = {}
         for name, fan_in, fan_out in (("hidden", *sizes[:2]), ("out", *sizes[1:])):
             for part, shape in (("weight", (fan_out, fan_in)), ("bias", (fan_out,))):
-                start = (2 * torch.rand(shape, generator=draw) - 1) * fan_in**-0.5  # as torch's linear layers
+                start = (2 * torch.rand(shape, generator=draw) - 1) * fan_in**-0.5  # as in torch's linear layers
                 self.params[f"{name}.{part}"] = start.to(device).requires_grad_()
         self.moments = at_rest(list(self.params.values()))
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        """Nothing to see of the data."""
+        """Do nothing: no data are needed."""
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """One step of Adam on moved images with inputs and hidden units left out at random."""
+        """Take an Adam step on shifted images, with dropout of inputs and hidden units."""
         spec, p = self.spec, self.params
         x = moved(self.images(batch.x), spec.jitter, derive(self.seeds.training, _MOVE, at.k)).flatten(1)
         y = batch.y.to(self.device)
@@ -60,19 +60,19 @@ class MLPLearner:
         return measured(self.predict(batch.x), batch.y.to(self.device), self.spec.smoothing)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Nothing is left to learn."""
+        """Return the number of parameters."""
         return {"parameters": float(sum(part.numel() for part in self.params.values()))}
 
     @torch.no_grad()
     def predict(self, x: Any) -> Tensor:
-        """Logits."""
+        """Logits of the classes."""
         return linear(self.hidden(x), self.params["out.weight"], self.params["out.bias"])
 
     def hidden(self, x: Any) -> Tensor:
         return relu(linear(self.images(x).flatten(1), self.params["hidden.weight"], self.params["hidden.bias"]))
 
     def images(self, x: Any) -> Tensor:
-        """(B, C, H, W) on the device. Raises UserError for any other shape."""
+        """Images (B, C, H, W) on the device. Raises UserError for any other shape."""
         return of_task(x, self.task, self.device)
 
     def state_dict(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class MLPLearner:
         return {"params": params, "moments": copy.deepcopy(self.moments)._asdict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Raises UserError where the state is of another network."""
+        """Restore a state. Raises UserError if it belongs to another network."""
         require_shapes(self.params, state.get("params", {}))
         with torch.no_grad():
             for name, part in self.params.items():
@@ -91,7 +91,7 @@ class MLPLearner:
 
 
 def dropout(x: Tensor, rate: float, draw: torch.Generator) -> Tensor:
-    """Each number is 0 at `rate`, else larger by 1 / (1 - rate)."""
+    """Dropout: each number is 0 with probability `rate`, else multiplied by 1 / (1 - rate)."""
     if rate == 0:
         return x
     survives = torch.rand(x.shape, generator=draw) >= rate
@@ -99,7 +99,7 @@ def dropout(x: Tensor, rate: float, draw: torch.Generator) -> Tensor:
 
 
 def exports(learner: MLPLearner) -> Mapping[str, Callable[[], bytes]]:
-    """Images in [0, 1] -> logits."""
+    """Export formats, from images in [0, 1] to logits."""
     p = {name: part.detach() for name, part in learner.params.items()}
 
     def compute(x: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ def exports(learner: MLPLearner) -> Mapping[str, Callable[[], bytes]]:
 
 @torch.no_grad()
 def operations(learner: MLPLearner, x: Any) -> Operations:
-    """Pixels are graded: all products are MACs."""
+    """Operations of predicting x. Pixels are graded, so all products are MACs."""
     hidden, params = learner.hidden(x), learner.params
     connections = [
         products("hidden", params["hidden.weight"].detach(), learner.images(x).flatten(1), spikes=False),

@@ -1,4 +1,4 @@
-"""What a configuration says of the plain network."""
+"""Configuration of the plain network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from neurobench.models.learner import ModelSpec
 
 @dataclass(frozen=True, kw_only=True)
 class MLP(ModelSpec):
-    """Image -> hidden units with ReLU -> logits of the classes. Adam, and a learning rate that rises and falls once."""
+    """Image -> hidden units with ReLU -> logits of the classes; Adam with a learning rate that rises and falls once."""
 
     opens: ClassVar[str] = "neurobench.models.mlp.learner.MLPLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("image",)

@@ -1,1 +1,1 @@
-"""Networks of other frameworks, as they exchange them: a NIR graph is run, tested and trained on."""
+"""Networks exchanged with other frameworks: a NIR graph is run, tested and trained further."""

@@ -1,9 +1,9 @@
-"""One step of each node of a spiking graph. NIR's equations are differential; how they are cut into steps is chosen.
+"""One step of each node of a spiking graph, with a choice of schemes to discretise NIR's differential equations.
 
-euler: u += dt / tau_syn (w_in x - u), then v += dt / tau_mem (v_leak - v + r u), with the new u. What norse, snnTorch,
-    SpikingJelly and lava do.
-lagged: the same, v with the u of the step before. Both at once, as the textbook's explicit Euler step.
-exponential: exp(-dt / tau) in place of 1 - dt / tau: exact where the input is constant within a step; sinabs, rockpool.
+euler: u += dt / tau_syn (w_in x - u), then v += dt / tau_mem (v_leak - v + r u), with the new u. Used by norse,
+    snnTorch, SpikingJelly and lava.
+lagged: the same, but v uses the u of the previous step. Both at once, as in the textbook's explicit Euler step.
+exponential: exp(-dt / tau) instead of 1 - dt / tau: exact if the input is constant within a step; sinabs, rockpool.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from neurobench.problems.spiking_graph import (
 
 
 class Dynamics(NamedTuple):
-    dt: float  # seconds a step
+    dt: float  # seconds per step
     scheme: Literal["euler", "lagged", "exponential"] = "euler"
-    reset: Literal["value", "subtract"] = "value"  # to v_reset | by the threshold
-    tie: Literal["above", "reached"] = "above"  # a spike where v > threshold, as in NIR | v >= threshold
-    begins: Literal["zero", "leak", "reset"] = "zero"  # v before the first step, of which NIR says nothing
+    reset: Literal["value", "subtract"] = "value"  # to v_reset | by subtracting the threshold
+    tie: Literal["above", "reached"] = "above"  # a spike if v > threshold, as in NIR | v >= threshold
+    begins: Literal["zero", "leak", "reset"] = "zero"  # v before the first step, which NIR does not define
 
 
 class State(NamedTuple):
-    """Of a neuron, (B, *shape)."""
+    """State of a neuron: current u and voltage v, each (B, *shape)."""
 
     u: Tensor
     v: Tensor
 
 
 class _Spike(torch.autograd.Function):
-    """1 where x > 0 (x >= 0 where `reached`). Its derivative is taken for 1 / (1 + (pi x)^2), as in snnTorch's and
-    SpikingJelly's ATan (Fang et al. 2021)."""
+    """Step function: 1 where x > 0 (x >= 0 if `reached`). Its surrogate derivative is 1 / (1 + (pi x)^2), as in
+    snnTorch's and SpikingJelly's ATan (Fang et al. 2021)."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, reached: bool) -> Tensor:
@@ -63,7 +63,7 @@ def spike(x: Tensor, reached: bool = False) -> Tensor:
 
 
 class NeuronStep(NamedTuple):
-    """Constants of a step, in the network's precision: u = ku u + z x, v = kv v + g u + c."""
+    """Constants of a neuron's step, in the network's precision: u = ku u + z x, v = kv v + g u + c."""
 
     ku: Tensor | None
     z: Tensor | None
@@ -99,7 +99,7 @@ class NeuronStep(NamedTuple):
         return State(torch.zeros_like(x), self.begin + torch.zeros_like(x))
 
     def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """x (B, *shape) -> output, the state after it. The membrane of a spiking neuron is that after the reset."""
+        """Run one step: x (B, *shape) -> output and new state, the membrane of a spiking neuron after its reset."""
         u = x if self.ku is None or self.z is None else self.ku * state.u + self.z * x
         v = self.kv * state.v + self.g * (state.u if self.how.scheme == "lagged" else u) + self.c
         if self.threshold is None or self.reset is None:
@@ -110,7 +110,7 @@ class NeuronStep(NamedTuple):
 
 
 def _decay_factor(tau: np.ndarray, how: Dynamics) -> np.ndarray:
-    """What a step leaves of a state."""
+    """Factor by which a state decays in one step."""
     return np.exp(-how.dt / tau) if how.scheme == "exponential" else 1 - how.dt / tau
 
 
@@ -119,7 +119,7 @@ def _or(value: np.ndarray | None, default: float) -> np.ndarray | float:
 
 
 def without_time(node: Node, p: dict[str, Tensor], x: Tensor) -> Tensor:
-    """Of nodes that hold no state. x (N, *shape); `p`: the node's arrays in the network's precision."""
+    """Output of a stateless node. x (N, *shape); `p`: the node's arrays in the network's precision."""
     match node:
         case Weights():
             return linear(x, p["weight"], p.get("bias"))
@@ -140,7 +140,7 @@ def without_time(node: Node, p: dict[str, Tensor], x: Tensor) -> Tensor:
 
 
 def steps_of(node: Delay, dt: float) -> np.ndarray:
-    """Whole steps, int64. Raises ValueError where a delay is none."""
+    """Delays in whole steps, int64. Raises ValueError if a delay is not a whole number of steps."""
     steps = np.asarray(node.seconds) / dt
     whole = np.rint(steps)
     if (np.abs(steps - whole) > 1e-3).any():

@@ -1,4 +1,4 @@
-"""NIR graphs as files: one of layers to begin with, and one with weights that have been trained."""
+"""NIR graphs as files: a layered one to start from, and one with trained weights."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch import Tensor
 from neurobench.problems.nir_file import nir_package
 
 DT = 1e-3  # s
-DECAYS = {"tau_syn": 0.25, "tau_mem": 0.03}  # a step, of current and voltage: those of model=slayer_snn
+DECAYS = {"tau_syn": 0.25, "tau_mem": 0.03}  # per step, of current and voltage: those of model=slayer_snn
 THRESHOLD = 1.25
 
 
 def layered(sizes: tuple[int, ...], seed: int) -> bytes:
-    """Linear - CubaLIF for each layer, weights U(+-sqrt(3 / inputs))."""
+    """NIR file with Linear - CubaLIF for each layer, weights U(+-sqrt(3 / inputs))."""
     nir, rng = nir_package(), np.random.default_rng(seed)
     nodes: dict[str, Any] = {"input": nir.Input({"input": np.array([sizes[0]])})}
     for k, (inputs, width) in enumerate(itertools.pairwise(sizes)):
@@ -33,7 +33,7 @@ def layered(sizes: tuple[int, ...], seed: int) -> bytes:
 
 
 def with_parameters(content: bytes, parameters: Mapping[str, Tensor]) -> bytes:
-    """The file with other weights, "node.array", in float32; subgraphs, metadata and all else as they were."""
+    """The file with new weights, named "node.array", in float32; subgraphs, metadata and the rest are unchanged."""
     nir = nir_package()
     graph = nir.read(io.BytesIO(content), type_check=False)
     for name, tensor in parameters.items():
@@ -43,7 +43,7 @@ def with_parameters(content: bytes, parameters: Mapping[str, Tensor]) -> bytes:
 
 
 def _node_at(graph: Any, path: str) -> Any:
-    """The node; names of nodes may themselves have dots."""
+    """Find a node by its dotted path; names of nodes may themselves contain dots."""
     if path in graph.nodes:
         return graph.nodes[path]
     inner = next(key for key in graph.nodes if path.startswith(f"{key}.") and hasattr(graph.nodes[key], "nodes"))

@@ -1,8 +1,8 @@
-"""A graph on a spiking core: its weights on the chip's grid, its neurons in integers.
+"""A graph on a spiking core, with weights on the chip's grid and neurons in integers.
 
-A neuron is linear up to its threshold. Whatever multiplies its input (w_in, r, dt / tau) is therefore multiplied into
-the weights before it, and weights and threshold together by a power of two, as large as the chip has room for.
-Arithmetic: lava `PyLifModelBitAcc`; even mantissas of 8 bits and a sign as lava-dl's slayer has them.
+A neuron is linear up to its threshold. Factors on its input (w_in, r, dt / tau) are therefore multiplied into the
+weights before it, and weights and threshold are scaled together by the largest power of two that fits the chip.
+Arithmetic: lava `PyLifModelBitAcc`; even mantissas of 8 bits and a sign as in lava-dl's slayer.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ LARGEST_DELAY = 62  # steps
 
 
 class FixedStep(NamedTuple):
-    """u = trunc(u ku / 4096) + x, wrapped once; v = trunc(v kv / 4096) + u, clipped; a spike where v > threshold, then
-    v = 0. States are whole numbers of 1/4096, in float64, which holds their products exactly."""
+    """Integer step: u = trunc(u ku / 4096) + x, wrapped once; v = trunc(v kv / 4096) + u, clipped; a spike if
+    v > threshold, then v = 0. States are integers in units of 1/4096, in float64, where their products are exact."""
 
     ku: Tensor
     kv: Tensor
@@ -54,8 +54,8 @@ class FixedStep(NamedTuple):
 
 
 def on_core(network: GraphNetwork, core: FixedCore) -> GraphNetwork:
-    """The network with the weights that it has now, in integers. Raises UserError with the node that the core does not
-    have."""
+    """The network with its current weights, in integers. Raises UserError that names a node or setting which the core
+    does not support."""
     graph, how = network.graph, network.how
     for setting, value in (("scheme", "euler"), ("reset", "value"), ("tie", "above")):
         _require(getattr(how, setting) == value, f"model.{setting}={getattr(how, setting)} is not {value}")
@@ -119,14 +119,14 @@ def _require(fits: object, sentence: str) -> None:
 
 
 def _gain(node: Neuron, how: Dynamics) -> np.ndarray:
-    """What an input counts in the voltage of a step."""
+    """Factor from an input to the voltage in one step."""
     synapse = 1.0 if node.tau_syn is None else how.dt / node.tau_syn * (1.0 if node.w_in is None else node.w_in)
     membrane = how.dt * node.r if node.tau_mem is None else how.dt / node.tau_mem * node.r
     return np.asarray(synapse * membrane, np.float64)
 
 
 def _per_output(gain: Tensor, graph: SpikingGraph, key: str) -> Tensor:
-    """Of a layer's outputs, or of a convolution's channels, within which it is one number."""
+    """Gain of each output of a layer, or of each channel of a convolution, within which it must be uniform."""
     if isinstance(graph.nodes[key], Weights):
         return gain[:, None]
     flat = gain.flatten(1)

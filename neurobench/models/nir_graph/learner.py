@@ -1,4 +1,4 @@
-"""A NIR graph learns: events to frames, steps, readout, backpropagation through time."""
+"""Training of a NIR graph: events to frames, steps, readout, backpropagation through time."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from neurobench.models.nir_graph.network import GraphNetwork
 from neurobench.models.nir_graph.spec import MOST_STEPS, NIRGraph
 from neurobench.problems.nir_file import read_nir
 
-BLOCK = 32  # samples run at once where nothing is learned
+BLOCK = 32  # samples run at once in prediction
 
 
 class NIRGraphLearner:
-    """See `neurobench.models.learner.Learner`. `file`: the graph as it was read."""
+    """Learner of a NIR graph; see `neurobench.models.learner.Learner`. `file`: the graph's file as read."""
 
     def __init__(self, spec: NIRGraph, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
         self.spec, self.task, self.seeds, self.device = spec, task, seeds, device
@@ -60,7 +60,7 @@ class NIRGraphLearner:
     def start(self, train: Split, initial: Initial | None) -> None:
         if initial is not None:
             self._begin_with(initial)
-        self._as_run()  # refused before anything is learned
+        self._as_run()  # raises before training if the core cannot run it
 
     def _begin_with(self, initial: Initial) -> None:
         source = f"model.init_from={initial.reference}"
@@ -72,7 +72,7 @@ class NIRGraphLearner:
             raise UserError(f"{source}: {initial.path} holds no network of nir_graph.")
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """One step of Adam on the batch's mean cross-entropy. With lr=0 nothing is learned, nor looked at."""
+        """Take one step of Adam on the batch's mean cross-entropy. With lr=0 the batch is ignored."""
         if self.spec.lr == 0:
             return Sums()
         parameters = list(self.network.parameters.values())
@@ -90,12 +90,12 @@ class NIRGraphLearner:
         return measured(self.predict(batch.x), batch.y.to(self.device), 0.0)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Nothing is left to learn."""
+        """Return the number of parameters; nothing is left to learn."""
         return {"parameters": float(sum(part.numel() for part in self.network.parameters.values()))}
 
     @torch.no_grad()
     def predict(self, x: Any) -> Tensor:
-        """Scores; where `model.core` names one, as the core has the network: in integers."""
+        """Scores of the classes, computed in integers if `model.core` names a core of integers."""
         blocks, network = torch.arange(len(x)).split(BLOCK), self._as_run()
         return torch.cat([self._scores(x[index], network) for index in blocks])
 
@@ -103,7 +103,7 @@ class NIRGraphLearner:
         return on_core(self.network, self.core) if isinstance(self.core, FixedCore) else self.network
 
     def frames(self, x: Events) -> Tensor:
-        """(T, B, *shape of the graph's input). Event at time t is in step rint(t / bin)."""
+        """Frames (T, B, *shape of the graph's input). An event at time t is in step rint(t / bin)."""
         steps, shape = self.spec.steps(self.bin), self.task.shape
         at = torch.from_numpy(np.rint(x.t.numpy() / (1e3 * self.bin)).astype(np.int64))
         pixel = (x.p.long() * shape[1] + x.y.long()) * shape[2] + x.x.long()
@@ -131,9 +131,9 @@ class NIRGraphLearner:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Raises UserError where the state is of another model."""
+        """Restore a state. Raises UserError if it belongs to another model."""
         if "file" not in state:
-            raise UserError("the checkpoint holds no graph. Train anew.")
+            raise UserError("the checkpoint holds no graph. Train again.")
         self._restore(state, "the checkpoint's graph")
         moments = state["moments"]
         first, second = ([each.to(self.device, copy=True) for each in moments[key]] for key in ("first", "second"))
@@ -145,5 +145,5 @@ class NIRGraphLearner:
 
 
 def exports(learner: NIRGraphLearner) -> Mapping[str, Callable[[], bytes]]:
-    """The graph with the weights as they are now."""
+    """Export formats: the graph with its current weights."""
     return {"nir": lambda: with_parameters(learner.file, learner.network.parameters)}

@@ -1,4 +1,4 @@
-"""A spiking graph that runs: all steps of a node at once where nothing holds it back, step by step within a cycle."""
+"""Simulation of a spiking graph: all steps of a node at once outside cycles, step by step within a cycle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEARNED = ("weight", "bias", "scale")
 
 
 class GraphNetwork:
-    """`parameters`: what may be learned, as "node.array"."""
+    """Runnable spiking graph. `parameters`: the learnable arrays, named "node.array"."""
 
     def __init__(self, graph: SpikingGraph, how: Dynamics, device: torch.device, dtype: torch.dtype = torch.float32):
         self.graph, self.how, self.device, self.dtype = graph, how, device, dtype
@@ -50,8 +50,8 @@ class GraphNetwork:
         return steps.expand(self.graph.shapes[name])
 
     def run(self, x: Tensor, membranes: dict[str, Tensor] | None = None) -> Tensor:
-        """x (T, B, *shape of the input) -> what the output shows (T, B, *shape). From rest. `membranes`, where given,
-        gains v (T, B, *shape) of each neuron, after its reset."""
+        """Run from rest: x (T, B, *shape of the input) -> values of the output node (T, B, *shape). `membranes`, if
+        given, receives v (T, B, *shape) of each neuron, after its reset."""
         outputs: dict[str, Tensor] = {"": x.to(self.device, self.dtype)}
         for block in self.graph.blocks:
             if len(block) > 1 or any(edge.late for edge in self.graph.sources[block[0]]):
@@ -80,7 +80,7 @@ class GraphNetwork:
         return torch.stack(out)
 
     def _together(self, block: list[str], outputs: dict[str, Tensor], membranes: dict[str, Tensor] | None) -> None:
-        """Nodes of a cycle. What goes along a late edge arrives a step later."""
+        """Run the nodes of a cycle. Values on a late edge arrive one step later."""
         steps, batch = outputs[""].shape[:2]
         silent = {name: outputs[""].new_zeros(batch, *self.graph.shapes[name]) for name in block}
         memory: dict[str, Any] = {}
@@ -98,7 +98,7 @@ class GraphNetwork:
             membranes |= {name: torch.stack(each) for name, each in voltages.items()}
 
     def _step(self, name: str, x: Tensor, memory: dict[str, Any]) -> Tensor:
-        """One step of any node. `memory`: a neuron's state, what has arrived at a delay."""
+        """Run one step of any node. `memory`: a neuron's state, or the recent inputs of a delay."""
         if name in self.neurons:
             neuron = self.neurons[name]
             out, memory[name] = neuron(x, memory.get(name) or neuron.rest(x))
@@ -116,7 +116,7 @@ class GraphNetwork:
         return without_time(node, parameters, x)
 
     def load(self, parameters: Mapping[str, Tensor]) -> None:
-        """Copies. The names and shapes are those of the graph."""
+        """Copy parameters into the network. Their names and shapes are those of the graph."""
         for name, tensor in self.parameters.items():
             tensor.data.copy_(parameters[name])
 
@@ -124,7 +124,7 @@ class GraphNetwork:
 def _carried(
     edge: Edge, t: int, made: dict[str, list[Tensor]], outputs: dict[str, Tensor], silent: dict[str, Tensor]
 ) -> Tensor:
-    """What arrives in step t along an edge: of a node of the same cycle, of one before it."""
+    """Value that arrives along an edge in step t, from a node of the same cycle or before it."""
     if edge.source not in made:
         return outputs[edge.source][t]
     if edge.late:
@@ -133,7 +133,7 @@ def _carried(
 
 
 def delayed(x: Tensor, steps: Tensor) -> Tensor:
-    """x (T, B, *shape), each element `steps` (*shape) later, zeros before."""
+    """Delay x (T, B, *shape), each element by `steps` (*shape), with zeros before."""
     source = torch.arange(len(x), device=x.device).reshape(-1, *([1] * steps.dim())) - steps
     index = source.clamp(min=0).unsqueeze(1).expand_as(x)
     return x.gather(0, index) * (source >= 0).unsqueeze(1)

@@ -1,4 +1,4 @@
-"""What a configuration says about a network that comes as a NIR graph: how it is cut into steps, read out, trained."""
+"""Configuration of a network given as a NIR graph: its discretisation, readout and training."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from neurobench.config.spec import Uses
 from neurobench.data.dataset import Layout
 from neurobench.models.learner import ModelSpec
 
-MOST_STEPS = 100_000  # of a sample
+MOST_STEPS = 100_000  # per sample
 
 
 @dataclass(frozen=True, kw_only=True)
 class NIRGraph(ModelSpec):
     """A graph of weights, convolutions, pooling, delays and spiking neurons, in floats. Its weights are trained by
-    backpropagation through time with a surrogate gradient; its neurons stay as they are.
+    backpropagation through time with a surrogate gradient; its neurons stay unchanged.
 
     Source: Pedersen et al., "Neuromorphic intermediate representation", Nature Communications 15:8122 (2024).
     """
@@ -42,5 +42,5 @@ class NIRGraph(ModelSpec):
     core: Annotated[str | None, Uses("core")] = None
 
     def steps(self, bin: float) -> int:
-        """T, of a sample; bin: ms of a recording a step."""
+        """Number of steps T of a sample; bin: ms of a recording per step."""
         return max(1, round(self.length / bin))

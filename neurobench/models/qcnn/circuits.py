@@ -1,4 +1,4 @@
-"""Circuits of the hybrid network: their gates, their text in OpenQASM, and their gradients, also from counts alone."""
+"""Circuits of the hybrid network: gates, text in OpenQASM, and gradients, also from counts alone."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from neurobench.devices.circuit.protocol import CircuitDevice
 from neurobench.kernels.random import derive
 from neurobench.problems.circuit import Angles, Gate, Program
 
-_AT_ONCE = 2**22  # amplitudes of shifted circuits: bounds memory
-_NUDGE = 0.2  # spsa's step, radians: below it the noise of 100 shots, above it the curvature, is the larger error
+_AT_ONCE = 2**22  # amplitudes of shifted circuits computed at once: bounds memory
+_NUDGE = 0.2  # step of spsa, radians: below it the noise of 100 shots is the larger error, above it the curvature
 
 
 def one_qubit() -> Program:
-    """H, RY(z), measure: P(1) = (1 + sin z) / 2. Source: the tutorial."""
+    """Circuit H, RY(z), measurement: P(1) = (1 + sin z) / 2. Source: the tutorial."""
     return Program(1, 1, 0, (Gate("h", (0,)), Gate("ry", (0,), 0)), ((0,),))
 
 
 def layered(n: int, depth: int, reupload: bool, zz: bool, entangled: bool = True) -> Program:
-    """H, RY(x_i) on each wire; `depth` times: [CZ ring,] [RY(s x_i),] RZ(w), RY(w).
+    """Layered circuit: H, RY(x_i) on each wire; `depth` times: [CZ ring,] [RY(s x_i),] RZ(w), RY(w).
 
-    RY comes last, so that no weight stands right before Z where it would do nothing. CZ commutes with Z, so a sum of
-    few sines stays of each angle near zero; a CNOT ring would leave products of many.
-    Slots: x (n), with re-upload s x (depth x n), then w (depth x n x 2). Without the ring the state is a product of one
-    state a wire.
+    RY comes last, since the weight of an RZ right before measuring Z would have no effect. CZ commutes with Z, so that
+    for angles near zero a sum of few sines remains; a CNOT ring would leave products of many.
+    Slots: x (n), with re-upload s x (depth x n), then w (depth x n x 2). Without the ring the state is a product of
+    single-wire states.
     """
     gates = [gate for i in range(n) for gate in (Gate("h", (i,)), Gate("ry", (i,), i))]
     n_sample = n + (depth * n if reupload else 0)
@@ -44,7 +44,7 @@ def layered(n: int, depth: int, reupload: bool, zz: bool, entangled: bool = True
 
 
 def ring(n: int) -> list[tuple[int, int]]:
-    """Neighbours in a circle. Of two wires one pair: twice CZ is nothing."""
+    """Pairs of neighbours in a circle; a single one for two wires, since applying CZ twice is the identity."""
     if n < 3:
         return [(0, 1)] if n == 2 else []
     return [(i, (i + 1) % n) for i in range(n)]
@@ -70,16 +70,16 @@ def to_qasm(program: Program, sample: list[float] | None, shared: list[float]) -
 
 @dataclass(frozen=True)
 class CircuitRunner:
-    """A circuit on a device, and how it is differentiated."""
+    """A circuit on a device, and the method by which it is differentiated."""
 
     device: CircuitDevice
     program: Program
-    shots: int | None  # null: exact expectations
+    shots: int | None  # None: exact expectations
     gradient: Literal["autograd", "param_shift", "spsa", "straight_through"]
-    factor: float = 0.5  # of f(+pi/2) - f(-pi/2); 1 is the tutorial's, twice the derivative
+    factor: float = 0.5  # on f(+pi/2) - f(-pi/2); 1, as in the tutorial, is twice the derivative
 
     def run(self, angles: Angles, seed: int) -> Tensor:
-        """(B, n_obs) measured values of the observables. `seed` decides all draws, the backward pass's too."""
+        """Measured values (B, n_obs) of the observables. `seed` determines all draws, also in the backward pass."""
         if not torch.is_grad_enabled():
             return self.measure(angles, derive(seed, 0))
         if self.gradient == "autograd":
@@ -91,7 +91,7 @@ class CircuitRunner:
 
     @torch.no_grad()
     def measure(self, angles: Angles, seed: int) -> Tensor:
-        """Expectations, or with shots estimates of them, without derivatives."""
+        """Expectations, or their estimates if shots are set, without derivatives."""
         if self.shots is None:
             return self.device.expectation(self.program, angles).values
         counts = self.device.counts(self.program, angles, self.shots, seed).counts
@@ -99,18 +99,18 @@ class CircuitRunner:
 
     @property
     def exact(self) -> bool:
-        """Whether the device has exact expectations; one that does not say so has."""
+        """Whether the device has exact expectations, which is assumed if it has no such attribute."""
         return getattr(self.device, "exact", True)
 
     @property
     def circuits_per_sample(self) -> int:
-        """Circuits run to learn from one sample."""
+        """Number of circuits run to learn from one sample."""
         shifted = 2 * (self.program.n_sample + self.program.n_shared)
         return 1 + {"param_shift": shifted, "spsa": 2}.get(self.gradient, 0)
 
 
 class _Measured(torch.autograd.Function):
-    """What was measured, differentiated by measuring again at other angles."""
+    """Measured values, differentiated by measuring again at other angles."""
 
     @staticmethod
     def forward(ctx: Any, sample: Tensor, shared: Tensor, runner: CircuitRunner, seed: int) -> Tensor:
@@ -126,12 +126,12 @@ class _Measured(torch.autograd.Function):
 
 
 def _parameter_shift(runner: CircuitRunner, angles: Angles, seed: int, grad: Tensor) -> Angles:
-    """d f / d angle = [f(angle + pi/2) - f(angle - pi/2)] / 2, exact for every gate exp(-i angle P/2), with noise
-    after the gate too. Source: Schuld et al., arXiv:1811.11184."""
+    """Gradient d f / d angle = [f(angle + pi/2) - f(angle - pi/2)] / 2, exact for every gate exp(-i angle P/2), even
+    with noise after the gate. Source: Schuld et al., arXiv:1811.11184."""
     n_sample, n_shared = runner.program.n_sample, runner.program.n_shared
     shifts = (pi / 2) * torch.eye(n_sample + n_shared, dtype=angles.sample.dtype, device=angles.sample.device)
     slots = max(1, _AT_ONCE // (2 * len(angles.sample) * 2**runner.program.n))
-    slopes = []  # of some slots at a time, in order, (slots, B)
+    slopes = []  # for blocks of slots, in order, (slots, B)
     for number, part in enumerate(shifts.split(slots)):
         both = torch.cat([part, -part])[:, None]  # (2 slots, 1, S + W)
         stacked = Angles(angles.sample + both[..., :n_sample], angles.shared + both[..., n_sample:])
@@ -142,7 +142,9 @@ def _parameter_shift(runner: CircuitRunner, angles: Angles, seed: int, grad: Ten
 
 
 def _spsa(runner: CircuitRunner, angles: Angles, seed: int, grad: Tensor) -> Angles:
-    """All angles nudged at once by +-c: slope_i = sign_i [f(+c signs) - f(-c signs)] / 2c, right on average.
+    """Gradient from shifting all angles at once by +-c: slope_i = sign_i [f(+c signs) - f(-c signs)] / 2c.
+
+    The estimate is right on average.
 
     Source: Spall, IEEE Trans. Automatic Control 37 (1992) 332.
     """

@@ -16,12 +16,12 @@ from neurobench.models.qcnn.heads import QuantumHead
 from neurobench.models.qcnn.learner import HybridQCNNLearner
 from neurobench.models.qcnn.network import trunk
 
-FIRST_EPOCHS = 3  # whose figures the tutorial printed
+FIRST_EPOCHS = 3  # epochs whose figures the tutorial printed
 SHOTS = (1, 10, 100, 1024)
-SAMPLED = 2000  # test images, of the figures that compare a noisy device with the ideal one: it is slow
+SAMPLED = 2000  # test images for comparing a noisy device, which is slow, with the ideal one
 BINS = 15  # of the calibration error
 _BLOCK = 500  # images at once: bounds memory
-_SCORES, _DZ = 8, 9  # purposes of a draw
+_SCORES, _DZ = 8, 9  # purposes of random draws
 
 
 @torch.no_grad()
@@ -31,8 +31,8 @@ def tutorial_metrics(learner: HybridQCNNLearner, splits: Splits, record: Trainin
 
 
 def _first_epochs(record: TrainingRecord) -> dict[str, float]:
-    """Epochs are counted from 0, as printed: running means while learning, and validation after the epoch; of that the
-    largest among them, and with it what the last epoch of all leaves."""
+    """Metrics of the first epochs, counted from 0 as printed: running means while learning, and validation after the
+    epoch; also the best validation accuracy among them, and that of the last epoch of all."""
     rows = record.epochs[:FIRST_EPOCHS]
     names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
     figures = {f"epoch_{e}_{name}": row[name] for e, row in enumerate(rows) for name in names if name in row}
@@ -44,7 +44,7 @@ def _first_epochs(record: TrainingRecord) -> dict[str, float]:
 
 
 def _classical(learner: HybridQCNNLearner, splits: Splits) -> dict[str, float]:
-    """Test accuracy of the twin best on validation, and the hybrid network's gain over it."""
+    """Test accuracy of the classical twin that is best on validation, and the hybrid network's gain over it."""
     if not learner.classical:
         return {}
     best = learner.classical[0]
@@ -56,15 +56,15 @@ def _classical(learner: HybridQCNNLearner, splits: Splits) -> dict[str, float]:
 
 
 def _accuracies(learner: HybridQCNNLearner, split: Split) -> dict[str, float]:
-    """By head."""
+    """Accuracy of each head."""
     batches = [learner.measure(split.batch(index)).named() for index in torch.arange(len(split)).split(_BLOCK)]
     names = {learner.spec.head: "correct"} | {head: f"{head}_accuracy" for head in learner.classical}
     return {head: sum(sums[name] for sums in batches) / len(split) for head, name in names.items()}
 
 
 def _shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRunner) -> dict[str, float]:
-    """The same parameters with fewer shots; of a noisy device, also without noise, on SAMPLED images. Nothing of one
-    that only counts: there each circuit takes its time, or has its price."""
+    """Metrics of the same parameters with fewer shots and, for a noisy device, also without noise, on SAMPLED images.
+    Empty for a device that only returns counts, on which each circuit takes time or costs money."""
     if not runner.exact:
         return {}
     ideal = runner.device.ideal()
@@ -101,7 +101,7 @@ def likelihood(probabilities: Tensor, y: Tensor) -> dict[str, float]:
 
 
 def scores(learner: HybridQCNNLearner, split: Split, runner: CircuitRunner) -> Tensor:
-    """(N, classes) of the hybrid network with this runner."""
+    """Scores (N, classes) of the hybrid network with this runner."""
     blocks = []
     for number, index in enumerate(torch.arange(len(split)).split(_BLOCK)):
         seed = derive(learner.seeds.training, _SCORES, runner.shots or 0, number)

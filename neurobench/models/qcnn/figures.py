@@ -1,4 +1,4 @@
-"""Figures of a run: images, training, and of a circuit its gates and its accuracy under shots and noise."""
+"""Figures of a run: images, training, and for a circuit its gates and its accuracy under shots and noise."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ from neurobench.models.qcnn.learner import HybridQCNNLearner
 from neurobench.models.qcnn.network import trunk
 from neurobench.problems.circuit import Angles, Gate, Program
 
-FIXED, FROM_IMAGE, LEARNED = "#d9d9d9", "#b8d4ea", "#f5cfa8"  # gates
+FIXED, FROM_IMAGE, LEARNED = "#d9d9d9", "#b8d4ea", "#f5cfa8"  # colours of gates
 _GATES = {FROM_IMAGE: "angle from the image", LEARNED: "learned weight", FIXED: "fixed"}
 SHOTS = (1, 3, 10, 30, 100, 300, 1024)
 _SHOWN = 6  # images
 _SEARCHED = 1000  # test images searched for mistakes
-_DRAWN = 100  # shots of a point of the landscape
-_IMAGES = 500  # of the test set, for the figures of devices
+_DRAWN = 100  # shots per point of the landscape
+_IMAGES = 500  # test images used in the figures of devices
 _WIDEST = 40  # columns of a diagram; a longer circuit is cut
-_FOLDED = 9  # columns of a line of it, so that its letters can be read in a column
+_FOLDED = 9  # columns per line of a diagram, so that its labels stay legible
 
 
 @torch.no_grad()
 def all_figures(learner: HybridQCNNLearner, test: Split, record: TrainingRecord) -> dict[str, Figure]:
     figures = {"samples": samples(learner, test)}
-    if len(record.epochs) > 1:  # the course of a single one is in the learning curve
+    if len(record.epochs) > 1:  # the course of a single epoch is in the learning curve
         figures["convergence"] = convergence(learner, record)
     if learner.runner is not None:
         figures["circuit"] = diagram(learner.runner.program)
@@ -83,7 +83,7 @@ def _caption(test: Split, index: int, guess: int, confidence: float) -> str:
 
 
 def convergence(learner: HybridQCNNLearner, record: TrainingRecord) -> Figure:
-    """Training loss and error by epoch, running means while the networks change."""
+    """Training loss and error by epoch, as running means while the networks change."""
     epochs = range(1, len(record.epochs) + 1)
     figure, (above, below) = stack(2)
     above.plot(epochs, [row["train_loss"] for row in record.epochs], marker="o", color=TRAIN)
@@ -101,8 +101,8 @@ def convergence(learner: HybridQCNNLearner, record: TrainingRecord) -> Figure:
 
 
 def shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRunner) -> Figure:
-    """Accuracy, with its interval over the images, and mean |<Z> - ideal <Z>| against shots, and where the device is
-    noisy, against its noise."""
+    """Accuracy, with its confidence interval over the images, and mean |<Z> - ideal <Z>|, against shots and, if the
+    device is noisy, against its noise."""
     test = test.head(_IMAGES)
     device, ideal = runner.device, runner.device.ideal()
     devices = {"noiseless": ideal} if device is ideal else {"noiseless": ideal, "device": device}
@@ -144,8 +144,8 @@ def shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRunn
 
 
 def landscape(learner: HybridQCNNLearner, test: Split, runner: CircuitRunner) -> Figure:
-    """P(1) against the one angle: exact, as the device gives it, from 100 shots with their standard errors; and where
-    the test images lie."""
+    """P(1) against the only angle: exact, on the device, from 100 shots with standard errors; and the distribution of
+    the test images."""
     device, program = runner.device, runner.program
     p, blocks = learner.main.named(), torch.arange(len(test)).split(_IMAGES)
     z = torch.cat([trunk(p, learner.images(test.batch(index).x)).z for index in blocks])
@@ -179,8 +179,8 @@ def landscape(learner: HybridQCNNLearner, test: Split, runner: CircuitRunner) ->
 
 
 def diagram(program: Program) -> Figure:
-    """Wires from left to right, gates in the first column that is free."""
-    placed, free = [], [0] * program.n  # a gate of two wires takes all wires between them too
+    """Circuit diagram: wires from left to right, each gate in the first free column."""
+    placed, free = [], [0] * program.n  # a gate on two wires also occupies all wires in between
     for gate in program.gates:
         span = slice(min(gate.wires), max(gate.wires) + 1)
         column = max(free[span])
@@ -188,7 +188,7 @@ def diagram(program: Program) -> Figure:
         placed.append((column, gate))
     last = max((column for column, _ in placed), default=0)
     lines = min(last, _WIDEST) // _FOLDED + 1
-    width, height = min(last + 1, _FOLDED) + 2.6, program.n + 0.9  # of a line, in gates
+    width, height = min(last + 1, _FOLDED) + 2.6, program.n + 0.9  # of a line, in units of a gate
     size = min(COLUMN, 0.5 * width)
     figure = Figure(figsize=(COLUMN, 0.35 + lines * height * size / width), layout="constrained")
     axes = figure.subplots()
@@ -211,7 +211,7 @@ def diagram(program: Program) -> Figure:
 
 
 def _wires(axes: Axes, n: int, top: float, width: float, ends: bool) -> None:
-    """The lines of n qubits; those of the circuit's end lead to its measurement."""
+    """Draw the wires of n qubits; at the circuit's end they lead to its measurement."""
     right = width - 2.6
     for wire in range(n):
         axes.plot([-0.7, right], [top + wire] * 2, color="black", linewidth=0.6, zorder=0)
@@ -232,7 +232,7 @@ def _draw(axes: Axes, column: int, top: float, gate: Gate, program: Program) -> 
 
 
 def _look(gate: Gate, program: Program) -> tuple[str, str]:
-    """Label and colour."""
+    """Label and colour of a gate."""
     name = gate.name.upper()
     if gate.slot is None:
         return name, FIXED

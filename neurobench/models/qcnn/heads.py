@@ -1,5 +1,5 @@
-"""Heads, from the trunk's numbers z (B, n) to scores of the classes by a circuit or its classical twin; and a trunk
-with a head, in training."""
+"""Heads, which map the trunk's numbers z (B, n) to class scores by a circuit or its classical twin; and training of a
+trunk with a head."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from neurobench.models.qcnn.network import Part, affine
 from neurobench.models.qcnn.spec import HybridQCNN
 from neurobench.problems.circuit import Angles, Program
 
-_SMALLEST = 1e-6  # probability whose logarithm is taken
+_SMALLEST = 1e-6  # smallest probability of which the logarithm is computed
 Parameters = Mapping[str, Tensor]
 
 
 class TwoClass:
-    """One feature f in [-1, 1], scores (1 - f)/2 and (1 + f)/2: probabilities of two classes."""
+    """Base of heads with one feature f in [-1, 1], scores (1 - f)/2 and (1 + f)/2: probabilities of two classes."""
 
     program: Program | None = None  # of its circuit
 
@@ -35,12 +35,12 @@ class TwoClass:
         return {}
 
     def scores(self, p: Parameters, features: Tensor) -> Tensor:
-        """(B, 1) -> (B, 2)."""
+        """Probabilities, (B, 1) -> (B, 2)."""
         one = (1 - features) / 2
         return torch.cat([one, 1 - one], 1)  # class 0 is P(1): the tutorial's order
 
     def losses(self, scores: Tensor, y: Tensor, shots: int | None) -> Tensor:
-        """(B,) -log P(class); of `shots` probabilities as (k + 1/2) / (shots + 1), so that none is 0. `raw`: -P."""
+        """Losses (B,) -log P(class), with `shots` from P = (k + 1/2) / (shots + 1), which is never 0. `raw`: -P."""
         p = scores.gather(1, y[:, None])[:, 0]
         if self.raw:
             return -p
@@ -53,7 +53,7 @@ class TwoClass:
 
 
 class Binary(TwoClass):
-    """The tutorial's: one qubit, H then RY(z), f = <Z>."""
+    """The tutorial's head: one qubit, H then RY(z), f = <Z>."""
 
     program = circuits.one_qubit()
 
@@ -69,14 +69,14 @@ class Sigmoid(TwoClass):
 
 
 class Readout:
-    """Features (B, F) in [-1, 1] times a learned gain, linear to logits of any number of classes."""
+    """Base of heads: features (B, F) in [-1, 1] times a learned gain, linear to logits of any number of classes."""
 
     program: Program | None = None
 
     def __init__(self, spec: HybridQCNN, classes: int):
         assert spec.n_qubits is not None
         assert spec.depth is not None
-        assert spec.gain is not None  # `for_task` leaves nothing open
+        assert spec.gain is not None  # `for_task` resolves all settings
         self.n, self.depth, self.gain, self.classes = spec.n_qubits, spec.depth, spec.gain, classes
         self.n_features = self.n
 
@@ -94,8 +94,8 @@ class Readout:
 
 
 class Layered(Readout):
-    """n qubits, angles tanh(z) pi/2, so that none wraps around; `depth` times CZ ring, RZ, RY. Features are <Z_i>, and
-    with zz <Z_i Z_j> of all pairs; reupload: RY(s x) once more in each layer, s learned."""
+    """Circuit of n qubits, angles tanh(z) pi/2, so that none wraps around; `depth` times CZ ring, RZ, RY. Features are
+    <Z_i>, and with zz also <Z_i Z_j> of all pairs; reupload: RY(s x) again in each layer, s learned."""
 
     def __init__(self, spec: HybridQCNN, classes: int):
         super().__init__(spec, classes)
@@ -114,14 +114,14 @@ class Layered(Readout):
 
 
 class Tanh(Readout):
-    """The classical twin of the layered circuit."""
+    """The classical twin of the layered circuit, with features tanh(z)."""
 
     def features(self, p: Parameters, z: Tensor) -> Tensor:
         return torch.tanh(z)
 
 
 class MLP(Readout):
-    """One more layer that mixes: features tanh(W tanh(z)), W n x n."""
+    """Classical head with one more layer, which mixes: features tanh(W tanh(z)), W n x n."""
 
     def parts(self) -> dict[str, Part]:
         return {"mix": Part((self.n, self.n), "uniform", self.n**-0.5), **super().parts()}
@@ -131,22 +131,22 @@ class MLP(Readout):
 
 
 class Ring(Readout):
-    """A classical map of the layered circuit's own size: n numbers in, n out, 2 n weights a layer, neighbours as the CZ
-    ring has them. h = tanh(z); `depth` times h_i becomes tanh(a_i h_i + b_i sum of its neighbours' h)."""
+    """Classical map of the same size as the layered circuit: n numbers in, n out, 2 n weights per layer, neighbours as
+    in the CZ ring. h = tanh(z); `depth` times h_i becomes tanh(a_i h_i + b_i sum of its neighbours' h)."""
 
     def parts(self) -> dict[str, Part]:
         sizes = (self.depth, self.n)
         return {"a": Part(sizes, "equal", 1.0), "b": Part(sizes, "normal", 0.1), **super().parts()}
 
     def matrices(self, p: Parameters) -> Tensor:
-        """(depth, n, n): row i weighs what wire i hears."""
+        """Matrices (depth, n, n) of the layers: row i weights the inputs of wire i."""
         heard = p["a"].new_zeros(self.n, self.n)
         for i, j in circuits.ring(self.n):
             heard[i, j] = heard[j, i] = 1
         return torch.diag_embed(p["a"]) + p["b"][:, :, None] * heard
 
     def layers(self, p: Parameters, z: Tensor) -> list[Tensor]:
-        """What enters each layer, and what leaves the last; each (B, n)."""
+        """Inputs of each layer, and outputs of the last; each (B, n)."""
         values = [torch.tanh(z)]
         for matrix in self.matrices(p):
             values.append(torch.tanh(values[-1] @ matrix.t()))
@@ -165,7 +165,7 @@ HEADS: dict[str, type[Head]] = {
 
 class Trainable:
     """A trunk and a head: parameters and their optimiser. Images x are (B, C, H, W); `runner` is for a head with a
-    circuit, `seed` decides its draws."""
+    circuit, `seed` determines its draws."""
 
     def __init__(self, spec: HybridQCNN, head: str, shape: tuple[int, ...], classes: int, seed: int, device: Any):
         self.head = HEADS[head](spec, classes)
@@ -179,21 +179,21 @@ class Trainable:
         return network.views(self.parts, self.params)
 
     def features(self, p: Mapping[str, Tensor], z: Tensor, runner: CircuitRunner | None, seed: int) -> Tensor:
-        """(B, n) -> (B, features) in [-1, 1]: the circuit's observables, or a classical head's units."""
+        """Features, (B, n) -> (B, features) in [-1, 1]: the circuit's observables, or a classical head's units."""
         if isinstance(self.head, QuantumHead):
             assert runner is not None
             return runner.run(self.head.angles(p, z), seed)
         return self.head.features(p, z)
 
     def scores(self, x: Tensor, runner: CircuitRunner | None, seed: int) -> Tensor:
-        """(B, classes) without dropout."""
+        """Scores (B, classes), without dropout."""
         p = self.named()
         return self.head.scores(p, self.features(p, network.trunk(p, x).z, runner, seed))
 
     def learn(
         self, x: Tensor, y: Tensor, mask: Tensor | None, lr: float, runner: CircuitRunner | None, seed: int
     ) -> tuple[float, int]:
-        """One step of Adam on the mean loss. Returns the summed loss and the number of correct predictions."""
+        """Take one step of Adam on the mean loss. Returns the summed loss and the number of correct predictions."""
         flat = self.params.detach().requires_grad_()
         p = network.views(self.parts, flat)
         scores = self.head.scores(p, self.features(p, network.trunk(p, x, mask).z, runner, seed))

@@ -1,4 +1,4 @@
-"""The hybrid network learns, with its classical twins on the same batches; its file and its operations."""
+"""Training of the hybrid network, with its classical twins on the same batches; its exports and operations."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from neurobench.models.qcnn.circuits import CircuitRunner, to_qasm
 from neurobench.models.qcnn.heads import Readout, Ring, Sigmoid, Trainable
 from neurobench.models.qcnn.spec import HybridQCNN
 
-_LEARN, _PREDICT, _DROP, _MOVE = range(4)  # purposes of a draw
+_LEARN, _PREDICT, _DROP, _MOVE = range(4)  # purposes of random draws
 FORMAT = 1
-STRUCTURE = ("head", "n_qubits", "depth", "reupload", "zz", "entangled")  # on which a checkpoint's shapes depend
+STRUCTURE = ("head", "n_qubits", "depth", "reupload", "zz", "entangled")  # a checkpoint's shapes depend on these
 CIRCUIT = (
     "a gate is no product of an input and a weight: effective_macs and dense_operations are those of the classical "
     "layers; circuits, shots and modelled seconds stand in device_costs"
@@ -34,7 +34,7 @@ CIRCUIT = (
 
 
 class HybridQCNNLearner:
-    """See `neurobench.models.learner.Learner`."""
+    """Learner of the hybrid network; see `neurobench.models.learner.Learner`."""
 
     def __init__(
         self, spec: HybridQCNN, task: Task, seeds: Seeds, devices: Mapping[str, CircuitDevice], device: torch.device
@@ -47,8 +47,8 @@ class HybridQCNNLearner:
             for number, head in enumerate((spec.head, *self.classical))
         }
         self.main = self.networks[spec.head]
-        self.runner: CircuitRunner | None = None  # of circuits, to predict
-        self.learning_runner: CircuitRunner | None = None  # and to learn
+        self.runner: CircuitRunner | None = None  # runs circuits in prediction
+        self.learning_runner: CircuitRunner | None = None  # and in training
         if (program := self.main.head.program) is not None:
             circuit, factor = devices["circuit"], 1.0 if spec.shift_without_half else 0.5
             self.runner = self.learning_runner = CircuitRunner(circuit, program, spec.shots, spec.gradient, factor)
@@ -57,7 +57,7 @@ class HybridQCNNLearner:
         self.learning_runners = {head: self.learning_runner if head == spec.head else None for head in self.networks}
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        """Warn of what an epoch would cost on the real device."""
+        """Warn of the time that an epoch would take on the real device."""
         cost = self._epoch_cost(len(train))
         if hours := cost.get("qpu_seconds", 0) / 3600:
             work = f"{cost['circuits']:,.0f} circuits, {cost['shots']:,.0f} shots"
@@ -72,7 +72,7 @@ class HybridQCNNLearner:
         return {"circuits": circuits, **modelled}
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """One step of Adam of each network, with the same dropout and jitter."""
+        """Take one step of Adam for each network, with the same dropout and jitter."""
         spec, seed = self.spec, self.seeds.training
         x, y = self.images(batch.x), batch.y.to(self.device)
         if spec.batch_one and len(y) != 1:
@@ -81,7 +81,7 @@ class HybridQCNNLearner:
         dropout = 0.0 if spec.dropout_first_epoch_only and at.epoch else spec.dropout
         mask = network.dropout_mask(len(y), dropout, derive(seed, _DROP, at.k), self.device)
         x = moved(x, spec.jitter, derive(seed, _MOVE, at.k))
-        assert spec.lr is not None  # `for_task` leaves nothing open
+        assert spec.lr is not None  # `for_task` resolves all settings
         lr = FACTORS[spec.schedule](at.k, at.n) * spec.lr
         sums = {
             head: net.learn(x, y, mask, lr, self.learning_runners[head], derive(seed, _LEARN, at.k))
@@ -94,7 +94,7 @@ class HybridQCNNLearner:
 
     @torch.no_grad()
     def measure(self, batch: Batch) -> Sums:
-        """With circuits run as in learning; `predict` always runs them on the device."""
+        """Metrics with circuits run as in training; `predict` always runs them on the device."""
         x, y = self.images(batch.x), batch.y.to(self.device)
         seed, runners = self.predict_seed(x), self.learning_runners
         scores = {head: net.scores(x, runners[head], seed) for head, net in self.networks.items()}
@@ -107,14 +107,14 @@ class HybridQCNNLearner:
         return Sums(loss, float(correct[self.spec.head]), extra)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Numbers of parameters, and what training would cost on the device."""
+        """Return the numbers of parameters, and the cost of training on the device."""
         sizes = {f"{head}_parameters": float(len(self.networks[head].params)) for head in self.classical}
         cost = {f"training_{name}": each * len(record.epochs) for name, each in self._epoch_cost(len(train)).items()}
         return {"parameters": float(len(self.main.params)), **sizes, **cost}
 
     @torch.no_grad()
     def predict(self, x: Any) -> Tensor:
-        """Probabilities or logits; with shots or noise as the device gives them. The same x meets the same draws."""
+        """Probabilities or logits, with the device's shots and noise if any. Equal x get equal draws."""
         x = self.images(x)
         return self.main.scores(x, self.runner, self.predict_seed(x))
 
@@ -123,10 +123,10 @@ class HybridQCNNLearner:
         return {"format": FORMAT, "settings": self._settings(), "members": members}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Raises UserError where the state is of another network."""
+        """Restore a state. Raises UserError if it belongs to another network."""
         if state.get("format") != FORMAT or "members" not in state:
             raise UserError(f"this is no checkpoint of hybrid_qcnn in format {FORMAT}; train one with this version.")
-        theirs, ours = {"entangled": True, **state["settings"]}, self._settings()  # once it was nothing to choose
+        theirs, ours = {"entangled": True, **state["settings"]}, self._settings()  # older checkpoints lack this setting
         differing = [
             f"{key}={theirs.get(key)} in the checkpoint, {ours[key]} here" for key in ours if theirs[key] != ours[key]
         ]
@@ -136,13 +136,13 @@ class HybridQCNNLearner:
             net.load_state_dict(state["members"][head])
 
     def _settings(self) -> dict[str, Any]:
-        """What the parameters' shapes and meaning depend on."""
+        """Settings on which the parameters' shapes and meaning depend."""
         settings = {name: getattr(self.spec, name) for name in STRUCTURE}
         task = {"classes": self.task.n_classes, "shape": list(self.task.shape)}
         return {**settings, "classical": list(self.classical), **task}
 
     def images(self, x: Any) -> Tensor:
-        """Raises UserError for anything but a batch of images of the task's shape."""
+        """Images moved to the device. Raises UserError for anything but a batch of images of the task's shape."""
         if not isinstance(x, Tensor) or x.dtype != torch.float32 or tuple(x.shape[1:]) != self.task.shape or not len(x):
             seen = f"{x.dtype} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
             shape = ", ".join(map(str, self.task.shape))
@@ -150,15 +150,15 @@ class HybridQCNNLearner:
         return x.to(self.device)
 
     def predict_seed(self, x: Tensor) -> int:
-        """The same images meet the same draws."""
+        """Seed of a prediction's draws, equal for equal images."""
         if self.spec.shots is None:
             return 0
         return derive(self.seeds.training, _PREDICT, fingerprint(x))
 
 
 def exports(learner: HybridQCNNLearner) -> Mapping[str, Callable[[], bytes]]:
-    """The circuit with its learned weights; the angles that the trunk makes of an image stay open. And the conventional
-    part: images to the numbers z that the angles are made of, or to scores where the head is classical."""
+    """Export formats: the circuit with its learned weights, but open angles, which the trunk computes from an image;
+    and the conventional part: images to the numbers z behind the angles, or to scores if the head is classical."""
     runner, net, p = learner.runner, learner.main, learner.main.named()
 
     def compute(x: Tensor) -> Tensor:
@@ -173,8 +173,8 @@ def exports(learner: HybridQCNNLearner) -> Mapping[str, Callable[[], bytes]]:
 
 @torch.no_grad()
 def operations(learner: HybridQCNNLearner, x: Any) -> Operations:
-    """Of the classical layers. Pixels are graded and 0 becomes -1: they are MACs, and none is saved. Activations are
-    counted where they are computed: ReLU after pooling. Rescaling by `gain` is no layer of synapses."""
+    """Operations of the classical layers. Pixels are graded and 0 becomes -1: all products are MACs, none is saved.
+    Activations are counted where they are computed: ReLU after pooling. Rescaling by `gain` is no layer of synapses."""
     x = learner.images(x)
     head, p = learner.main.head, learner.main.named()
     act = network.trunk(p, x)

@@ -22,7 +22,7 @@ class Part(NamedTuple):
 
 
 def trunk_parts(shape: tuple[int, ...], n: int) -> dict[str, Part]:
-    """Of a trunk from images (C, H, W) to n numbers. Convolutions and linear layers are initialised as torch's."""
+    """Parameters of a trunk from images (C, H, W) to n numbers, initialised as in torch's layers."""
     flat = CHANNELS[1] * math.prod(((side - 4) // 2 - 4) // 2 for side in shape[1:])
     conv1, conv2 = (CHANNELS[0], shape[0], KERNEL, KERNEL), (CHANNELS[1], CHANNELS[0], KERNEL, KERNEL)
     layers = {"conv1": conv1, "conv2": conv2, "hidden": (HIDDEN, flat), "z": (n, HIDDEN)}
@@ -30,13 +30,13 @@ def trunk_parts(shape: tuple[int, ...], n: int) -> dict[str, Part]:
 
 
 def affine(name: str, shape: tuple[int, ...]) -> dict[str, Part]:
-    """Weight and bias of a layer, of which `shape` is the weight's."""
+    """Weight and bias of a layer; `shape` is the weight's."""
     spread = math.prod(shape[1:]) ** -0.5
     return {f"{name}.weight": Part(shape, "uniform", spread), f"{name}.bias": Part(shape[:1], "uniform", spread)}
 
 
 def initial(parts: Mapping[str, Part], seed: int) -> Tensor:
-    """(P,) float32, all parameters one after the other."""
+    """Initial values of all parameters, concatenated: (P,) float32."""
     generator = torch.Generator().manual_seed(seed)
     values = []
     for part in parts.values():
@@ -67,10 +67,10 @@ class Activity(NamedTuple):
 
 
 def trunk(p: Mapping[str, Tensor], x: Tensor, mask: Tensor | None = None) -> Activity:
-    """Images (B, C, H, W) in [0, 1] -> z (B, n). `mask`: (B, 16) factors of the channels under dropout."""
+    """Run the trunk, images (B, C, H, W) in [0, 1] -> z (B, n). `mask`: (B, 16) dropout factors of the channels."""
     x = 2 * x - 1
-    first = relu(max_pool2d(convolved(x, p["conv1.weight"], p["conv1.bias"]), 2))  # the largest of four, then ReLU:
-    second = relu(max_pool2d(conv2d(first, p["conv2.weight"], p["conv2.bias"]), 2))  # the same as ReLU first, quicker
+    first = relu(max_pool2d(convolved(x, p["conv1.weight"], p["conv1.bias"]), 2))  # max pooling, then ReLU:
+    second = relu(max_pool2d(conv2d(first, p["conv2.weight"], p["conv2.bias"]), 2))  # same as ReLU first, but faster
     if mask is not None:
         second = second * mask[:, :, None, None]
     hidden = relu(linear(second.flatten(1), p["hidden.weight"], p["hidden.bias"]))
@@ -78,7 +78,7 @@ def trunk(p: Mapping[str, Tensor], x: Tensor, mask: Tensor | None = None) -> Act
 
 
 def convolved(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """conv2d as one matrix product: a fifth faster where x has few channels and needs no derivative.
+    """Compute conv2d as one matrix product: a fifth faster if x has few channels and needs no derivative.
 
     x (B, C, H, W), weight (O, C, K, K) -> (B, O, H - K + 1, W - K + 1)
     """
@@ -91,7 +91,7 @@ def convolved(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def dropout_mask(batch: int, rate: float, seed: int, device: torch.device) -> Tensor | None:
-    """(B, 16): 0 for a dropped channel, else 1 / (1 - rate)."""
+    """Dropout mask (B, 16): 0 for a dropped channel, else 1 / (1 - rate)."""
     if rate == 0:
         return None
     keep = torch.rand(batch, CHANNELS[1], generator=torch.Generator().manual_seed(seed)) >= rate

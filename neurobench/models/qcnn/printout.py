@@ -1,4 +1,4 @@
-"""What the tutorial prints after each epoch: a line of figures, and the best epoch so far."""
+"""The tutorial's printout after each epoch: a line of figures, and the best epoch so far."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from neurobench.models.learner import Finished
 from neurobench.models.qcnn.learner import HybridQCNNLearner
 
-VALIDATED = {"eval_loss": "validation_loss", "val_acc": "validation_accuracy"}  # by the tutorial's names
+VALIDATED = {"eval_loss": "validation_loss", "val_acc": "validation_accuracy"}  # keyed by the tutorial's names
 
 
 def printout(learner: HybridQCNNLearner, finished: Finished) -> Iterator[str]:
-    """Epochs are counted from 0, as there; time is that of all epochs so far, what was measured between them included.
-    The best is that of all epochs so far, the last of equals. There it is the present epoch, better or not."""
+    """Lines for each epoch, counted from 0 as in the tutorial; time is that of all epochs so far, with measurements in
+    between. The best is that of all epochs so far, the last of equals; the tutorial's is always the current epoch."""
     best, at = float("-inf"), 0
     for epoch, row in enumerate(finished.record.epochs):
         figures = {"train_loss": row["train_loss"], "acc": row["train_accuracy"]}

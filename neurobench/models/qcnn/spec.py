@@ -1,4 +1,4 @@
-"""Parameters of the hybrid network and their bounds; imports nothing heavy."""
+"""Configuration of the hybrid network: parameters and their bounds, no heavy imports."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from neurobench.models.common.exchange import FORMATS
 from neurobench.models.learner import ModelSpec, Task
 
 QUANTUM, TWO_CLASS = ("binary", "linear"), ("binary", "sigmoid")
-SMALLEST_SIDE = 16  # pixels: less, and two 5x5 convolutions with pooling leave nothing
+SMALLEST_SIDE = 16  # pixels: with fewer, two 5x5 convolutions with pooling leave nothing
 
 Classical = Literal["sigmoid", "tanh", "mlp", "ring"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class HybridQCNN(ModelSpec):
-    """LeNet-like trunk -> n numbers z -> head -> scores of the classes; `heads.py` has the heads.
+    """LeNet-like trunk -> n numbers z -> head (see `heads.py`) -> scores of the classes.
 
-    What is left open (`auto`, null) follows the head, and the head the number of classes: `for_task`.
+    Open settings (`auto`, null) follow from the head, and the head from the number of classes: see `for_task`.
 
     Source: the tutorial "QuTrunk + MNIST + Amazon Deep Learning AMI" (binary); its network is the Qiskit textbook's.
     """
@@ -38,7 +38,7 @@ class HybridQCNN(ModelSpec):
     tutorial_metrics: ClassVar[str] = "neurobench.models.qcnn.comparisons.tutorial_metrics"
     printout: ClassVar[str] = "neurobench.models.qcnn.printout.printout"
     gpu_from_batch: ClassVar[int | None] = (
-        512  # H100 against 16 cores, batches of 64: training 0.8 to 1.2, prediction 0.5
+        512  # speed of an H100 relative to 16 cores, batches of 64: training 0.8 to 1.2, prediction 0.5
     )
 
     head: Literal["auto", "binary", "linear", "sigmoid", "tanh", "mlp", "ring"]
@@ -64,7 +64,7 @@ class HybridQCNN(ModelSpec):
     entangled: bool = True
 
     def for_task(self, task: Task) -> HybridQCNN:
-        """The same with nothing left open. Raises UserError where it does not fit the task."""
+        """Copy of this spec with all open settings resolved. Raises UserError if it does not fit the task."""
         head = ("binary" if task.n_classes == 2 else "linear") if self.head == "auto" else self.head
         chosen = {name: value for name, value in _defaults(head).items() if getattr(self, name) in (None, "auto")}
         try:
@@ -88,7 +88,7 @@ class HybridQCNN(ModelSpec):
         return Demand(qubits=(spec.n_qubits or 1) if quantum else 1, settings=settings)
 
     def _exact_for(self) -> str | None:
-        """The key that asks the device for exact expectations; None where counts do."""
+        """The setting that requires exact expectations from the device; None if counts suffice."""
         if self.shots is None:
             return "model.shots=null"
         counted = self.train_on == "ideal" or self.gradient in ("param_shift", "spsa")
@@ -118,7 +118,7 @@ class HybridQCNN(ModelSpec):
 
 
 def _defaults(head: str) -> dict[str, Any]:
-    """A head's values where the configuration leaves them open. Source: conf/model/hybrid_qcnn.yaml."""
+    """Values of a head for settings that the configuration leaves open. Source: conf/model/hybrid_qcnn.yaml."""
     if head in TWO_CLASS:
         rates = {"lr": 0.004, "schedule": "constant", "weight_decay": 0.001}
         return {"classical": ("sigmoid",) if head == "binary" else (), "n_qubits": 1, "depth": 0, "gain": 2.0, **rates}

@@ -1,4 +1,4 @@
-"""Baselines of the QRBM: no machine at all, one whose weights are random, and scikit-learn's."""
+"""Baselines of the QRBM: no machine at all, one with random weights, and scikit-learn's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from neurobench.problems.rbm import RBM
 
 
 class PixelsLearner(Classifier):
-    """Logistic regression on pixels: nothing is learned before it is finalized."""
+    """Logistic regression on pixels, fitted only in `finalize`."""
 
     spec: PixelsLR
 
@@ -30,7 +30,7 @@ class PixelsLearner(Classifier):
         return visible(x, self.threshold, self.spec.downsample).to(self.device)
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """The loss of weights that are still 0."""
+        """Return the loss of the weights, which are still 0; nothing is learned."""
         return self.measure(batch)
 
     def measure(self, batch: Batch) -> Sums:
@@ -40,7 +40,7 @@ class PixelsLearner(Classifier):
 
 
 class RandomFeaturesLearner(PixelsLearner, MachineClassifier):
-    """Logistic regression on the hidden units of a machine that stays as it was drawn."""
+    """Logistic regression on the hidden units of a machine whose random weights stay fixed."""
 
     spec: RandomFeatures
 
@@ -56,12 +56,12 @@ class RandomFeaturesLearner(PixelsLearner, MachineClassifier):
         return both(self.rbm, v) if self.spec.features == "both" else super().features_of(v)
 
 
-# The state of `partial_fit` between batches, save its random state, which is new at every update
+# The state of `partial_fit` between batches, except its random state, which is new at every update
 STATE = ("components_", "intercept_hidden_", "intercept_visible_", "h_samples_")
 
 
 class SklearnLearner(MachineClassifier):
-    """scikit-learn's BernoulliRBM batch by batch through `partial_fit`. Computes on the CPU, in float64."""
+    """scikit-learn's BernoulliRBM, trained batch by batch with `partial_fit`. Computes on the CPU, in float64."""
 
     def __init__(self, spec: SklearnRBM, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
         super().__init__(spec, task, seeds, devices, torch.device("cpu"))
@@ -75,7 +75,7 @@ class SklearnLearner(MachineClassifier):
         self.machine.h_samples_ = np.zeros((spec.chains, spec.n_hidden))
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """One call of `partial_fit`; the error is that of the machine before it."""
+        """Call `partial_fit` once; the error is that of the machine before the call."""
         before = self.measure(batch)
         self.machine.random_state_ = np.random.RandomState(derive(self.seeds.training, at.k) % 2**32)
         self.machine.partial_fit(self.pixels(batch.x).numpy())
@@ -97,5 +97,5 @@ class SklearnLearner(MachineClassifier):
         super().load_state_dict(state)
         for name in STATE:
             setattr(self.machine, name, state["machine"][name].numpy().copy())
-        # As scikit-learn lays it out: sums in another order are rounded otherwise
+        # Memory layout of scikit-learn: sums in another order are rounded differently
         self.machine.components_ = np.asfortranarray(self.machine.components_)

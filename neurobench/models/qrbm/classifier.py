@@ -1,4 +1,4 @@
-"""What all QRBM learners share: images become visible units, these become features, a readout classifies."""
+"""Code shared by all QRBM learners: images become visible units, these become features, a readout classifies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BLOCK = 5000  # images whose features are computed at a time: bounds memory
 
 
 def visible(x: Tensor, threshold: float | None, side: int | None = None) -> Tensor:
-    """(B, ...) in [0, 1] -> (B, V): 1 where a pixel is brighter than the threshold; unchanged where that is None.
+    """Visible units, (B, ...) in [0, 1] -> (B, V): 1 where a pixel exceeds the threshold; unchanged if that is None.
 
     With `side`, images (B, C, H, W) are first downsampled to side x side pixels.
     """
@@ -30,10 +30,10 @@ def visible(x: Tensor, threshold: float | None, side: int | None = None) -> Tens
 
 
 def averaged(x: Tensor, side: int) -> Tensor:
-    """Each of side x side pixels is the mean over its area, fractions of pixels included.   -> (B, C, side, side)"""
+    """Downsample: each of side x side pixels is the mean over its area, fractions included.   -> (B, C, side, side)"""
 
     def overlaps(pixels: int) -> Tensor:
-        """Weight of pixel p in the mean over the s-th of `side` equal stretches: (pixels, side), columns sum to 1."""
+        """Weight of pixel p in the mean over the s-th of `side` equal intervals: (pixels, side), columns sum to 1."""
         edges = torch.arange(side + 1, dtype=torch.float64) * pixels / side
         p = torch.arange(pixels, dtype=torch.float64)[:, None]
         return (torch.minimum(edges[1:], p + 1) - torch.maximum(edges[:-1], p)).clamp(min=0) * side / pixels
@@ -43,12 +43,12 @@ def averaged(x: Tensor, side: int) -> Tensor:
 
 
 def require_images(x: Any) -> None:
-    """Raises DataError for pixels that are not probabilities, and for constant images."""
-    assert isinstance(x, Tensor)  # layouts "image" and "vector" are
+    """Check training images. Raises DataError if there are none, for pixels outside [0, 1], and for constant images."""
+    assert isinstance(x, Tensor)  # holds for layouts "image" and "vector"
     if not len(x):
         raise DataError("the training split is empty: there is nothing to learn from")
     low, high = (float(bound) for bound in torch.aminmax(x))
-    if not (low >= 0 and high <= 1):  # also where either is NaN
+    if not (low >= 0 and high <= 1):  # also if either is NaN
         scale = " (0 to 255? divide by 255)" if high > 1 else ""
         raise DataError(f"training pixels span [{low:g}, {high:g}]; they must be finite and in [0, 1]{scale}")
     if low == high:
@@ -56,10 +56,10 @@ def require_images(x: Any) -> None:
 
 
 class Classifier:
-    """Base of the learners: logistic regression on `features`, fitted once after training."""
+    """Base class of the learners: logistic regression on `features`, fitted once after training."""
 
     def __init__(self, spec: Any, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
-        self.spec: Any = spec  # with `threshold` and the readout's settings
+        self.spec: Any = spec  # has `threshold` and the readout's settings
         self.task, self.seeds, self.device = task, seeds, device
         self.readout: Readout | None = None
 
@@ -75,11 +75,11 @@ class Classifier:
         return visible(x, self.threshold).to(self.device)
 
     def features_of(self, v: Tensor) -> Tensor:
-        """What the readout sees of visible units: (B, V) -> (B, F)."""
+        """Features of visible units for the readout: (B, V) -> (B, F)."""
         return v
 
     def features(self, *images: Any) -> Tensor:
-        """Of all samples of `images`, one after another.   -> (N, F)"""
+        """Features of all samples of `images`, concatenated.   -> (N, F)"""
         blocks = (block for some in images for block in some.split(_BLOCK))
         parts, n = (self.features_of(self.pixels(block)) for block in blocks), sum(map(len, images))
         first = next(parts)
@@ -94,7 +94,7 @@ class Classifier:
         return self.fit_readout(train, validation, [train.x])
 
     def fit_readout(self, train: Split, validation: Split, images: Sequence[Any]) -> Mapping[str, float]:
-        """l2 chosen on the validation split, weights fitted on both; `images`: the training split's and copies of
+        """Choose l2 on the validation split and fit weights on both; `images`: the training split's and copies of
         them."""
         spec = self.spec
         features = self.features(*images, validation.x)
@@ -121,7 +121,7 @@ class Classifier:
 
 
 class MachineClassifier(Classifier):
-    """Base of the learners that have a machine, whose hidden units are the features."""
+    """Base class of the learners that have a machine, whose hidden units are the features."""
 
     rbm: RBM
 
@@ -134,7 +134,7 @@ class MachineClassifier(Classifier):
         return equations.p_hidden(self.rbm, v)
 
     def measure(self, batch: Batch) -> Sums:
-        """The mean-field reconstruction error: contrastive divergence minimises no loss."""
+        """Mean-field reconstruction error, since contrastive divergence minimises no loss."""
         v = self.pixels(batch.x)
         error = equations.reconstruction_error(v, equations.reconstruct(self.rbm, v))
         return Sums(extra={"reconstruction_mse": float(error.sum())})
@@ -145,24 +145,24 @@ class MachineClassifier(Classifier):
 
 
 def random_rbm(layers: tuple[int, ...], sd: float, seed: int, device: torch.device) -> RBM:
-    """W ~ N(0, sd), a = b = 0."""
+    """Machine with random weights: W ~ N(0, sd), a = b = 0."""
     W = torch.randn(layers, generator=torch.Generator().manual_seed(seed)) * sd
     return RBM(W.to(device), *(torch.zeros(units, device=device) for units in layers))
 
 
 def both(rbm: RBM, v: Tensor) -> Tensor:
-    """p(h|v) and b + vW, which it comes from.   v (B, V) -> (B, 2 H)"""
+    """Features p(h|v) and b + vW, from which it is computed.   v (B, V) -> (B, 2 H)"""
     field = rbm.b + v @ rbm.W
     return torch.cat([torch.sigmoid(field), field], dim=1)
 
 
 def copied(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """Copies: learning must not change a stored state."""
+    """Copies of tensors, since learning must not change a stored state."""
     return {name: tensor.to(device, copy=True) for name, tensor in tensors.items()}
 
 
 def exports(learner: Classifier) -> Mapping[str, Callable[[], bytes]]:
-    """Samples in [0, 1] -> scores: features of a machine, where there is one, and the readout."""
+    """Export formats, from samples in [0, 1] to scores: a machine's features, if there is one, and the readout."""
 
     def weights() -> dict[str, Tensor]:
         named = {f"readout.{name}": part for name, part in learner.fitted._asdict().items()}
@@ -176,8 +176,8 @@ def exports(learner: Classifier) -> Mapping[str, Callable[[], bytes]]:
 
 
 def operations(learner: Classifier, x: Any) -> Operations:
-    """v (B, V) -> hidden probabilities (B, H) of a machine -> features (B, F) -> classes; no sampler is needed. Binary
-    pixels count as spikes."""
+    """Operations of v (B, V) -> hidden probabilities (B, H) of a machine -> features (B, F) -> classes, without a
+    sampler. Binary pixels count as spikes."""
     readout, v, spikes = learner.fitted, learner.pixels(x), learner.threshold is not None
     connections, populations, features = [], [], learner.features_of(v)
     weights: dict[str, Tensor] = {}

@@ -1,4 +1,4 @@
-"""Figures of what a machine has learned."""
+"""Figures of a trained restricted Boltzmann machine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def figures(learner: MachineClassifier, test: Split, record: TrainingRecord) -> 
 
 
 def filters(W: Tensor, shape: tuple[int, ...], shown: int = 100) -> Figure:
-    """W (V, H): weights of the hidden units with the largest norms, each on its own scale. shape: of one image."""
+    """Weights of the hidden units with the largest norms, each scaled separately. W (V, H); shape: of one image."""
     strongest = W.square().sum(0).argsort(descending=True)[:shown]
     tiles = W[:, strongest].t()
     tiles = tiles / tiles.abs().amax(1, keepdim=True).clamp(min=1e-12)
@@ -48,7 +48,7 @@ def filters(W: Tensor, shape: tuple[int, ...], shown: int = 100) -> Figure:
 
 
 def labelled_samples(x: Tensor, y: Tensor, shape: tuple[int, ...], classes: Sequence[str] = ()) -> Figure:
-    """Images (B, V) in [0, 1] as the machine sees them, under their classes (B,)."""
+    """Images (B, V) in [0, 1] as the machine sees them, titled with their classes (B,)."""
     names = [short(class_name(classes, int(k)), 8) for k in y]
     return gallery([_image(flat, shape) for flat in x], names, [False] * len(names), columns=COLUMNS)
 
@@ -56,9 +56,9 @@ def labelled_samples(x: Tensor, y: Tensor, shape: tuple[int, ...], classes: Sequ
 def reconstructions(
     x: Tensor, q: Tensor, y: Tensor, predicted: Tensor, shape: tuple[int, ...], classes: Sequence[str] = ()
 ) -> Figure:
-    """Each image above its reconstruction, under "predicted (t=target)" as in the tutorial; mistakes stand out.
+    """Each image above its reconstruction, under "predicted (t=target)" as in the tutorial; mistakes are highlighted.
 
-    x, q (B, V) in [0, 1]; y, predicted (B,); classes: their names, where the data have any.
+    x, q (B, V) in [0, 1]; y, predicted (B,); classes: their names, if the data have any.
     """
     named = any(len(name) > 2 for name in classes)
     form = "{}\n(t={})" if named else "{} (t={})"
@@ -72,5 +72,5 @@ def reconstructions(
 
 
 def _image(flat: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """(V,) -> (rows, columns): channels one below the other; a sample that is no image becomes a single row."""
+    """Picture of a sample, (V,) -> (rows, columns): channels one below the other; a non-image becomes a single row."""
     return flat.reshape(-1, shape[-1])

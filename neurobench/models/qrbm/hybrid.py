@@ -1,8 +1,8 @@
-"""Labels train a machine's weights and a softmax readout of its hidden probabilities together, by backpropagation.
+"""Training a machine's weights and a softmax readout of its hidden probabilities with labels, by backpropagation.
 
-The features are then no longer those of a machine that saw no label: a hybrid of generative and discriminative
+The features are then no longer those of a machine trained without labels: a hybrid of generative and discriminative
 training. Source: Hinton and Salakhutdinov (2006), "Reducing the dimensionality of data with neural networks", who
-fine-tune stacked machines; here it is one.
+fine-tune stacked machines; here there is one.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from neurobench.phases import tracked
 from neurobench.problems.rbm import RBM, p_hidden
 
 BATCH = 100
-_ORDER, _IMAGES, _DROPOUT = range(3)  # purposes of a draw
+_ORDER, _IMAGES, _DROPOUT = range(3)  # purposes of random draws
 
 
 class Tuning(NamedTuple):
-    """A model's settings of these names, and its seed."""
+    """Settings of fine-tuning, from those of the model, and its seed."""
 
     epochs: int
-    lr: float  # of Adam at first; down to 0 along half a cosine
-    dropout: float  # share of hidden units that an update leaves out
+    lr: float  # of Adam at first; decays to 0 along half a cosine
+    dropout: float  # share of hidden units dropped in an update
     seed: int
 
 
@@ -42,8 +42,8 @@ class Tuned(NamedTuple):
 def fine_tune(
     rbm: RBM, images: Callable[[Tensor, int], Tensor], labels: Tensor, n_classes: int, tuning: Tuning
 ) -> Tuned:
-    """images(index (B,), seed) -> visible units (B, V); labels (N,) int64. The readout begins at 0; `rbm` stays as it
-    is. Raises Divergence."""
+    """Fine-tune a copy of `rbm` and a readout, which starts at 0. images(index (B,), seed) -> visible units (B, V);
+    labels (N,) int64. Raises Divergence."""
     W, b = (part.clone().requires_grad_() for part in (rbm.W, rbm.b))
     U, c = (W.new_zeros(shape).requires_grad_() for shape in ((W.shape[1], n_classes), (n_classes,)))
     machine = rbm._replace(W=W, b=b)
@@ -69,7 +69,7 @@ def fine_tune(
 
 
 def dropped(p: Tensor, share: float, seed: int) -> Tensor:
-    """p (B, H) with this share of its entries 0 and the others scaled up, by draws of `seed` alone."""
+    """Dropout: p (B, H) with this share of entries 0 and the others scaled up, determined by `seed` alone."""
     if share == 0:
         return p
     keep = torch.rand(p.shape, generator=torch.Generator(p.device).manual_seed(seed), device=p.device) >= share

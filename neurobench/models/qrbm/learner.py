@@ -1,4 +1,5 @@
-"""The QRBM: positive phase from the images, negative phase from the sampler, one gradient step a batch; its files."""
+"""Training of the QRBM: positive phase from the images, negative phase from the sampler, one gradient step per batch;
+and its exports."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Batch, Split
 from neurobench.devices.sampler.protocol import Sampler
-from neurobench.kernels.pace import Pace
+from neurobench.kernels.adaptive_threads import AdaptiveThreads
 from neurobench.kernels.random import derive
 from neurobench.kernels.rbm.layers import Pair, ascend, coins, conditional, conditional_down, laid_out, warm_up
 from neurobench.models.common.moves import moved, moved_copies
@@ -26,13 +27,13 @@ from neurobench.problems import rbm as equations
 from neurobench.problems.bqm import bqm_file, coo_file, json_file, read_file
 from neurobench.problems.rbm import RBM
 
-# Purposes of a draw within one update
+# Purposes of random draws within one update
 _POSITIVE, _NEGATIVE, _VISIBLE, _HIDDEN, _FRESH, _CHAINS, _MOVED, _COPIES, _TUNING = range(9)
 _PROBE = 20  # the training error is estimated from every 20th image: all of them would cost half an update
 
 
 class QRBMLearner(classifier.MachineClassifier):
-    """See `neurobench.models.learner.Learner`."""
+    """Learner of the QRBM; see `neurobench.models.learner.Learner`."""
 
     spec: QRBM
 
@@ -41,8 +42,8 @@ class QRBMLearner(classifier.MachineClassifier):
         self.sampler = devices["sampler"]
         self.rbm = laid_out(classifier.random_rbm(spec.demand(task).layers, spec.init_sd, seeds.init, device))
         self.velocity = laid_out(RBM(*(torch.zeros_like(part) for part in self.rbm)))
-        self.chains = self._coins(_CHAINS)  # (R, H), all but negative = cd
-        self.pace = Pace()
+        self.chains = self._coins(_CHAINS)  # (R, H), not used if negative = cd
+        self.threads = AdaptiveThreads()
         warm_up()
 
     @property
@@ -54,8 +55,8 @@ class QRBMLearner(classifier.MachineClassifier):
         return seen_shape(self.task.shape, self.spec.downsample)
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        """The machine of `initial`, else a = logit of each pixel's mean, clamped to [0.01, 0.99]: it first draws the
-        mean image."""
+        """Start from the machine of `initial`, else with a = logit of each pixel's mean, clamped to [0.01, 0.99], which
+        first draws the mean image."""
         super().start(train, initial)
         if initial is not None:
             self.rbm = laid_out(RBM(*(part.to(self.device) for part in initial_rbm(initial, *self.rbm.W.shape))))
@@ -63,12 +64,12 @@ class QRBMLearner(classifier.MachineClassifier):
         self.rbm.a.copy_(torch.logit(self.pixels(train.x).mean(0).clamp(0.01, 0.99)))
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """One update. `reconstruction_mse` is estimated from every 20th image of the batch."""
-        return self.pace(self._update, batch, at)
+        """Perform one update. `reconstruction_mse` is estimated from every 20th image of the batch."""
+        return self.threads(self._update, batch, at)
 
     def _update(self, batch: Batch, at: Step) -> Sums:
         rbm, spec = self.rbm, self.spec
-        images: Any = batch.x  # no recordings reach a machine
+        images: Any = batch.x  # no event recordings reach a machine
         v = self.pixels(moved(images, spec.jitter, derive(self.seeds.training, at.k, _MOVED)))
         p, h = conditional(v, rbm.W, rbm.b, derive(self.seeds.training, at.k, _POSITIVE))
         error = equations.reconstruction_error(v[::_PROBE], equations.p_visible(rbm, p[::_PROBE]))
@@ -82,7 +83,7 @@ class QRBMLearner(classifier.MachineClassifier):
         return Sums(extra={"reconstruction_mse": float(error.mean()) * len(v)})
 
     def _negative(self, h: Tensor, at: Step) -> Tensor:
-        """States (R, V) of the model, `gibbs_steps` steps away from where the chains begin."""
+        """States (R, V) of the model, `gibbs_steps` steps after the start of the chains."""
         u = self._step(self._begin(h, at), at, 0)
         for step in range(1, self.spec.gibbs_steps):
             seed = derive(self.seeds.training, at.k, _HIDDEN, step)
@@ -90,7 +91,7 @@ class QRBMLearner(classifier.MachineClassifier):
         return u
 
     def _begin(self, h: Tensor, at: Step) -> Tensor:
-        """Hidden states (R, H): the data's own, those of the last update, or fresh ones."""
+        """Hidden states (R, H) in which the chains start: the data's, those of the last update, or fresh ones."""
         spec = self.spec
         if spec.negative == "cd":
             return h
@@ -105,15 +106,15 @@ class QRBMLearner(classifier.MachineClassifier):
         return coins(derive(self.seeds.training, *purpose), (self.spec.chains, self.spec.n_hidden), self.device)
 
     def _step(self, h: Tensor, at: Step, step: int) -> Tensor:
-        """v ~ p(v|h): by the device, or by the host between two fresh starts."""
+        """Sample v ~ p(v|h) on the device, or on the host between two fresh starts."""
         seed = derive(self.seeds.training, at.k, _VISIBLE, step)
         if self.spec.negative in ("device", "random"):
             return conditional_down(h, self.rbm.W, self.rbm.a, seed).state
         return self.sampler.sample_rbm(self.rbm, len(h), seed, initial_hidden=h).v
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Fit the readout, on moved copies too; warn where most hidden units are constant. Or fine-tune the machine
-        with it, on the training split alone."""
+        """Fit the readout, also on shifted copies, and warn if most hidden units are constant; or fine-tune the machine
+        together with it, on the training split alone."""
         spec, units = self.spec, self.spec.n_hidden
         if spec.fine_tune:
             return self._fine_tune(train, validation)
@@ -121,7 +122,7 @@ class QRBMLearner(classifier.MachineClassifier):
         seed = derive(self.seeds.training, _COPIES)
         copies = moved_copies(x, spec.jitter, spec.readout_copies, seed) if spec.readout_copies else ()
         figures = self.fit_readout(train, validation, [x, *copies])
-        stuck = int((self.fitted.scale[:units] < 2e-3).sum())  # sd + 1e-3; their probabilities come first
+        stuck = int((self.fitted.scale[:units] < 2e-3).sum())  # scale is sd + 1e-3; probabilities come first
         if stuck > units / 2:
             warnings.warn(
                 f"{stuck} of {units} hidden units answer every image alike: the readout has little to go by. "
@@ -134,14 +135,14 @@ class QRBMLearner(classifier.MachineClassifier):
         return classifier.visible(x, self.threshold, self.spec.downsample).to(self.device)
 
     def features_of(self, v: Tensor) -> Tensor:
-        """p(h|v), and with features = both also b + vW."""
+        """Features p(h|v), and with features = both also b + vW."""
         if self.spec.features == "probability":
             return super().features_of(v)
         return classifier.both(self.rbm, v)
 
     def _fine_tune(self, train: Split, validation: Split) -> Mapping[str, float]:
         spec, x, y = self.spec, train.x, train.y.to(self.device)
-        assert isinstance(x, Tensor)  # the layouts that it reads are
+        assert isinstance(x, Tensor)  # holds for the layouts that it reads
         settings = spec.fine_tune, spec.fine_tune_lr, spec.fine_tune_dropout
         tuning = hybrid.Tuning(*settings, derive(self.seeds.training, _TUNING))
 
@@ -171,13 +172,14 @@ class QRBMLearner(classifier.MachineClassifier):
 
 
 def exports(learner: classifier.MachineClassifier) -> Mapping[str, Callable[[], bytes]]:
-    """Of the machine, and of all that classifies: images to scores."""
+    """Export formats of the machine, and of the whole classifier from images to scores."""
     machine = {"bqm": bqm_file, "coo": coo_file, "json": json_file}
     return {**{name: partial(write, learner.rbm) for name, write in machine.items()}, **classifier.exports(learner)}
 
 
 def initial_rbm(initial: Initial, visible: int, hidden: int) -> RBM:
-    """The machine of a file or of another run's learner. Raises UserError where it is none, or one of other sizes."""
+    """RBM of a file or of another run's learner. Raises UserError if it is not one, has other sizes or numbers that are
+    not finite."""
     source = f"model.init_from={initial.reference}"
     if initial.state is None:
         try:

@@ -1,4 +1,4 @@
-"""What the tutorial prints while it learns, classifies, saves and loads, with this run's figures."""
+"""The tutorial's printout while it learns, classifies, saves and loads, with this run's figures."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from neurobench.models.common.readout import scores
 from neurobench.models.learner import Finished
 from neurobench.models.qrbm.tutorial import FITTED, TutorialLearner
 
-INSPECTED = 30  # targets and predictions
+INSPECTED = 30  # number of targets and predictions printed
 
 
 def printout(learner: TutorialLearner, finished: Finished) -> Iterator[str]:
-    """`loaded` is the model as the run's checkpoint gives it back."""
+    """Lines of the printout; `loaded` is the model as restored from the run's checkpoint."""
     train, test, figures = finished.splits.train, finished.splits.test, finished.metrics
     loaded = copy.copy(learner)
     loaded.load_state_dict(finished.saved)
@@ -38,7 +38,7 @@ def printout(learner: TutorialLearner, finished: Finished) -> Iterator[str]:
 
 
 def _classified(learner: TutorialLearner, test: Split, inspected: bool) -> Iterator[str]:
-    """Logistic regression on the drawn features of FITTED test images, scored on the very same."""
+    """Lines of a logistic regression on the drawn features of FITTED test images, scored on the same images."""
     f, y = learner.drawn_features(test.x)[:FITTED], test.y[:FITTED]
     predicted = scores(learner.fit(f, y, iterations=10_000), f).argmax(1)
     yield f"Accuracy: {100 * float((predicted == y).double().mean())} %"

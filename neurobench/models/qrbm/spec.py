@@ -1,4 +1,4 @@
-"""Parameters of the QRBM, of the tutorial's QRBM, and of their baselines; imports nothing heavy."""
+"""Configurations of the QRBM, of the tutorial's QRBM, and of their baselines; no heavy imports."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NonNegative = Annotated[float, Bound(0)]
 
 
 def seen_shape(shape: tuple[int, ...], side: int | None) -> tuple[int, ...]:
-    """Shape of a sample as the machine sees it: images downsampled to side x side pixels, where that is given."""
+    """Shape of a sample as the machine sees it: images downsampled to side x side pixels, if `side` is given."""
     if side is None:
         return shape
     if len(shape) != 3:
@@ -41,7 +41,7 @@ def seen_shape(shape: tuple[int, ...], side: int | None) -> tuple[int, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class ChosenReadout(ModelSpec):
-    """Logistic regression, its l2 chosen on the validation split."""
+    """Logistic regression with l2 chosen on the validation split."""
 
     reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
     operations: ClassVar[str] = "neurobench.models.qrbm.classifier.operations"
@@ -66,7 +66,7 @@ class QRBM(ChosenReadout):
 
     Sources: the tutorial "Computing on the Dynex Neuromorphic Platform: Image Classification" (14 Sep 2023) for the
     task and n_hidden, lr, momentum, threshold; Hinton (2002) for `cd`, Tieleman (2008) for `pcd`; Kalis et al.
-    (2023), arXiv 2304.12418, for `device`. Other values: what worked best on held-out training images.
+    (2023), arXiv 2304.12418, for `device`. Other values: those that worked best on held-out training images.
     """
 
     opens: ClassVar[str] = "neurobench.models.qrbm.learner.QRBMLearner"
@@ -74,7 +74,7 @@ class QRBM(ChosenReadout):
     exports: ClassVar[str] = "neurobench.models.qrbm.learner.exports"
     formats: ClassVar[Mapping[str, str]] = {**MACHINE, **FORMATS}
     initial_files: ClassVar[tuple[str, ...]] = (".bqm", ".coo", ".json")
-    gpu_from_batch: ClassVar[int | None] = 512  # H100 against 16 cores: training 1.3; 0.6 in batches of 64
+    gpu_from_batch: ClassVar[int | None] = 512  # speed of an H100 to 16 cores: 1.3; 0.6 in batches of 64
 
     n_hidden: Count
     pixels: Literal["binary", "grey"]
@@ -106,7 +106,7 @@ class QRBM(ChosenReadout):
             faults.append(("fine_tune_dropout", f"={self.fine_tune_dropout:g} needs fine_tune above 0"))
         if self.readout_copies and (self.fine_tune or not self.jitter):
             faults.append(("readout_copies", f"={self.readout_copies} needs jitter above 0 and fine_tune=0"))
-        if self.lr / (1 - self.momentum) > 1 + 1e-9:  # 0.1 with 0.9 is 1, whatever floats make of it
+        if self.lr / (1 - self.momentum) > 1 + 1e-9:  # 0.1 with 0.9 is 1, despite rounding of floats
             warnings.warn(
                 f"lr={self.lr:g} with momentum={self.momentum:g} moves the weights at an effective rate of "
                 f"{self.lr / (1 - self.momentum):.3g}; above 1 training is known to diverge, at most 0.5 is safe",
@@ -120,7 +120,7 @@ class QRBM(ChosenReadout):
         return Demand(layers=(prod(seen_shape(task.shape, self.downsample)), self.n_hidden))
 
     def memory(self, task: Task, samples: int = 0) -> dict[str, int]:
-        """The readout's features are held twice, as they are and standardised."""
+        """Memory in bytes by key. The readout's features are held twice, as computed and standardised."""
         rows = 0 if self.fine_tune else samples * (1 + self.readout_copies)
         features = self.n_hidden * (2 if self.features == "both" else 1)
         largest = "readout_copies" if self.readout_copies else "n_hidden"
@@ -133,7 +133,7 @@ class QRBM(ChosenReadout):
 
 @dataclass(frozen=True, kw_only=True)
 class TutorialQRBM(ModelSpec):
-    """The tutorial's exact arithmetic: update 0 on all images against one device state, then one update an image.
+    """The tutorial's exact arithmetic: update 0 on all images against one device state, then one update per image.
 
     Source: "Computing on the Dynex Neuromorphic Platform: Image Classification" (14 Sep 2023), whose layer is the
     code of Kalis et al. (2023), arXiv 2304.12418.
@@ -172,7 +172,7 @@ class TutorialQRBM(ModelSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class PixelsLR(ChosenReadout):
-    """Multinomial logistic regression on the pixels themselves: what a machine's features have to beat."""
+    """Multinomial logistic regression on the pixels themselves, which a machine's features have to beat."""
 
     opens: ClassVar[str] = "neurobench.models.qrbm.baselines.PixelsLearner"
 
@@ -180,14 +180,14 @@ class PixelsLR(ChosenReadout):
     downsample: Count | None = None
 
     def demand(self, task: Task) -> Demand:
-        seen_shape(task.shape, self.downsample)  # which refuses what cannot be downsampled
+        seen_shape(task.shape, self.downsample)  # raises if samples cannot be downsampled
         return Demand()
 
 
 @dataclass(frozen=True, kw_only=True)
 class RandomFeatures(PixelsLR):
-    """Features of a machine of the QRBM's size whose weights were drawn and never learned, with the QRBM's readout:
-    what learning them is worth. W ~ N(0, sd), b ~ N(0, sd).
+    """Features of a machine of the QRBM's size with random, untrained weights, with the QRBM's readout: shows what
+    learning the weights is worth. W ~ N(0, sd), b ~ N(0, sd).
 
     Source: Rahimi and Recht (2008), "Random features for large-scale kernel machines", for the idea.
     """
@@ -203,7 +203,7 @@ class RandomFeatures(PixelsLR):
 class SklearnRBM(ChosenReadout):
     """scikit-learn's BernoulliRBM, persistent contrastive divergence at a constant rate, with the QRBM's readout.
 
-    Source: lr = 0.1 and a batch of 10 are its own defaults.
+    Source: lr = 0.1 and a batch of 10 are its defaults.
     """
 
     opens: ClassVar[str] = "neurobench.models.qrbm.baselines.SklearnLearner"

@@ -1,4 +1,4 @@
-"""The QRBM of the tutorial, to the letter: its printed figures, reproduced next to sound ones."""
+"""The tutorial's QRBM, followed exactly: its printed figures are reproduced next to sound ones."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from neurobench.models.qrbm.spec import TutorialQRBM
 from neurobench.problems import rbm as equations
 from neurobench.problems.rbm import RBM
 
-# Purposes of a draw
+# Purposes of random draws
 DEVICE, GIBBS, VISIBLE, UPDATES, FEATURES, PARTICLES = range(6)
 _N_PARTICLES = 10  # the tutorial's num_particles
-FITTED = 150  # test images on which the tutorial fits its classifier and scores it
+FITTED = 150  # test images on which the tutorial both fits and scores its classifier
 
 
 class TutorialLearner(classifier.MachineClassifier):
-    """See `neurobench.models.learner.Learner`. Computes on the CPU: single-image updates leave a GPU nothing to do."""
+    """Learner of the tutorial's QRBM; see `neurobench.models.learner.Learner`. Computes on the CPU, since single-image
+    updates leave a GPU nothing to do."""
 
     spec: TutorialQRBM
 
@@ -45,7 +46,7 @@ class TutorialLearner(classifier.MachineClassifier):
         self._descend(torch.zeros(0, len(self.rbm.a)), 0)
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        """Update 0: all images against the reconstruction of one device state."""
+        """Perform update 0: all images against the reconstruction of one device state."""
         super().start(train, initial)
         v = self.pixels(train.x)
         p = equations.p_hidden(self.rbm, v)
@@ -54,7 +55,7 @@ class TutorialLearner(classifier.MachineClassifier):
         self.updates = 1
 
     def _device_state(self) -> Pair:
-        """v from one Gibbs step behind the lowest-energy read v_d, with p(h|v_d)."""
+        """State v, one Gibbs step after the lowest-energy read v_d, with p(h|v_d)."""
         rbm, seed = self.rbm, self.seeds.training
         reads = self.sampler.sample_rbm(rbm, self.spec.num_reads, derive(seed, DEVICE))
         energies = equations.energy(rbm, reads.v, reads.h)
@@ -64,7 +65,7 @@ class TutorialLearner(classifier.MachineClassifier):
         return Pair(conditional_down(h, rbm.W, rbm.a, derive(seed, VISIBLE)).state, p)
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """An update an image, in the order of the batch; the error of each image's own reconstruction."""
+        """Perform one update per image, in the batch's order; the error is that of each image's reconstruction."""
         error = self._descend(self.pixels(batch.x), at.k)
         self.errors += error
         self.updates += len(batch.x)
@@ -73,25 +74,25 @@ class TutorialLearner(classifier.MachineClassifier):
         return Sums(extra={"reconstruction_mse": error})
 
     def _descend(self, v: Tensor, k: int) -> float:
-        """An update for each of v (B, V). Returns the sum of their errors."""
+        """Perform one update for each of v (B, V). Returns the sum of their errors."""
         spec, key = self.spec, kernel_key(derive(self.seeds.training, UPDATES, k))
         lr, momentum = spec.lr / spec.decay_factor**self.updates, np.float32(spec.momentum)
         rbm, velocity = as_arrays(self.rbm), as_arrays(self.velocity)
         return sequential_cd(v.numpy(), lr, spec.decay_factor, momentum, key, rbm, velocity)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Fit the readout on p(h|v) of all that is not the test set, as scikit-learn does by default."""
+        """Fit the readout on p(h|v) of all samples outside the test set, as scikit-learn does by default."""
         f = self.features(train.x, validation.x)
         y = torch.cat([train.y, validation.y])
         self.readout = self.fit(f, y, self.spec.readout_iterations)
         return {"readout_train_accuracy": readout.accuracy(self.readout, f, y), "device_energy": self.device_energy}
 
     def fit(self, f: Tensor, y: Tensor, iterations: int) -> readout.Readout:
-        """sum cross-entropy + |weight|^2 / 2, which is scikit-learn's default (C = 1)."""
+        """Readout that minimises  sum cross-entropy + |weight|^2 / 2, which is scikit-learn's default (C = 1)."""
         return readout.fit(f, y, self.task.n_classes, 0.5 / len(y), iterations, standardise=False)
 
     def reconstruct(self, x: Any) -> Tensor:
-        """Mean of p(v|h) over 10 draws of h ~ p(h|x).   -> (B, V)"""
+        """Reconstruct x as the mean of p(v|h) over 10 draws of h ~ p(h|x).   -> (B, V)"""
         v = self.pixels(x)
         total = torch.zeros_like(v)
         for particle in range(_N_PARTICLES):
@@ -101,7 +102,7 @@ class TutorialLearner(classifier.MachineClassifier):
         return total / _N_PARTICLES
 
     def drawn_features(self, x: Any) -> Tensor:
-        """The tutorial's h p(h|v), with h drawn."""
+        """The tutorial's features h p(h|v), with h drawn."""
         p, h = conditional(self.pixels(x), self.rbm.W, self.rbm.b, derive(self.seeds.training, FEATURES, len(x)))
         return h * p
 
@@ -118,7 +119,7 @@ class TutorialLearner(classifier.MachineClassifier):
 
 
 def tutorial_metrics(learner: TutorialLearner, splits: Splits, record: TrainingRecord) -> Mapping[str, float]:
-    """The tutorial's figures, computed as it computed them."""
+    """The tutorial's figures, computed as in the tutorial."""
     error, train, test = learner.errors / learner.updates, splits.train, splits.test
     printed = error / learner.spec.steps_per_epoch
     f = learner.drawn_features(test.x)
@@ -135,7 +136,7 @@ def tutorial_metrics(learner: TutorialLearner, splits: Splits, record: TrainingR
 
 
 def _fit_and_score(learner: TutorialLearner, name: str, f: Tensor, y: Tensor) -> dict[str, float]:
-    """Accuracy on the very test images that were fitted, and on all others where there are any."""
+    """Accuracy on the same test images that were fitted, and on all others if there are any."""
     fitted = learner.fit(f[:FITTED], y[:FITTED], iterations=10_000)
     figures = {f"{name}_fit_and_scored": readout.accuracy(fitted, f[:FITTED], y[:FITTED])}
     if len(y) > FITTED:

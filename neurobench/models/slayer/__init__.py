@@ -1,1 +1,1 @@
-"""SLAYER: a spiking network of current-based neurons on event-camera recordings, in floats and in Loihi's integers."""
+"""SLAYER: a spiking network of current-based neurons for event-camera recordings, in floats or in Loihi's integers."""

@@ -1,4 +1,4 @@
-"""The tutorial's animation: a row a recording, its input next to the output of the network."""
+"""The tutorial's animation: one row per recording, its input next to the output of the network."""
 
 import io
 
@@ -10,17 +10,17 @@ from torch import Tensor
 from neurobench.data.dataset import Split
 from neurobench.figures.style import NEGATIVE, POSITIVE, class_name, series, short
 
-FRAME = 5  # steps a frame
-DURATION = 60  # ms a frame is shown: 12 times slower than life at 1 ms a step
+FRAME = 5  # steps per frame
+DURATION = 60  # ms that a frame is shown: 12 times slower than real time at 1 ms per step
 PAPER, INK, GROUND = (255, 255, 255), (70, 70, 70), (245, 245, 245)
-TINT = (255, 236, 214)  # of the label's row
-_PIXEL, _GAP, _HEAD, _LETTER, _WIDTH = 5, 10, 16, 7, 180  # pixels; the last two of a letter and of a raster
+TINT = (255, 236, 214)  # background of the label's row
+_PIXEL, _GAP, _HEAD, _LETTER, _WIDTH = 5, 10, 16, 7, 180  # pixels; the last two: width of a letter and of a raster
 
 
 def input_and_output(x: Tensor, y: Tensor, test: Split, sampling_time: float) -> bytes:
-    """A GIF. x (N, T, P, H, W) and y (N, T, C) in {0, 1}; `test` holds the N recordings.
+    """Animated GIF of inputs x (N, T, P, H, W) and outputs y (N, T, C) in {0, 1}; `test` contains the N recordings.
 
-    Left the events of the last FRAME steps: polarity 1 (or the only one) in red, 0 in blue. Right the spikes of each
+    Left: the events of the last FRAME steps, polarity 1 (or the only one) in red, 0 in blue. Right: the spikes of each
     class up to then; the row of the label is tinted.
     """
     n, steps, _, height, width = x.shape
@@ -43,7 +43,7 @@ def input_and_output(x: Tensor, y: Tensor, test: Split, sampling_time: float) ->
             image.paste(Image.fromarray(picture.numpy()).resize(size, Image.Resampling.NEAREST), (_GAP, top + _HEAD))
             _spikes(draw, (left, top + _HEAD), y[k, first : first + FRAME], first, steps)
         frames.append(image.copy())
-    colours = frames[-1].quantize(32)  # by then all have occurred; choosing them anew for each frame takes a second
+    colours = frames[-1].quantize(32)  # by then all have occurred; a palette for each frame takes a second
     frames = [frame.quantize(palette=colours, dither=Image.Dither.NONE) for frame in frames]
     memory = io.BytesIO()
     frames[0].save(memory, "GIF", save_all=True, append_images=frames[1:], duration=DURATION, loop=0)
@@ -51,7 +51,7 @@ def input_and_output(x: Tensor, y: Tensor, test: Split, sampling_time: float) ->
 
 
 def _events(seen: Tensor) -> Tensor:
-    """(P, H, W) bool -> (H, W, 3) uint8"""
+    """Colour image of events: (P, H, W) bool -> (H, W, 3) uint8."""
     picture = torch.tensor(GROUND, dtype=torch.uint8).repeat(*seen.shape[1:], 1)
     for polarity, colour in ((0, NEGATIVE), (-1, POSITIVE)):
         picture[seen[polarity]] = torch.tensor(getrgb(colour)[:3], dtype=torch.uint8)
@@ -59,12 +59,12 @@ def _events(seen: Tensor) -> Tensor:
 
 
 def _pitch(classes: int) -> int:
-    """Pixels between the rows of two classes."""
+    """Distance of the rows of two classes in pixels."""
     return max(10, 34 * _PIXEL // classes)
 
 
 def _classes(draw: ImageDraw.ImageDraw, corner: tuple[int, int], label: int, classes: list[str]) -> None:
-    """What no frame changes: names, and the tinted row of the label."""
+    """Draw the parts common to all frames: names, and the tinted row of the label."""
     (left, top), pitch = corner, _pitch(len(classes))
     draw.text((left, top - _HEAD + 2), "output spikes of each class", fill=INK)
     draw.rectangle((left, top + label * pitch, left + _WIDTH, top + (label + 1) * pitch - 2), fill=TINT)
@@ -73,7 +73,7 @@ def _classes(draw: ImageDraw.ImageDraw, corner: tuple[int, int], label: int, cla
 
 
 def _spikes(draw: ImageDraw.ImageDraw, corner: tuple[int, int], y: Tensor, first: int, steps: int) -> None:
-    """y (FRAME, C) of the steps from `first` on, besides those that are drawn already."""
+    """Add the spikes y (FRAME, C) of the steps from `first` on to those already drawn."""
     (left, top), pitch = corner, _pitch(y.shape[1])
     for t, c in y.nonzero().tolist():
         x = left + (first + t) * _WIDTH // steps

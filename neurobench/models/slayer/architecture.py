@@ -1,4 +1,4 @@
-"""Convolutions and pooling as a configuration writes them, and the shapes that follow. Nothing heavy."""
+"""Convolutions and pooling as written in a configuration, and the resulting shapes. Imports nothing heavy."""
 
 import re
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ WORDS = (
 
 
 class Convolution(NamedTuple):
-    """Square kernels on (channels, rows, columns), as `slayer.block.cuba.Conv` has them; dilation and groups are 1.
+    """Convolution of square kernels on (channels, rows, columns), like `slayer.block.cuba.Conv`; dilation, groups: 1.
 
-    With `pools`, `slayer.block.cuba.Pool`: a kernel sums over a window of its own channel, each pixel with the same
-    weight, which is not learned. A last window may reach beyond the padding, where zeros are (torch's `ceil_mode`): for
-    2a, those that lava-dl puts behind an odd number of rows or columns.
+    With `pools`, like `slayer.block.cuba.Pool`: a kernel sums over a window of its own channel, each pixel with the
+    same weight, which is not learned. The last window may extend beyond the padding into zeros (torch's `ceil_mode`):
+    for 2a, those that lava-dl appends to an odd number of rows or columns.
     """
 
     inputs: tuple[int, int, int]
     channels: int
-    kernel: int  # its side
+    kernel: int  # side length
     stride: int
     padding: int
     pools: bool = False
@@ -35,36 +35,36 @@ class Convolution(NamedTuple):
         return self.channels, rows, columns
 
     def _places(self, size: int) -> int:
-        """Of a kernel along an axis. The last window of a pool may end beyond the padding, and begins before it."""
+        """Kernel positions along an axis. The last window of a pool may end beyond the padding but begins before it."""
         steps, rest = divmod(size + 2 * self.padding - self.kernel, self.stride)
         begins = (steps + 1) * self.stride
         return steps + 1 + (self.pools and rest > 0 and begins < size + self.padding)
 
     @property
     def overhang(self) -> tuple[int, int]:
-        """Rows and columns of the last kernels beyond the padding."""
+        """Rows and columns by which the last kernels extend beyond the padding."""
         ends = ((places - 1) * self.stride + self.kernel - self.padding for places in self.outputs[1:])
         rows, columns = (max(0, end - size - self.padding) for end, size in zip(ends, self.inputs[1:], strict=True))
         return rows, columns
 
     @property
     def fan_in(self) -> int:
-        """Weights of a channel in memory: a pool's are 0 but for `synapses`."""
+        """Number of stored weights of a channel; in a pool all but `synapses` of them are 0."""
         return self.inputs[0] * self.kernel**2
 
     @property
     def synapses(self) -> int:
-        """Of a neuron."""
+        """Number of synapses of a neuron."""
         return self.kernel**2 if self.pools else self.fan_in
 
     @property
     def positions(self) -> int:
-        """Neurons of a channel; they share its weights and its delay."""
+        """Number of neurons of a channel, which share its weights and its delay."""
         return prod(self.outputs[1:])
 
 
 def convolutions(texts: Sequence[str], shape: Sequence[int]) -> tuple[Convolution, ...]:
-    """Of `texts` in `FORM`, one after the other on inputs of `shape`. Raises UserError where a kernel does not fit."""
+    """Parse `texts` in `FORM` to successive layers on inputs of `shape`. Raises UserError if a kernel does not fit."""
     layers: list[Convolution] = []
     for text in texts:
         inputs = layers[-1].outputs if layers else tuple(shape)

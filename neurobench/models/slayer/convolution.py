@@ -1,4 +1,4 @@
-"""A layer's product with its weights, dense or convolved, forward and back, and a convolution's weights unrolled."""
+"""Products of inputs with dense or convolutional weights, their gradients, and the dense form of a convolution."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,8 @@ from neurobench.models.slayer.neuron import FixedNeuron
 
 
 def product(x: Tensor, weights: Tensor, conv: Convolution | None) -> Tensor:
-    """x (T, B, I) times weights (I, C), or of a convolution (fan_in, channels): (T, B, C), channels, rows, columns."""
+    """Product (T, B, C) of x (T, B, I) with weights (I, C), or for a convolution (fan_in, channels). Outputs of a
+    convolution are in the order channels, rows, columns."""
     if conv is None:
         return x @ weights
     with _full_precision():
@@ -21,7 +22,7 @@ def product(x: Tensor, weights: Tensor, conv: Convolution | None) -> Tensor:
 def product_gradients(
     x: Tensor, weights: Tensor, conv: Convolution | None, eu: Tensor, below: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """dL/dweights in their shape and, where `below` is asked for, dL/dx, from eu (T, B, C) = dL/dproduct."""
+    """Gradients dL/dweights, in their shape, and dL/dx (None unless `below`), from eu (T, B, C) = dL/dproduct."""
     if conv is None:
         return x.flatten(0, 1).t() @ eu.flatten(0, 1), eu @ weights.t() if below else None
     stride, padding = [conv.stride] * 2, [conv.padding] * 2
@@ -45,33 +46,33 @@ def product_gradients(
 
 
 def operations(arrived: Tensor, layer: QuantizedLayer) -> Tensor:
-    """Of spikes arrived (I,) float64, each times the synapses that it meets; int64."""
+    """Number of synaptic operations, int64: arrived spikes (I,) float64, each times the synapses of its input."""
     return (arrived * (layer.W.shape[1] if layer.conv is None else fan_out(layer.conv).to(arrived.device))).sum().long()
 
 
 def fan_out(conv: Convolution) -> Tensor:
-    """(I,) int64: synapses of each input. Those of padding are none."""
+    """Number of synapses of each input, (I,) int64. Padding does not count."""
     _, rows, columns = conv.inputs
     places = torch.ones(1, 1, *conv.outputs[1:], dtype=torch.float64)
     kernel = torch.ones(1, 1, conv.kernel, conv.kernel, dtype=torch.float64)
     cover = conv_transpose2d(places, kernel, stride=conv.stride).round().long()
     before, (high, wide) = -conv.padding, cover.shape[2:]
-    cover = pad(cover, [before, columns - wide - before, before, rows - high - before])  # the pixels of the input
+    cover = pad(cover, [before, columns - wide - before, before, rows - high - before])  # to the size of the input
     return ((1 if conv.pools else conv.channels) * cover).flatten().repeat(conv.inputs[0])
 
 
 def each_neuron(values: Tensor, conv: Convolution | None) -> Tensor:
-    """Of each channel to each of its neurons."""
+    """Repeat the value of each channel for each of its neurons."""
     return values if conv is None else values.repeat_interleave(conv.positions)
 
 
 def each_channel(sums: Tensor, conv: Convolution | None) -> Tensor:
-    """Of each neuron, added up by channel."""
+    """Sum the values of the neurons of each channel."""
     return sums if conv is None else sums.view(conv.channels, -1).sum(1)
 
 
 def unrolled(layer: QuantizedLayer) -> QuantizedLayer:
-    """On the CPU, the dense layer that computes the same: a weight for each pair of an input and a neuron."""
+    """Equivalent dense layer on the CPU, with a weight for each pair of an input and a neuron."""
     layer, conv = layer.cpu(), layer.conv
     if conv is None:
         return layer
@@ -93,7 +94,7 @@ def _size(shape: tuple[int, int, int]) -> int:
 
 
 def _images(x: Tensor, conv: Convolution) -> Tensor:
-    """With the zeros over which the last windows of a pool hang."""
+    """Images of x, with the zeros that the last windows of a pool overhang."""
     images, (rows, columns) = x.reshape(-1, *conv.inputs), conv.overhang
     return pad(images, [0, columns, 0, rows]) if rows or columns else images
 
@@ -103,5 +104,5 @@ def _kernels(weights: Tensor, conv: Convolution) -> Tensor:
 
 
 def _full_precision():  # type: ignore[no-untyped-def]
-    """cuDNN rounds to TF32 by default, and may take another algorithm each time."""
+    """Context manager: keep cuDNN from rounding to TF32, its default, and from choosing another algorithm each time."""
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)

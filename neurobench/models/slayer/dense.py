@@ -1,4 +1,4 @@
-"""A network forward and back on any device by plain torch: dense products, and a loop over time steps."""
+"""Forward and backward pass of a network in plain torch on any device: dense products and a loop over time steps."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ from neurobench.models.slayer.spikes import Spikes, as_dense
 
 
 class DenseEngine:
-    """Computes what `EventEngine` does, by the functions of `neuron` as they stand there. On a GPU without Triton, and
-    what the other engines are held against."""
+    """Counterpart of `EventEngine` that calls the functions of `neuron` directly. Used on a GPU without Triton, and as
+    the reference that the other engines are compared with."""
 
     def __init__(self, device: torch.device):
         self.device = device
@@ -37,13 +37,13 @@ class DenseEngine:
         learns: bool = False,
         counted: bool = False,
     ) -> Activity:
-        """As `EventEngine.run`; states are never counted."""
+        """Run the forward pass like `EventEngine.run`; states are never counted."""
         x, passes, fired, totals = as_dense(inputs, self.device), [], [], []
         keep_prob, input_keep_prob = dropout.keep_prob if dropout else 1.0, 1.0
         for k, layer in enumerate(layers):
             if isinstance(layer.neuron, FixedNeuron):
-                # exact: float32 holds every sum of mantissas, 2^24 at most, and a convolution by other means than sums
-                # (Winograd) is off by less than a half; what dropout left is scaled in float64
+                # exact: float32 represents every sum of mantissas, 2^24 at most, and a convolution computed by other
+                # means than sums (Winograd) is off by less than a half; inputs after dropout are scaled in float64
                 sums = product(x, 2 * layer.W.float(), layer.conv).round().double() * GRID
                 z = (sums / input_keep_prob).trunc().long()
             else:
@@ -60,7 +60,7 @@ class DenseEngine:
         return Activity(x.transpose(0, 1), fired, tally)
 
     def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:
-        """As `EventEngine.gradients`."""
+        """Compute gradients like `EventEngine.gradients`."""
         layers, passes, keep_prob = self._pass
         g, below = g.transpose(0, 1), None
         gradients = []
@@ -75,9 +75,9 @@ class DenseEngine:
         return gradients[::-1]
 
     def voltages(self) -> list[Tensor]:
-        """As `EventEngine.voltages`."""
+        """Return voltages like `EventEngine.voltages`."""
         return [v.transpose(0, 1) for _, _, _, v, _, _ in self._pass[1]]
 
     def arrived(self) -> list[Tensor]:
-        """As `EventEngine.arrived`."""
+        """Count arrivals like `EventEngine.arrived`."""
         return [x.sum((0, 1), dtype=torch.float64).long() for x, *_ in self._pass[1]]

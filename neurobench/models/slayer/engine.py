@@ -1,4 +1,4 @@
-"""A network's forward pass and its gradients on a CPU, from lists of spikes, by compiled kernels."""
+"""Forward pass and gradients of a network on a CPU, from lists of spikes, by compiled kernels."""
 
 from typing import Any, NamedTuple
 
@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurobench.kernels.aligned import on_lines
 from neurobench.kernels.cuba import backward as back_kernel
 from neurobench.kernels.cuba import forward as kernel
 from neurobench.kernels.cuba import step
@@ -16,7 +17,6 @@ from neurobench.kernels.cuba.product import COLUMNS, pack_transposed
 from neurobench.kernels.cuba.product_amx import fits, pack_pairs, tile_grid
 from neurobench.kernels.cuba.spike_lists import Spikes, mark
 from neurobench.kernels.host import fast
-from neurobench.kernels.lines import on_lines
 from neurobench.models.slayer.layout import (
     channels_first,
     channels_last,
@@ -30,39 +30,39 @@ from neurobench.models.slayer.network import QuantizedLayer
 from neurobench.models.slayer.neuron import FixedNeuron, Surrogate
 from neurobench.models.slayer.spikes import arrivals
 
-_BLOCK = 4  # samples a thread goes back through at once: what a layer hands to the one below is still in the cache
-_FAST_BLOCK = 2  # with `kernels=fast`
+_BLOCK = 4  # samples per thread in a block of the backward pass: what a layer hands to the one below stays in the cache
+_FAST_BLOCK = 2  # the same with `kernels=fast`
 
 
 class Dropout(NamedTuple):
-    """All spikes of some hidden neurons are dropped, for a whole sample; the others count 1 / keep_prob."""
+    """Dropout of hidden neurons: all their spikes are dropped for a whole sample; the others count 1 / keep_prob."""
 
     masks: list[Tensor]  # (N, C) uint8 of each hidden layer, 0 where dropped
     keep_prob: float
 
 
 class LayerGradient(NamedTuple):
-    """Of a layer's weights w, before grid and norm, and of its neurons."""
+    """Gradient of a layer's weights w, not yet taken through grid and norm, and of its neurons' parameters."""
 
-    parts: Tensor  # (P, I, C) float32: dL/dw is their sum times `factor`; a single one but on a GPU
+    parts: Tensor  # (P, I, C) float32: dL/dw is their sum times `factor`; a single one except on a GPU
     factor: float
     dD: np.ndarray | Tensor  # (3,) float64 sums as in `neuron.scan_back`
     delay: Tensor  # (C,) float64
 
 
 class Activity(NamedTuple):
-    """What a forward pass did."""
+    """Results of a forward pass."""
 
-    y: Tensor  # (N, T, C) float32, arrivals of the last layer
+    y: Tensor  # (N, T, C) float32, arriving spikes of the last layer
     fired: list[Tensor]  # (N, C) int32 of each layer: spikes before dropout and delay
-    tally: list[dict[str, int]]  # of each layer, see `kernels.cuba.forward.TALLY`; on a GPU only where it is counted
+    tally: list[dict[str, int]]  # of each layer, see `kernels.cuba.forward.TALLY`; on a GPU only if `counted`
 
 
 class _Buffers(NamedTuple):
-    """Of one layer for N samples; reused from batch to batch, because fresh memory is slow to touch."""
+    """Buffers of one layer for N samples, reused from batch to batch because first access to new memory is slow."""
 
-    activity: kernel.Activity  # what a pass writes
-    begin: np.ndarray  # (N, T) int64: of each step's arriving spikes
+    activity: kernel.Activity  # output of a pass
+    begin: np.ndarray  # (N, T) int64: beginning of each step's arriving spikes
     ones: np.ndarray  # (N, C) uint8: mask of a layer without dropout
 
     def arrivals(self) -> Spikes:
@@ -72,14 +72,14 @@ class _Buffers(NamedTuple):
 
 class _LayerPass(NamedTuple):
     inputs: Spikes
-    input_keep_prob: float  # by which the inputs have to be scaled up
+    input_keep_prob: float  # the inputs have to be divided by it
     mask: np.ndarray  # (N, C) uint8
-    keep_prob: float  # of its own spikes
+    keep_prob: float  # of this layer's spikes
     buffers: _Buffers
 
 
 class EventEngine:
-    """Holds the last forward pass, of which `gradients` makes the way back."""
+    """Engine on lists of spikes. It stores the last forward pass, whose backward pass `gradients` computes."""
 
     def __init__(self) -> None:
         self._cache: dict[Any, Any] = {}
@@ -93,7 +93,7 @@ class EventEngine:
         learns: bool = False,
         counted: bool = False,
     ) -> Activity:
-        """learns: `gradients`, `voltages` and `arrivals` are asked for next; counted: states are part of the tally."""
+        """Run the forward pass. learns: store it for `gradients`, `voltages`, `arrivals`; counted: tally states too."""
         chunks = numba.get_num_threads()
         n, steps = inputs.begin.shape
         passes: list[_LayerPass] = []
@@ -122,14 +122,15 @@ class EventEngine:
         fired, tallies = [], []
         for each, layer in zip(passes, layers, strict=True):
             tally = each.buffers.activity.tally[:chunks]
-            totals = (*tally[:, :COUNTS].sum(0), *tally[:, COUNTS:].max(0))  # largest values are compared, not added
+            totals = (*tally[:, :COUNTS].sum(0), *tally[:, COUNTS:].max(0))  # counts are added, maxima are not
             tallies.append({name: int(value) for name, value in zip(TALLY, totals, strict=True)})
             spikes = torch.from_numpy(each.buffers.activity.fired.copy())
             fired.append(spikes if layer.conv is None else spikes[:, first_from_last(layer.conv.outputs)])
         return Activity(y, fired, tallies)
 
     def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:
-        """From g = dL/dy (N, T, C) float32 of the last layer, after `run(..., learns=True)`; valid to the next call."""
+        """Gradients from g = dL/dy (N, T, C) float32 of the last layer. Only after `run(..., learns=True)`; valid until
+        the next call."""
         layers, passes = self._pass
         chunks = numba.get_num_threads()
         sums = [self._zero_gradients(k, layer) for k, layer in enumerate(layers)]
@@ -140,7 +141,7 @@ class EventEngine:
             numbers = (lsb, *slope, neuron.ku * lsb, neuron.kv * lsb)
             constants.append(back_kernel.Surrogate(*map(np.float32, numbers)))
         block = chunks * (_FAST_BLOCK if fast() else _BLOCK)
-        together = 1 if chunks == 1 else 2 * chunks  # one alone stays in the cache; several threads wait less often
+        together = 1 if chunks == 1 else 2 * chunks  # one sample stays in the cache; several threads wait less often
         for first in range(0, len(g), block):
             part = slice(first, first + block)
             back = g[part].numpy()
@@ -176,7 +177,7 @@ class EventEngine:
         return gradients
 
     def voltages(self) -> list[Tensor]:
-        """(N, T, C) of each layer, before the reset. Only after `run(..., learns=True)`."""
+        """Voltages (N, T, C) of each layer before the reset. Only after `run(..., learns=True)`."""
         layers, passes = self._pass
         voltages = [torch.from_numpy(each.buffers.activity.v) for each in passes]
         return [
@@ -185,7 +186,7 @@ class EventEngine:
         ]
 
     def arrivals(self) -> list[Spikes]:
-        """Of each layer's spikes."""
+        """Lists of the arriving spikes of each layer."""
         lists = [each.buffers.arrivals() for each in self._pass[1]]
         return [
             each if layer.conv is None else renamed(each, last_from_first(layer.conv.outputs))
@@ -193,7 +194,7 @@ class EventEngine:
         ]
 
     def arrived(self) -> list[Tensor]:
-        """(I,) int64 of each layer: how often each of its inputs was active, over samples and steps."""
+        """Number of times that each input was active, over samples and steps, (I,) int64 for each layer."""
         counts = [torch.from_numpy(arrivals(each.inputs)) for each in self._pass[1]]
         shapes = input_shapes(self._pass[0])
         return [
@@ -202,7 +203,7 @@ class EventEngine:
         ]
 
     def _buffers(self, k: int, layer: QuantizedLayer, n: int, steps: int, learns: bool) -> _Buffers:
-        """Of any number of threads: it may change from batch to batch."""
+        """Buffers for any number of threads, which may change from batch to batch."""
         width, chunks = len(layer.delay), numba.config.NUMBA_NUM_THREADS
         kind = np.int32 if isinstance(layer.neuron, FixedNeuron) else np.float32
         key = ("buffers", k, n, steps, width, learns, kind)
@@ -230,7 +231,7 @@ class EventEngine:
         return back_kernel.Gradients(dW, np.zeros(3), np.zeros(len(layer.delay)))
 
     def _weights(self, k: int, layer: QuantizedLayer, steps: int) -> np.ndarray:
-        """The transposed weights as `product_amx` or `product` reads them; none for the first layer."""
+        """Transposed weights in the layout that `product_amx` or `product` reads; empty for the first layer."""
         w = layer.w.flatten(0, -2).numpy()
         if k and fast() and layer.conv is None and isinstance(layer.neuron, FixedNeuron) and fits(steps, w):
             tiles = self._array("tiles", k, tile_grid(w), np.uint16)

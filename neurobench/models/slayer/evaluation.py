@@ -1,4 +1,4 @@
-"""What the tutorial prints after some of its epochs, and what a core computes for a prediction."""
+"""Metrics that the tutorial prints after some of its epochs, and the operations of a core for a prediction."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -28,7 +28,7 @@ from neurobench.models.slayer.spikes import as_dense
 
 
 def tutorial_metrics(learner: SlayerLearner, splits: Splits, record: TrainingRecord) -> Mapping[str, float]:
-    """Losses as lava-dl prints them, and accuracies, while learning and on the test set. Nothing was chosen by them."""
+    """Losses as lava-dl prints them, and accuracies, in training and on the test set. Nothing is selected by them."""
     metrics = {}
     n = len(splits.test)
     for label, network in record.snapshots.items():
@@ -45,8 +45,9 @@ def tutorial_metrics(learner: SlayerLearner, splits: Splits, record: TrainingRec
 
 
 def operations(learner: SlayerLearner, x: Any) -> Operations:
-    """Every product is an accumulation of a spike. Parameters as a core stores them: weights of 8 bits, delays of 6
-    bits in a byte, two decays and a threshold; in floats as they are. A pool's window is held once."""
+    """Count operations, where every product is an accumulation of a spike. Parameters are counted as stored on a core:
+    weights of 8 bits, delays of 6 bits in a byte, two decays and a threshold; floats unchanged. A pool's window is
+    stored once."""
     n, steps, count = len(x), learner.spec.steps, len(learner.quantized)
     arrived = [torch.zeros(size, dtype=torch.int64) for size in learner.sizes[:-1]]
     active, updates = [0] * count, [0] * count
@@ -66,9 +67,9 @@ def operations(learner: SlayerLearner, x: Any) -> Operations:
 
 
 def _counted(learner: SlayerLearner, x: Any) -> Iterator[tuple[int, Tensor, int, int]]:
-    """By blocks of samples, of each layer: its number, arrivals of each input (I,), spikes, changes of a membrane.
+    """For each block of samples and layer: layer number, arrivals of each input (I,), spikes, membrane changes.
 
-    On a GPU convolutions run where they learned. On a CPU they run unrolled, from lists of spikes.
+    On a GPU convolutions run on the engine that trained them. On a CPU they run unrolled, from lists of spikes.
     """
     engine: EventEngine | DenseEngine | GpuEngine = EventEngine()
     layers, arriving = [unrolled(layer) for layer in learner.quantized], learner.inputs
@@ -77,12 +78,12 @@ def _counted(learner: SlayerLearner, x: Any) -> Iterator[tuple[int, Tensor, int,
     for index in torch.arange(len(x)).split(BLOCK):
         act = engine.run(arriving(x[index]), layers, learns=True)
         for k, (layer, v, came) in enumerate(zip(layers, engine.voltages(), engine.arrived(), strict=True)):
-            held = (torch.where(one > layer.neuron.threshold, 0, one) for one in v)  # a sample stays in the cache
+            held = (torch.where(one > layer.neuron.threshold, 0, one) for one in v)  # a sample at a time fits the cache
             yield k, came.cpu(), int(act.fired[k].sum()), sum(map(membrane_updates, held))
 
 
 def _stored(layer: QuantizedLayer) -> Tensor:
-    """Weights; of a pool those of a window, which all its channels share."""
+    """Weights to store: for a pool those of one window, which all its channels share."""
     conv = layer.conv
     return layer.W[: conv.kernel**2, 0] if conv is not None and conv.pools else layer.W
 
@@ -100,14 +101,14 @@ def _connection(name: str, layer: QuantizedLayer, arrived: Tensor, presented: in
 
 
 def activity(learner: SlayerLearner, x: Any) -> Activity:
-    """Spikes in the steps in which they arrive, delays passed: those that come too late are not among them."""
+    """Weights, spikes and membrane updates; spikes in their steps of arrival, after delays, but for those too late."""
     engine, layers = EventEngine(), [unrolled(layer) for layer in learner.quantized]
     inputs = learner.inputs(x)
     engine.run(inputs, layers, learns=True)
     spikes = [as_dense(each).transpose(0, 1) > 0 for each in (inputs, *engine.arrivals())]
     updates = []
     for layer, v in zip(layers, engine.voltages(), strict=True):
-        held = torch.where(v > layer.neuron.threshold, 0, v)  # what a step hands to the next
+        held = torch.where(v > layer.neuron.threshold, 0, v)  # voltage at the beginning of the next step
         before = torch.cat([torch.zeros_like(held[:, :1]), held[:, :-1]], 1)
         updates.append(held != before)
     return Activity([layer.W for layer in layers], spikes, updates)

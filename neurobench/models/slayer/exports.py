@@ -1,10 +1,10 @@
-"""Formats that a trained network can be written in.
+"""Export formats of a trained network.
 
-netx: HDF5 of mantissas and integer decays as lava-dl's `netx.hdf5` reads it (facts: `slayer.block.base`); exact. A pool
-is a convolution there: `netx.hdf5` knows the name `pool` and reads none.
+netx: HDF5 of mantissas and integer decays as lava-dl's `netx.hdf5` reads it (see `slayer.block.base`); exact. A pool
+is written as a convolution: `netx.hdf5` knows the name `pool` but reads none.
 nir: the Neuromorphic Intermediate Representation, see `nir_files`; nir-snntorch: the same for an importer that assumes
 steps of 0.1 ms.
-pt: parameters under the keys of lava-dl's own state_dict, so that either program goes on with the other's training.
+pt: parameters under the keys of lava-dl's own state_dict, so that either program can continue the other's training.
 """
 
 import io
@@ -38,7 +38,7 @@ def formats(learner: SlayerLearner) -> Mapping[str, Callable[[], bytes]]:
 
 
 def write_netx(layers: list[QuantizedLayer]) -> bytes:
-    """The file. Raises UserError where netx could not load it."""
+    """Content of the netx file. Raises UserError if netx could not load it."""
     h5py = extra("h5py")
     for k, layer in enumerate(layers):
         if not isinstance(layer.neuron, FixedNeuron):
@@ -58,7 +58,7 @@ def write_netx(layers: list[QuantizedLayer]) -> bytes:
 
 
 def _blocks(layers: list[QuantizedLayer]) -> list[QuantizedLayer | tuple[bytes, tuple[int, ...]]]:
-    """Layers, and what netx wants to read around convolutions: the input's shape and where they are flattened."""
+    """Layers, with the blocks that netx requires around convolutions: the shape of the input, and flattening."""
     convolved = [layer.conv for layer in layers if layer.conv is not None]
     if not convolved:
         return list(layers)
@@ -87,8 +87,8 @@ def _write_layer(group: Any, layer: QuantizedLayer, h5py: Any) -> None:
 
 
 def _write_kernels(group: Any, weight: np.ndarray, conv: Convolution) -> None:
-    """netx pads both ends of an axis alike. Where a pool's last window hangs over by itself, the kernel begins with as
-    many weights of 0, above the padding that the beginning gets as well."""
+    """Write kernels, stride and padding. netx pads both ends of an axis alike: if a pool's last window overhangs, the
+    kernel begins with as many weights of 0, which lie on the padding that the beginning gets as well."""
     channels, more = conv.inputs[0], np.array(conv.overhang, np.int64)
     group["inChannels"], group["outChannels"] = np.int64(channels), np.int64(conv.channels)
     group["kernelSize"], group["padding"] = conv.kernel + more, conv.padding + more
@@ -105,7 +105,7 @@ def write_state(layers: list[Layer]) -> bytes:
 
 
 def _lava_state(layers: list[Layer]) -> dict[str, torch.Tensor]:
-    """Raises UserError where a layer is a convolution."""
+    """State under lava-dl's names. Raises UserError if a layer is a convolution."""
     if any(layer.conv is not None for layer in layers):
         raise UserError("lava-dl's state is written for dense layers only; export the network as netx or nir")
     return lava_names(layers)

@@ -1,4 +1,4 @@
-"""All figures of a run: inputs and outputs, spikes through the layers, learning, and what was learned."""
+"""All figures of a run: inputs and outputs, spikes of each layer, training curves, learned weights and delays."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,11 +32,12 @@ from neurobench.models.slayer.neuron import GRID
 from neurobench.models.slayer.spikes import as_dense
 
 SHOWN = 5  # test recordings that are animated, as in the tutorial
-SILENT = 1e-12  # a gradient of 0 still has a place on a logarithmic axis
+SILENT = 1e-12  # floor, so that a gradient of 0 has a place on a logarithmic axis
 
 
 def all_figures(learner: SlayerLearner, test: Split, record: TrainingRecord) -> dict[str, Figure | bytes]:
-    """The tutorial's animation of inputs and outputs; rasters, learning, gradient flow, delays, weights."""
+    """Figures by name: the tutorial's animation of inputs and outputs; rasters, learning, gradient flow, delays,
+    weights."""
     shown = test.head(SHOWN)
     engine, layers = EventEngine(), [unrolled(layer) for layer in learner.quantized]
     spikes = learner.inputs(shown.x)
@@ -56,13 +57,13 @@ def all_figures(learner: SlayerLearner, test: Split, record: TrainingRecord) -> 
     if flow:
         learned = [k for k, layer in enumerate(learner.layers, 1) if not layer.pools]
         figures["gradient_flow"] = gradient_flow({int(epoch) + 1: sizes for epoch, sizes in flow.items()}, learned)
-    if len(record.epochs) > 1:  # the course of a single one is in the learning curve
+    if len(record.epochs) > 1:  # a single epoch is covered by the learning curve
         figures["learning"] = learning(record.epochs)
     return figures
 
 
 def rasters(trains: Sequence[Tensor], sample: Split, sampling_time: float) -> Figure:
-    """trains: (T, C) in {0, 1} of the first sample, the input first, the output last; as the spikes arrive."""
+    """Raster plots. trains: arriving spikes (T, C) in {0, 1} of the first sample, the input first, the output last."""
     label = int(sample.y[0])
     names = ["input", *(f"layer {k}" for k in range(1, len(trains) - 1)), "output"]
     figure, panels = stack(len(trains), height=1.05)
@@ -86,8 +87,8 @@ def rasters(trains: Sequence[Tensor], sample: Split, sampling_time: float) -> Fi
 
 
 def learning(epochs: Sequence[Mapping[str, float]]) -> Figure:
-    """Loss (as lava-dl prints it) and accuracy by epoch: while learning and, where they are measured, on held-out and
-    on test samples, each with its best epoch."""
+    """Loss (as lava-dl prints it) and accuracy by epoch: in training and, if measured, on held-out and on test samples,
+    each with its best epoch marked."""
     figure, panels = stack(2, height=1.6)
     best = {"lava_loss": min, "accuracy": max}
     for axes, name in zip(panels, best, strict=True):
@@ -107,9 +108,10 @@ def learning(epochs: Sequence[Mapping[str, float]]) -> Figure:
 
 
 def gradient_flow(flow: Mapping[int, Sequence[float]], layers: Sequence[int]) -> Figure:
-    """lava-dl's monitor: the 2-norm of the gradient of each layer's weight lengths by their number, by epoch.
+    """Gradient flow by epoch, as in lava-dl's monitor: the 2-norm of the gradient of each layer's weight lengths,
+    divided by their number.
 
-    layers: those whose weights are learned, from 1.
+    layers: numbers of those whose weights are learned, from 1.
     """
     figure, (axes,) = stack(1, height=2.0)
     for k in layers:
@@ -123,14 +125,14 @@ def gradient_flow(flow: Mapping[int, Sequence[float]], layers: Sequence[int]) ->
 
 
 def delays(layers: Sequence[Tensor]) -> Figure:
-    """Learned delays of hidden spikes, (C,) steps each; whole steps are what a core delays by."""
+    """Histograms of the learned delays of hidden spikes, (C,) steps each; a core delays by whole steps."""
     end = max(1.0, *(float(layer.max()) for layer in layers))
     panels = [(layer.numpy(), np.linspace(0, end, 41)) for layer in layers]
     return _histograms(panels, "delay (steps)", "neurons")
 
 
 def weights(layers: Sequence[Tensor]) -> Figure:
-    """Weights as the core holds them, (I, C) each, in units of 1/64; counts are logarithmic."""
+    """Histograms of the weights on the core, (I, C) each, in units of 1/64; counts are logarithmic."""
     values = [(GRID * layer).numpy().ravel() for layer in layers]
     end = np.ceil(max(8.0, max(float(np.abs(m).max()) for m in values) + 2) / 2) * 2
     figure = _histograms([(m, np.arange(-end - 1, end + 2, 2)) for m in values], "weight (1/64)", "synapses", log=True)
@@ -141,10 +143,10 @@ def weights(layers: Sequence[Tensor]) -> Figure:
 
 
 def _histograms(panels: Sequence[tuple[np.ndarray, Any]], name: str, counted: str, log: bool = False) -> Figure:
-    """One panel a layer, of values and bin edges."""
+    """Histograms of values with bin edges, one panel per layer."""
     figure, rows = stack(len(panels), height=0.95)
     for k, (axes, (values, edges)) in enumerate(zip(rows, panels, strict=True)):
-        axes.hist(values, bins=edges, color=series(k), log=log, histtype="stepfilled")  # one shape, not one a bin
+        axes.hist(values, bins=edges, color=series(k), log=log, histtype="stepfilled")  # one shape, not one per bin
         axes.set_ylabel(f"layer {k + 1}\n{counted}")
     rows[-1].set_xlabel(name)
     align_ylabels(rows)

@@ -1,7 +1,7 @@
-"""A network forward and back on a GPU: products on tensor cores, everything between them in Triton's kernels.
+"""Forward and backward pass of a network on a GPU: products on tensor cores, all else in Triton kernels.
 
-The products lose nothing: spikes and weights on the grid are exact in bfloat16, an error is the sum of three bfloat16,
-and sums are in float32. Weights of a core of floats are multiplied as float32.
+The products lose no precision: spikes and weights on the grid are exact in bfloat16, an error is the sum of three
+bfloat16, and sums are in float32. Weights of a floating-point core are multiplied as float32.
 """
 
 from typing import Any, NamedTuple
@@ -20,13 +20,13 @@ from neurobench.models.slayer.spikes import Spikes, as_dense
 
 class _LayerPass(NamedTuple):
     x: Tensor  # (T, B, I) bfloat16, in {0, 1}
-    input_keep_prob: float  # by which the inputs have to be scaled up
+    input_keep_prob: float  # the inputs have to be divided by it
     arrival: Any  # `kernels.cuba.gpu.Arrival`
     spiked: Any  # `kernels.cuba.gpu.Spiked`
 
 
 class GpuEngine:
-    """Computes what `EventEngine` does, with the same spikes on a grid of integers."""
+    """Counterpart of `EventEngine` on a GPU; with integer weights its spikes are identical."""
 
     def __init__(self, device: torch.device):
         self.device = device
@@ -45,8 +45,8 @@ class GpuEngine:
         learns: bool = False,
         counted: bool = False,
     ) -> Activity:
-        """As `EventEngine.run`, of lists or of what `gpu_events.bin_dense` makes. Without `counted` there is no tally;
-        states are never counted."""
+        """Run the forward pass like `EventEngine.run`, on lists or the output of `gpu_events.bin_dense`. Without
+        `counted` there is no tally; states are never counted."""
         from neurobench.kernels.cuba.gpu import Arrival, forward
 
         x = inputs if isinstance(inputs, Tensor) else as_dense(inputs, self.device).bfloat16()
@@ -66,7 +66,7 @@ class GpuEngine:
         return Activity(x.transpose(0, 1), fired, _tally(passes, layers) if counted else [])
 
     def gradients(self, g: Tensor, surrogate: Surrogate, with_decays: bool = True) -> list[LayerGradient]:
-        """As `EventEngine.gradients`."""
+        """Compute gradients like `EventEngine.gradients`."""
         from neurobench.kernels.cuba.gpu import backward
 
         layers, passes, keep_prob = self._pass
@@ -83,11 +83,11 @@ class GpuEngine:
         return gradients[::-1]
 
     def voltages(self) -> list[Tensor]:
-        """As `EventEngine.voltages`."""
+        """Return voltages like `EventEngine.voltages`."""
         return [each.spiked.v.transpose(0, 1) for each in self._pass[1]]
 
     def arrived(self) -> list[Tensor]:
-        """As `EventEngine.arrived`."""
+        """Count arrivals like `EventEngine.arrived`."""
         return [each.x.sum((0, 1), dtype=torch.float64).long() for each in self._pass[1]]
 
 
@@ -98,14 +98,14 @@ def engine_on(device: torch.device) -> EventEngine | DenseEngine | GpuEngine:
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """a (M, K) @ b (K, N), both bfloat16, in float32."""
-    if a.is_cuda and torch.__version__ >= "2.8":  # which is when `out_dtype` came
+    """Product a (M, K) @ b (K, N) of bfloat16 matrices, in float32."""
+    if a.is_cuda and torch.__version__ >= "2.8":  # the first version with `out_dtype`
         return torch.mm(a, b, out_dtype=torch.float32)
     return a.float() @ b.float()
 
 
 def _product_gradients(x: Tensor, parts: Tensor, layer: QuantizedLayer, below: bool) -> tuple[Tensor, Tensor | None]:
-    """`LayerGradient.parts` and, where `below` is asked for, dL/dx, from the parts (T, B, 3, C) of dL/dz."""
+    """Compute `LayerGradient.parts`, and dL/dx (None unless `below`), from the parts (T, B, 3, C) of dL/dz."""
     if layer.conv is not None:
         eu = parts.float().sum(2)
         dw, dx = convolution.product_gradients(x.float(), layer.w, layer.conv, eu, below)
@@ -116,8 +116,8 @@ def _product_gradients(x: Tensor, parts: Tensor, layer: QuantizedLayer, below: b
 
 
 def _arriving(x: Tensor, layer: QuantizedLayer) -> Tensor:
-    """(T, B, C) float32 sums of W over active inputs."""
-    if layer.conv is not None:  # in float32, rounded: by other means than sums (Winograd) it is off by less than a half
+    """Sums of W over active inputs, (T, B, C) float32."""
+    if layer.conv is not None:  # float32, rounded: by other means than sums (Winograd) it is off by less than a half
         sums = convolution.product(x.float(), layer.W.float(), layer.conv)
         return (sums.round() if isinstance(layer.neuron, FixedNeuron) else sums).contiguous()
     rows, shape = x.flatten(0, 1), (*x.shape[:2], -1)
@@ -127,7 +127,7 @@ def _arriving(x: Tensor, layer: QuantizedLayer) -> Tensor:
 
 
 def _back(parts: Tensor, layer: QuantizedLayer) -> Tensor:
-    """(T B, I) dL/dx from the parts (T, B, 3, C) of dL/dz."""
+    """Gradient dL/dx (T B, I) from the parts (T, B, 3, C) of dL/dz."""
     w = layer.w.t()
     if isinstance(layer.neuron, FixedNeuron):
         return product(parts.view(-1, parts.shape[2] * parts.shape[3]), w.bfloat16().repeat(parts.shape[2], 1))

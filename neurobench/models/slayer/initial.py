@@ -1,6 +1,6 @@
-"""What training goes on from: another run's parameters, or a file in one of the formats of `exports`.
+"""Initial parameters of training: those of another run, or a file in one of the formats of `exports`.
 
-A file that does not fit is refused with the place in it that does not.
+A file that does not fit is rejected with a message that names the entry at fault.
 """
 
 from collections.abc import Mapping
@@ -20,14 +20,16 @@ from neurobench.models.slayer.spec import SlayerSNN
 
 
 def read(initial: Initial, layers: list[Layer], spec: SlayerSNN, core: Core) -> list[Layer]:
-    """Parameters in the shapes of `layers`. Raises UserError where those of `initial` do not fit."""
+    """Read the parameters of `initial` in the shapes of `layers`. Raises UserError if they do not fit."""
     name, suffix = str(initial.path), initial.path.suffix
     if initial.state is not None:
         source = f"model.init_from={initial.reference}: {name}"
         require("layers" in initial.state, f"{source} holds no network of slayer_snn.")
         copy_parameters(initial.state["layers"], layers, f"{source}: layers")
         return layers
-    sentence = f"model.init_from={initial.reference}: a network with convolutions goes on from a run, not from a file."
+    sentence = (
+        f"model.init_from={initial.reference}: a network with convolutions can start from a run, not from a file."
+    )
     require(not spec.convolutions, sentence)
     if suffix == ".pt":
         return read_state(name, layers)
@@ -61,7 +63,7 @@ def _layer(layer: FileLayer, spec: SlayerSNN, hidden: bool) -> Layer:
 
 
 def read_netx(name: str) -> list[FileLayer]:
-    """Layers of a file, weights (I, C) in units of 1. Raises UserError with the path within the file."""
+    """Read the layers of a netx file, weights (I, C) in units of 1. Raises UserError with the path within the file."""
     h5py = extra("h5py")
     try:
         file = h5py.File(name, "r")
@@ -104,7 +106,7 @@ def _netx_layer(group: Any, path: str, before: int | None) -> FileLayer:
 
 
 def _netx_delay(group: Any, path: str, outputs: int) -> Tensor:
-    """A delay for each neuron: of all its synapses, so of its spikes."""
+    """Read one delay per neuron, common to all its synapses and therefore a delay of its spikes."""
     if "delay" not in group:
         return torch.zeros(outputs)
     delay = group["delay"][()]
@@ -118,8 +120,9 @@ def _netx_delay(group: Any, path: str, outputs: int) -> Tensor:
 
 
 def lava_names(layers: list[Layer]) -> dict[str, Tensor]:
-    """`blocks.i.` + neuron.current_decay [1], neuron.voltage_decay [1], delay.delay [C], and synapse.weight_g
-    [out, 1, 1, 1, 1] with weight_v [out, in, 1, 1, 1], or synapse.weight without weight norm."""
+    """Parameters under lava-dl's names: `blocks.i.` + neuron.current_decay [1], neuron.voltage_decay [1], delay.delay
+    [C], and synapse.weight_g [out, 1, 1, 1, 1] with weight_v [out, in, 1, 1, 1], or synapse.weight without weight norm.
+    """
     state: dict[str, Tensor] = {}
     for k, layer in enumerate(layers):
         key, v = f"blocks.{k}.", layer.v.t()[:, :, None, None, None]
@@ -134,10 +137,10 @@ def lava_names(layers: list[Layer]) -> dict[str, Tensor]:
 
 
 def read_state(name: str, like: list[Layer]) -> list[Layer]:
-    """Layers of the shapes of `like`. Raises UserError naming the key that is missing or of another shape."""
+    """Read layers of the shapes of `like`. Raises UserError naming the key that is missing or has another shape."""
     try:
         state = torch.load(name, weights_only=True, map_location="cpu")
-    except Exception as fault:  # pickle raises what it likes
+    except Exception as fault:  # unpickling may raise any exception
         raise UserError(f"{name} holds no state of tensors: {type(fault).__name__}: {fault}") from fault
     for key, tensor in lava_names(like).items():
         needed = tuple(tensor.shape)

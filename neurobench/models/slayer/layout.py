@@ -1,4 +1,4 @@
-"""Convolutional networks in the order of their kernels, channels last, and back: see `kernels.cuba.convolution`."""
+"""Conversion of convolutional networks to the channels-last order of `kernels.cuba.convolution`, and back."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -16,25 +16,25 @@ Shape = tuple[int, int, int]  # channels, rows, columns
 
 
 def last_from_first(shape: Shape) -> Tensor:
-    """(C P,) int64: of each neuron in the order rows, columns, channels its number in channels, rows, columns."""
+    """Number in the order channels, rows, columns of each neuron in the order rows, columns, channels, (C P,) int64."""
     channels, rows, columns = shape
     return torch.arange(channels * rows * columns).view(channels, -1).t().reshape(-1)
 
 
 def first_from_last(shape: Shape) -> Tensor:
-    """The inverse of `last_from_first`."""
+    """Inverse permutation of `last_from_first`."""
     channels, rows, columns = shape
     return torch.arange(channels * rows * columns).view(-1, channels).t().reshape(-1)
 
 
 def renamed(spikes: Spikes, numbers: Tensor) -> Spikes:
-    """Each neuron by its number in another order; `clip`, for lists have room that no spike fills."""
+    """Renumber the neurons of spike lists; `clip`, because the lists have entries that no spike fills."""
     names = numbers.numpy().astype(np.uint16)
     return spikes._replace(neurons=np.take(names, spikes.neurons, mode="clip"))
 
 
 def input_shapes(layers: Sequence[QuantizedLayer]) -> list[Shape | None]:
-    """Of each layer's inputs, where `channels_last` changes their order."""
+    """Shape of each layer's inputs if `channels_last` reorders them, else None."""
     shapes: list[Shape | None] = []
     before: Convolution | None = None
     for layer in layers:
@@ -44,8 +44,8 @@ def input_shapes(layers: Sequence[QuantizedLayer]) -> list[Shape | None]:
 
 
 def channels_last(layers: Sequence[QuantizedLayer]) -> list[QuantizedLayer]:
-    """Weights of a convolution (taps, input channels, C), delays of each of its neurons; rows of the dense layer after
-    it in the order of those."""
+    """Layers in channels-last order: weights of a convolution are (taps, input channels, C), each of its neurons has a
+    delay, and the rows of the dense layer after it follow its neurons."""
     ordered = []
     for layer, shape in zip(layers, input_shapes(layers), strict=True):
         if layer.conv is not None:
@@ -59,18 +59,18 @@ def channels_last(layers: Sequence[QuantizedLayer]) -> list[QuantizedLayer]:
 
 
 def taps_first(weights: Tensor, conv: Convolution) -> Tensor:
-    """(fan_in, C) as (taps, input channels, C)."""
+    """Reorder weights (fan_in, C) to (taps, input channels, C)."""
     return weights.view(conv.inputs[0], -1, conv.channels).transpose(0, 1).contiguous()
 
 
 def channels_first(dW: Tensor) -> Tensor:
-    """The inverse of `taps_first`, of (P, taps, input channels, C)."""
+    """Invert `taps_first` for gradients (P, taps, input channels, C)."""
     return dW.transpose(1, 2).flatten(1, 2)
 
 
 @cache
 def places(conv: Convolution) -> Places:
-    """Which positions of a kernel cover each pixel, and with which of their weights."""
+    """Kernel positions that cover each pixel, and the weight with which each does."""
     _, rows, columns = conv.inputs
     first, tap, position = [0], [], []
     high, wide = conv.outputs[1:]

@@ -1,4 +1,4 @@
-"""The SLAYER network learns: bin, run on the core, loss on the output spikes, scan back, Adam."""
+"""Learner of the SLAYER network: binning, forward pass on the core, loss on the output spikes, backward scan, Adam."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from neurobench.data.dataset import Batch, Split
 from neurobench.devices.core.specs import Core
-from neurobench.kernels.pace import Pace
+from neurobench.kernels.adaptive_threads import AdaptiveThreads
 from neurobench.kernels.random import derive, uniforms
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.slayer import losses, spikes
@@ -33,29 +33,29 @@ from neurobench.models.slayer.spec import SlayerSNN
 from neurobench.models.slayer.spikes import Spikes
 from neurobench.models.slayer.update import copied_moments, update, update_by_triton, zero_moments
 
-_AUGMENT, _DROPOUT = range(2)  # purposes of a draw
-BLOCK = 32  # samples run at once where nothing is learned: the tutorial's batch, and it bounds memory
+_AUGMENT, _DROPOUT = range(2)  # purposes of random draws
+BLOCK = 32  # samples per forward pass without learning: the tutorial's batch size; it bounds memory
 GPU_BLOCK = 128  # the same on a GPU
-REPORTED = 100  # samples on which the core reports
-_EPSILON = 0.01 / POINT  # that lava-dl adds to a threshold in integers, so that >= there is > here
-_A16 = 32767  # lava declares sums of 16 bits and enforces none
+REPORTED = 100  # samples over which `finalize` computes its figures
+_EPSILON = 0.01 / POINT  # lava-dl adds it to a threshold in integers, so that its >= is > here
+_A16 = 32767  # lava declares sums of 16 bits but does not enforce them
 
 
 class SlayerLearner:
-    """See `neurobench.models.learner.Learner`."""
+    """Learner of the SLAYER network, see `neurobench.models.learner.Learner`."""
 
     def __init__(self, spec: SlayerSNN, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
         self.spec, self.task, self.seeds, self.device = spec, task, seeds, device
         self.core: Core = devices["core"].arithmetic
         self.sizes = spec.sizes(task)
         self.engine = engine_on(device)
-        self.pace, self.pace_without_learning = Pace(), Pace()
+        self.threads, self.threads_without_learning = AdaptiveThreads(), AdaptiveThreads()
         self._begin_with(initial_layers(self.sizes, spec, seeds.init, spec.convolved(task)))
 
     def _begin_with(self, layers: list[Layer]) -> None:
         self.layers = [layer.to(self.device) for layer in layers]
         self.moments = [zero_moments(layer) for layer in self.layers]
-        self.flow: list[float] = []  # of the last update: each layer's gradient, see `update`
+        self.flow: list[float] = []  # size of each layer's gradient at the last update, see `update`
         self.quantized = self._quantize()
 
     def start(self, train: Split, initial: Initial | None) -> None:
@@ -71,8 +71,8 @@ class SlayerLearner:
         return lava_surrogate(neuron.threshold * neuron.lsb, self.spec.tau_grad, self.spec.scale_grad, epsilon)
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """One update. `lava_loss` is the loss as lava-dl prints it: of the batch, times its size."""
-        return self.pace(self._learn, batch, at)
+        """Perform one update. `lava_loss` is the loss as lava-dl prints it: that of the batch, times its size."""
+        return self.threads(self._learn, batch, at)
 
     def _learn(self, batch: Batch, at: Step) -> Sums:
         spec, motion = self.spec, None
@@ -105,8 +105,8 @@ class SlayerLearner:
         self.quantized = self._quantize()
 
     def measure(self, batch: Batch, layers: list[QuantizedLayer] | None = None) -> Sums:
-        """The same sums without augmentation and dropout, of the present network or of `layers`; by blocks of 32, as
-        the tutorial's test, and on a GPU of 128."""
+        """Return the sums of `learn` without augmentation, dropout and update, for the current network or `layers`; in
+        blocks of 32, as in the tutorial's test, or of 128 on a GPU."""
         totals: dict[str, float] = {}
         for block in self._blocks(len(batch.y)):
             act = self._respond(batch.x[block], layers or self.quantized)
@@ -116,8 +116,8 @@ class SlayerLearner:
         return Sums(totals.pop("loss"), totals.pop("correct"), totals)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """On held-out samples where there are any: saturated weights, states at their limits, spikes, operations,
-        silence, by layer, counted from 1; spikes and operations are means over samples."""
+        """Return figures of each layer, numbered from 1, on held-out samples if there are any: saturated weights,
+        states at their limits, spikes, operations, silence; spikes and operations are means over samples."""
         split = (validation if len(validation) else train).head(REPORTED)
         act = self.engine.run(self.inputs(split.batch(slice(None)).x), self.quantized, counted=True)
         report: dict[str, float] = {}
@@ -127,18 +127,18 @@ class SlayerLearner:
         return report
 
     def predict(self, x: Any) -> Tensor:
-        """Rates of the output neurons, spikes a step."""
+        """Return the rates of the output neurons in spikes per step."""
         return torch.cat([losses.rates(self._respond(x[block], self.quantized).y) for block in self._blocks(len(x))])
 
     def _respond(self, x: Any, layers: list[QuantizedLayer]) -> Activity:
-        return self.pace_without_learning(lambda: self.engine.run(self.arriving(x), layers))
+        return self.threads_without_learning(lambda: self.engine.run(self.arriving(x), layers))
 
     def inputs(self, x: Any, motion: np.ndarray | None = None) -> Spikes:
-        """Binned, and moved as `spikes.motion` draws it."""
+        """Bin recordings, moved by `motion` as drawn by `spikes.motion`."""
         return spikes.binned(*self._recorded(x, motion))
 
     def arriving(self, x: Any, motion: np.ndarray | None = None) -> Any:
-        """`inputs` as the engine takes them: on a GPU binned there."""
+        """Return `inputs` in the form that the engine takes; for `GpuEngine` they are binned on the GPU."""
         if isinstance(self.engine, GpuEngine):
             from neurobench.kernels.cuba.gpu_events import bin_dense
 
@@ -154,14 +154,15 @@ class SlayerLearner:
         return [slice(first, min(first + size, n)) for first in range(0, n, size)]
 
     def snapshot(self, label: str) -> Any:
-        """flow/EPOCH: each layer's gradient at the last update; epoch/EPOCH: the network as the core holds it."""
+        """Snapshot by label. flow/EPOCH: size of each layer's gradient at the last update; epoch/EPOCH: the network as
+        stored on the core."""
         if label.startswith("flow/"):
             return list(self.flow)
         parts = ((layer.W.clone(), list(layer.neuron), layer.delay.clone()) for layer in self.quantized)
         return [{"W": W, "neuron": neuron, "delay": delay} for W, neuron, delay in parts]
 
     def revived(self, snapshot: list[dict[str, Any]]) -> list[QuantizedLayer]:
-        """The network of an `epoch/EPOCH`."""
+        """Rebuild the network from a snapshot `epoch/EPOCH`."""
         layers = []
         for layer, present in zip(snapshot, self.layers, strict=True):
             W, delay = layer["W"].to(self.device), layer["delay"].to(self.device)
@@ -178,7 +179,7 @@ class SlayerLearner:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Copies. Raises UserError where the state is of another network."""
+        """Copy parameters and moments from a state. Raises UserError if it belongs to another network."""
         copy_parameters(state["layers"], self.layers, "the state's layers")
         self.moments = [copied_moments(moments, self.device) for moments in state["moments"]]
         self.quantized = self._quantize()
@@ -233,9 +234,9 @@ def _layer_report(layer: Layer, quantized: QuantizedLayer, act: Activity, k: int
 
 
 def _sums(act: Activity, label: Tensor, loss: float) -> Sums:
-    """`silent_outputs`: samples none of whose output neurons fired, `silent_labels`: whose own class did not."""
+    """Sums of a batch. `silent_outputs`: samples without output spikes, `silent_labels`: without any of the label."""
     silent_outputs = (act.y.sum((1, 2)) == 0).sum()
     figures = ((losses.predicted(act.y) == label).sum(), silent_outputs, losses.silent_labels(act.y, label))
-    correct, *silent = map(float, torch.stack(figures).tolist())  # read at once: on a GPU each reading waits
+    correct, *silent = map(float, torch.stack(figures).tolist())  # a single read: each one waits on a GPU
     extra = {"lava_loss": loss * len(label), "silent_outputs": silent[0], "silent_labels": silent[1]}
     return Sums(loss, correct, extra)

@@ -1,4 +1,4 @@
-"""What output spikes should be: three losses on y (N, T, C), and the classes that their rates stand for.
+"""Three losses on output spikes y (N, T, C), and the classes predicted from their rates.
 
 Each loss is a sum over the batch. Source: lava-dl `slayer.loss`, `slayer.classifier`.
 """
@@ -7,30 +7,30 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, log_softmax
 
-FLOOR = 1e-6  # of a probability whose logarithm is taken: a silent class would cost an infinite loss
+FLOOR = 1e-6  # least probability whose logarithm is taken: a silent class would make the loss infinite
 
 
 def rates(y: Tensor, window: int | None = None) -> Tensor:
-    """Spikes a step: (N, C) over all steps, or (N, T, C) over the `window` steps that end at each one."""
+    """Spike rates per step: (N, C) over all steps, or (N, T, C) over the `window` steps that end at each one."""
     if window is None:
         return y.mean(1)
     return _causal(y, torch.full((window,), 1.0 / window, device=y.device))
 
 
 def target_rates(label: Tensor, n_classes: int, true_rate: float, false_rate: float) -> Tensor:
-    """(N, C): true_rate at the label, false_rate elsewhere."""
+    """Target rates (N, C): true_rate at the label, false_rate elsewhere."""
     target = torch.full((len(label), n_classes), false_rate, device=label.device)
     return target.scatter(1, label[:, None], true_rate)
 
 
 def spike_rate(y: Tensor, label: Tensor, true_rate: float, false_rate: float, window: int | None = None) -> Tensor:
-    """Sum of (r - target)^2 over samples and classes, and over steps where there is a window. No 1/2."""
+    """Sum of (r - target)^2 over samples, classes and, with a window, steps. No factor 1/2."""
     target = target_rates(label, y.shape[2], true_rate, false_rate)
     return (rates(y, window) - (target if window is None else target[:, None, :])).square().sum()
 
 
 def spike_max(y: Tensor, label: Tensor, mode: str = "probability", window: int | None = None) -> Tensor:
-    """-log p at the label, summed; at each step where there is a window.
+    """Sum of -log p at the label over samples and, with a window, steps.
 
     probability: p = r / (sum r + 1e-6), at least 1e-6; softmax: p = softmax(r).
     """
@@ -43,14 +43,14 @@ def spike_max(y: Tensor, label: Tensor, mode: str = "probability", window: int |
 
 
 def silent_labels(y: Tensor, label: Tensor) -> Tensor:
-    """Samples whose own class never fired: there `spike_max` stands on its floor."""
+    """Number of samples whose label's neuron never fired: there `spike_max` is at its floor."""
     return (y.sum(1).gather(1, label[:, None]) == 0).sum()
 
 
 def spike_time(y: Tensor, desired: Tensor, tau: float, order: int = 1, length: int = 100) -> Tensor:
-    """Sum of squared differences of both trains, filtered by exp(-k / tau), k = 0 ... length - 1, causal.
+    """Sum of squared differences of two spike trains, causally filtered by exp(-k / tau), k = 0 ... length - 1.
 
-    order: how often the filter is applied to itself, cut to its length. desired (N, T, C).
+    order: number of times that the filter is applied, its response cut to `length` steps. desired (N, T, C).
     """
     kernel = torch.exp(-torch.arange(length, device=y.device) / tau)
     shape = kernel
@@ -60,19 +60,19 @@ def spike_time(y: Tensor, desired: Tensor, tau: float, order: int = 1, length: i
 
 
 def regular_trains(label: Tensor, n_classes: int, steps: int, true_rate: float, false_rate: float) -> Tensor:
-    """(N, T, C) trains of evenly spaced spikes at the target rates, for `spike_time` without recorded targets."""
+    """Trains (N, T, C) of evenly spaced spikes at the target rates, for `spike_time` without recorded targets."""
     rate = target_rates(label, n_classes, true_rate, false_rate)[:, None, :]
     t = torch.arange(1, steps + 1, device=label.device)[None, :, None]
     return ((t * rate).floor() > ((t - 1) * rate).floor()).float()
 
 
 def predicted(y: Tensor, window: int | None = None) -> Tensor:
-    """The class of the highest rate, the first of equals: (N,), or (N, T) with a window."""
+    """Class with the highest rate, the first if tied: (N,), or (N, T) with a window."""
     return rates(y, window).argmax(-1)
 
 
 def _causal(y: Tensor, kernel: Tensor) -> Tensor:
-    """sum_k kernel[k] y[t - k], zeros before the beginning.   y (N, T, C)."""
+    """Causal convolution sum_k kernel[k] y[t - k], with zeros before the beginning; y (N, T, C)."""
     n, steps, width = y.shape
     rows = y.transpose(1, 2).reshape(n * width, 1, steps)
     padded = torch.nn.functional.pad(rows, (len(kernel) - 1, 0))

@@ -1,4 +1,4 @@
-"""What a network learns, and what a core holds of it. Weights are (inputs, outputs): an active input is a row."""
+"""Parameters of a network, and their form on a core. Weights are (inputs, outputs): an active input is a row."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from neurobench.models.slayer.architecture import Convolution
 from neurobench.models.slayer.neuron import GRID, POINT, FixedNeuron, FloatNeuron, Neuron
 from neurobench.models.slayer.spec import SlayerSNN
 
-LOW, HIGH = -128, 127  # of half a mantissa: even mantissas from -256 to 254
+LOW, HIGH = -128, 127  # range of half a mantissa: even mantissas from -256 to 254
 LARGEST_DELAY = 62  # steps
 
 
 @dataclass
 class Layer:
-    """Parameters, changed in place by learning. All float32."""
+    """Parameters of a layer, all float32; training changes them in place."""
 
     v: Tensor  # (I, C) weights, or their direction with weight norm
     g: Tensor | None  # (C,) their length
     D: Tensor  # (2,) current and voltage decay, in 1/4096 a step
     delay: Tensor | None  # (C,) steps
-    conv: Convolution | None = None  # then I are the inputs of a kernel, C the channels
+    conv: Convolution | None = None  # if set, I are the inputs of a kernel and C the channels
 
     def tensors(self) -> dict[str, Tensor]:
         named = {"v": self.v, "g": self.g, "D": self.D, "delay": self.delay}
         return {name: tensor for name, tensor in named.items() if tensor is not None}
 
     def learned(self) -> dict[str, Tensor]:
-        """A pool's weights stay as they began."""
+        """Trained parameters by name: all but the weights of a pool, which are constant."""
         return {name: each for name, each in self.tensors().items() if name != "v" or not self.pools}
 
     @property
@@ -52,13 +52,13 @@ class Layer:
 
 
 class QuantizedLayer(NamedTuple):
-    """A layer as a core holds it."""
+    """A layer as stored on a core."""
 
-    W: Tensor  # (I, C) int8, half the mantissas; float32 on a core of floats
+    W: Tensor  # (I, C) int8, half the mantissas; float32 on a floating-point core
     w: Tensor  # (I, C) float32, the same in units of the weights
     neuron: Neuron
     delay: Tensor  # (C,) int32 whole steps
-    scale: Tensor  # (C,) float32: w was v * scale before the grid
+    scale: Tensor  # (C,) float32: w is v * scale, rounded to the grid
     conv: Convolution | None = None  # as in `Layer`
 
     def cpu(self) -> QuantizedLayer:
@@ -68,8 +68,8 @@ class QuantizedLayer(NamedTuple):
 def initial_layers(
     sizes: tuple[int, ...], spec: SlayerSNN, seed: int, convolved: Sequence[Convolution] = ()
 ) -> list[Layer]:
-    """The first of them `convolved`. v ~ weight_scale U(+-1/sqrt(I)), g = |v|, no bias; hidden delays ~ U[0, 1). Of a
-    pool v = weight_scale within a channel, without g.
+    """Draw the initial layers, of which the first are `convolved`. v ~ weight_scale U(+-1/sqrt(I)), g = |v|, no bias;
+    hidden delays ~ U[0, 1). A pool has v = weight_scale within a channel, and no g.
 
     Source: `weight_scale` and the ranges are those of lava-dl's `slayer.synapse`.
     """
@@ -93,17 +93,17 @@ def initial_layers(
 
 
 def within_channels(conv: Convolution) -> Tensor:
-    """(fan_in, channels) bool: the weights of a pool that are synapses, those from a channel to itself."""
+    """Mask (fan_in, channels) bool of the weights of a pool that are synapses: those from a channel to itself."""
     return torch.eye(conv.channels, dtype=torch.bool).repeat_interleave(conv.kernel**2, 0)
 
 
 def synaptic(weights: Tensor, conv: Convolution | None) -> Tensor:
-    """Of weights (I, C) those that are synapses; of a pool in one row."""
+    """Select those of the weights (I, C) that are synapses; for a pool, as a flat vector."""
     return weights[within_channels(conv).to(weights.device)] if conv is not None and conv.pools else weights
 
 
 def copy_parameters(stored: Sequence[Mapping[str, Tensor]], layers: list[Layer], source: str) -> None:
-    """Into `layers`, in place. Raises UserError where their names or shapes are others."""
+    """Copy stored parameters into `layers`, in place. Raises UserError if names or shapes differ."""
     if len(stored) != len(layers):
         raise UserError(f"{source} are {len(stored)}; this network has {len(layers)}")
     for k, (saved, layer) in enumerate(zip(stored, layers, strict=True)):
@@ -116,7 +116,7 @@ def copy_parameters(stored: Sequence[Mapping[str, Tensor]], layers: list[Layer],
 
 
 def quantize(layer: Layer, core: Core, spec: SlayerSNN) -> QuantizedLayer:
-    """The layer as `core` holds it, by compiled kernels on a CPU, by Triton's on a GPU."""
+    """Quantise a layer for `core`, with compiled kernels on a CPU and Triton kernels on a GPU."""
     if isinstance(core, FloatCore):
         scale = scale_of(layer.v, layer.g)
         W = w = layer.v * scale
@@ -142,7 +142,7 @@ def _grid_kernel(device: torch.device) -> Callable[[Layer], tuple[Tensor, Tensor
 
 
 def neuron_on(core: Core, D: Tensor, threshold: float) -> Neuron:
-    """The neuron as `core` has it. Learned decays stay within the core's range."""
+    """Constants of the neuron on `core`. Learned decays are clipped to the core's range."""
     D = D.cpu().double().clamp(0, POINT)
     if isinstance(core, FloatCore):
         i, v = (D / POINT).tolist()
@@ -154,31 +154,31 @@ def neuron_on(core: Core, D: Tensor, threshold: float) -> Neuron:
 
 
 def scale_of(v: Tensor, g: Tensor | None) -> Tensor:
-    """(C,) what v (I, C) is multiplied by: g / |v| of each output neuron, 1 without weight norm."""
+    """Factor (C,) on v (I, C): g / |v| of each output neuron, 1 without weight norm."""
     if g is None:
         return torch.ones(v.shape[1], device=v.device)
     return g / v.double().square().sum(0).sqrt().float()
 
 
 def half_mantissas(w: Tensor) -> Tensor:
-    """Half the mantissas of weights w, int8: clamp(rint(32 w), -128, 127), ties to even. m = 2 halves, value m / 64."""
+    """Half the mantissas m of weights w = m / 64, int8: clamp(rint(32 w), -128, 127), ties to even; m is 2 halves."""
     return (32 * w).round().clamp(LOW, HIGH).to(torch.int8)
 
 
 def weights_of(W: Tensor) -> Tensor:
-    """Half mantissas in units of the weights, float32."""
+    """Convert half mantissas to weights, float32."""
     return W.float() / (GRID / 2)
 
 
 def on_grid(layer: Layer) -> tuple[Tensor, Tensor, Tensor]:
-    """W, w and scale as in `QuantizedLayer`, of fixed arithmetic. The reference."""
+    """W, w and scale of `QuantizedLayer` in fixed-point arithmetic. Reference implementation."""
     scale = scale_of(layer.v, layer.g)
     W = half_mantissas(layer.v * scale)
     return W, weights_of(W), scale
 
 
 def on_grid_compiled(layer: Layer) -> tuple[Tensor, Tensor, Tensor]:
-    """The same on a CPU."""
+    """Compiled version of `on_grid` for the CPU."""
     chunks = numba.get_num_threads()
     scale = torch.ones(layer.v.shape[1])
     if layer.g is not None:

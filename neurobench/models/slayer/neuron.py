@@ -1,6 +1,6 @@
 """The current-based leaky integrate-and-fire neuron: one step, all steps, and their gradient. Time is axis 0.
 
-The reference for the compiled kernels, and what devices without them run.
+Reference implementation for the compiled kernels; devices without such kernels run it.
 """
 
 from typing import NamedTuple
@@ -18,19 +18,19 @@ class State(NamedTuple):
 
 
 class FloatNeuron(NamedTuple):
-    """Constants in floats, in units of the weights."""
+    """Constants of the neuron in floating point, in units of the weights."""
 
-    ku: float  # fraction of the current that a step leaves: 1 - current_decay
-    kv: float  # of the voltage
+    ku: float  # fraction of the current that remains after a step: 1 - current_decay
+    kv: float  # fraction of the voltage that remains
     threshold: float  # a spike is v > threshold
 
     @property
     def lsb(self) -> float:
-        """What a state of 1 is worth in weights."""
+        """Value of a state of 1 in units of the weights."""
         return 1.0
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """u = ku u + z,  v = kv w + u,  s = v > threshold,  w = 0 where s, else v."""
+        """One step: u = ku u + z,  v = kv w + u,  s = v > threshold,  w = 0 where s, else v."""
         u = self.ku * state.u + z
         v = self.kv * state.w + u
         s = v > self.threshold
@@ -38,12 +38,12 @@ class FloatNeuron(NamedTuple):
 
 
 class FixedNeuron(NamedTuple):
-    """Constants as a core holds them. States are in 1/4096 of a unit of the weights."""
+    """Constants of the neuron as stored on a core. States are in 1/4096 of a unit of the weights."""
 
     ku: int  # 4096 - iDecay
     kv: int  # 4096 - vDecay
     threshold: int  # vThMant * 64
-    u_limit: int  # the current wraps once where it leaves (-u_limit, u_limit]
+    u_limit: int  # the current wraps once if it leaves (-u_limit, u_limit]
     v_limit: int  # the voltage is clipped to +-v_limit
 
     @property
@@ -51,7 +51,7 @@ class FixedNeuron(NamedTuple):
         return 1 / POINT
 
     def step(self, z: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
-        """In integers of 1/4096:
+        """One step in integers of 1/4096:
 
             u[t] = trunc(u[t-1] ku / 4096) + z[t], wrapped once into (-u_limit, u_limit]
             v[t] = trunc(w[t-1] kv / 4096) + u[t], clipped to +-v_limit
@@ -73,7 +73,7 @@ Neuron = FloatNeuron | FixedNeuron
 
 
 def unroll(neuron: Neuron, zs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """zs (T, B, C) -> spikes (T, B, C) bool, currents and voltages before the reset (T, B, C). From rest."""
+    """All steps from rest: zs (T, B, C) -> spikes (T, B, C) bool, currents and voltages before the reset (T, B, C)."""
     state = State(torch.zeros_like(zs[0]), torch.zeros_like(zs[0]))
     spikes, currents, voltages = [], [], []
     for z in zs:
@@ -85,14 +85,14 @@ def unroll(neuron: Neuron, zs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def delayed(s: Tensor, delay: Tensor) -> Tensor:
-    """s (T, B, C) as it arrives: 1 + delay[c] steps later, zeros before. delay (C,) int64."""
+    """Spikes s (T, B, C) as they arrive: 1 + delay[c] steps later, zeros before. delay (C,) int64."""
     source = torch.arange(len(s), device=s.device)[:, None] - 1 - delay
     index = source.clamp(min=0)[:, None, :].expand_as(s)
     return s.gather(0, index) * (source >= 0)[:, None, :]
 
 
 def undelayed(g: Tensor, delay: Tensor) -> Tensor:
-    """The transpose of `delayed`: g (T, B, C) moved 1 + delay[c] steps earlier, zeros after."""
+    """Transpose of `delayed`: g (T, B, C) shifted 1 + delay[c] steps earlier, zeros after."""
     steps = len(g)
     source = torch.arange(steps, device=g.device)[:, None] + 1 + delay
     index = source.clamp(max=steps - 1)[:, None, :].expand_as(g)
@@ -100,13 +100,13 @@ def undelayed(g: Tensor, delay: Tensor) -> Tensor:
 
 
 def delay_gradient(g: Tensor, y: Tensor) -> Tensor:
-    """dL/d(delay) (C,) = sum_{n,t} g[t] (y[t-1] - y[t]), y[-1] = 0.   g = dL/dy and y, the arrivals, (T, B, C)."""
+    """Gradient dL/d(delay) (C,) = sum_{n,t} g[t] (y[t-1] - y[t]), y[-1] = 0; g = dL/dy and arrivals y are (T, B, C)."""
     before = torch.cat([torch.zeros_like(y[:1]), y[:-1]])
     return (g * (before - y)).sum((0, 1))
 
 
 class Surrogate(NamedTuple):
-    """The surrogate derivative of a spike, ds/dv = peak exp(-|v - centre| / tau), v in units of the weights."""
+    """Surrogate derivative of a spike, ds/dv = peak exp(-|v - centre| / tau), v in units of the weights."""
 
     centre: float
     tau: float
@@ -114,19 +114,19 @@ class Surrogate(NamedTuple):
 
 
 def lava_surrogate(threshold: float, tau_grad: float, scale_grad: float, epsilon: float = 0.0) -> Surrogate:
-    """tau = 100 tau_grad threshold, peak = 0.1 scale_grad / (2 tau); lava-dl's `epsilon` is for integers only."""
+    """lava-dl's surrogate: tau = 100 tau_grad threshold, peak = 0.1 scale_grad / (2 tau); `epsilon`: integers only."""
     tau = 100 * tau_grad * threshold
     return Surrogate(threshold + epsilon, tau, 0.1 * scale_grad / (2 * tau))
 
 
 def scan_back(g: Tensor, u: Tensor, v: Tensor, surrogate: Surrogate, neuron: Neuron) -> tuple[Tensor, Tensor]:
-    """From g = dL/ds (T, B, C) float to eu = dL/dz (T, B, C), linear, past the reset:
+    """Backpropagate g = dL/ds (T, B, C) float to eu = dL/dz (T, B, C), linear, bypassing the reset:
 
         gv[t] = g[t] peak exp(-|v[t] - centre| / tau)
         ev[t] = gv[t] + kv ev[t+1],    eu[t] = ev[t] + ku eu[t+1]
 
-    u, v as `unroll` gave them. The second answer, for the decays, (3,): sums of eu[t+1] u[t], ev[t+1] w[t] and, as
-    lava-dl has it, ev[t+1] v[t], with u, w, v in units of the weights.
+    u, v as returned by `unroll`. The second result, for the decays, (3,): sums of eu[t+1] u[t], ev[t+1] w[t] and, as
+    in lava-dl, ev[t+1] v[t], with u, w, v in units of the weights.
     """
     ku, kv = neuron.ku * neuron.lsb, neuron.kv * neuron.lsb
     volts = v * neuron.lsb

@@ -1,12 +1,13 @@
-"""The network as a NIR graph, out and in: Input, for each layer Linear - CubaLIF (- Delay), Output.
+"""Export and import of the network as a NIR graph: Input, for each layer Linear - CubaLIF (- Delay), Output.
 
-A graph holds differential equations. With a = the decay a step: tau_syn = dt / ai, tau_mem = dt / av, w_in = 1 / ai,
-r = 1 / av: an Euler step of dt, current first, is a step of the neuron. norse, snnTorch and SpikingJelly take it so.
-Here each layer's spikes arrive one step after they were fired, in a graph within the step: all of the network is so
-many steps earlier elsewhere (`shift_steps` in the graph's metadata). A layer has a Delay where a delay was learned,
-which no importer of these three knows.
-A graph has no integers either: who runs it elsewhere computes in floats, with other rounding. What makes it exact again
-here (mantissas, decays, their scale) goes into the neurons' metadata.
+A graph contains differential equations. With ai and av the decays of current and voltage per step, tau_syn = dt / ai,
+tau_mem = dt / av, w_in = 1 / ai and r = 1 / av make an Euler step of dt, current first, a step of the neuron. norse,
+snnTorch and SpikingJelly read it this way.
+Here each layer's spikes arrive one step after they were fired, in a graph within the same step: elsewhere the whole
+network is earlier by one step per layer (`shift_steps` in the graph's metadata). A layer has a Delay if a delay was
+learned, which none of these three importers supports.
+A graph has no integers either: other programs compute in floats, with other rounding. The values that make it exact
+again here (mantissas, decays, their scale) are stored in the neurons' metadata.
 Source: Pedersen et al., "Neuromorphic intermediate representation", Nature Communications 15:8122 (2024).
 """
 
@@ -28,12 +29,12 @@ from neurobench.models.slayer.neuron import GRID, POINT, FixedNeuron
 from neurobench.problems.nir_file import read_nir_file
 from neurobench.problems.spiking_graph import Delay, Neuron, SpikingGraph, Weights
 
-SNNTORCH_DT = 1e-4  # s; written into its importer, whatever a graph says
-_CLOSE = 1e-4  # relative: float32 constants that ought to belong together
+SNNTORCH_DT = 1e-4  # s; fixed in its importer, regardless of the graph
+_CLOSE = 1e-4  # relative tolerance between float32 constants that should match
 
 
 def extra(name: str) -> Any:
-    """The module. Raises UserError where it is not installed."""
+    """Import an optional module. Raises UserError if it is not installed."""
     try:
         return import_module(name)
     except ImportError as fault:
@@ -54,13 +55,13 @@ class FileLayer:
 
 
 def integers(layer: QuantizedLayer) -> dict[str, int]:
-    """The neuron's constants by lava's names."""
+    """Integer constants of the neuron by lava's names."""
     ku, kv, threshold = map(int, layer.neuron[:3])
     return {"iDecay": POINT - ku, "vDecay": POINT - kv, "vThMant": threshold // GRID}
 
 
 def write_nir(layers: list[QuantizedLayer], dt: float) -> bytes:
-    """The file. dt: seconds a step. Raises UserError where a decay is 0."""
+    """Content of the NIR file. dt: seconds per step. Raises UserError if a decay is 0."""
     nir = extra("nir")
     nodes: dict[str, Any] = {"input": nir.Input({"input": np.array([layers[0].W.shape[0]])})}
     for k, layer in enumerate(layers):
@@ -93,7 +94,7 @@ def _neuron(nir: Any, k: int, layer: QuantizedLayer, dt: float) -> Any:
 
 
 def read_nir(name: str, dt: float) -> list[FileLayer]:
-    """Layers of a file, weights (I, C). Raises UserError with the node's name."""
+    """Read the layers of a NIR file, weights (I, C). Raises UserError with the node's name."""
     graph = read_nir_file(Path(name))
     net: list[FileLayer] = []
     weight: Tensor | None = None
@@ -120,7 +121,7 @@ _ELSEWHERE = "model=nir_graph runs other graphs."
 
 
 def _path(graph: SpikingGraph, name: str) -> list[str]:
-    """Nodes along the one path from the input."""
+    """Nodes along the only path from the input."""
     sentence = f"{name} has edges that lead back; this model's layers form one path. {_ELSEWHERE}"
     require(not graph.is_recurrent, sentence)
     before = ""
@@ -133,7 +134,7 @@ def _path(graph: SpikingGraph, name: str) -> list[str]:
 
 
 def _counts_arrival(graph: SpikingGraph) -> bool:
-    """Files of earlier versions had the step from layer to layer in their delays."""
+    """Whether delays include the step from layer to layer, as in files of earlier versions of this program."""
     ours = any("arithmetic" in metadata for key, metadata in graph.metadata.items() if key)
     return ours and "shift_steps" not in graph.metadata[""]
 
@@ -146,7 +147,7 @@ def _delay(node: Delay, width: int, counts_arrival: bool, where: str, dt: float)
 
 
 def _constants(node: Neuron, metadata: Mapping[str, Any], where: str, dt: float) -> tuple[tuple[float, float], float]:
-    """Decays in 1/4096 a step, and the threshold. Exact where the file carries integers."""
+    """Decays in 1/4096 a step, and the threshold. Exact if the file contains integers."""
     values = {name: value for name, value in node._asdict().items() if value is not None}
     for field in ("tau_syn", "tau_mem", "r", "w_in", "v_threshold"):
         sentence = f"{where}: {field} differs between neurons; a layer of this model shares it"

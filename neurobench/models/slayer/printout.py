@@ -1,4 +1,4 @@
-"""What the tutorial prints after some of its epochs: losses and accuracies, with the best of the epochs before."""
+"""The tutorial's printout after some of its epochs: losses and accuracies, with the best of the epochs before."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from neurobench.models.learner import Finished
 from neurobench.models.slayer.learner import SlayerLearner
 from neurobench.models.slayer.spec import TUTORIAL_EPOCHS
 
-SPLITS = {"Train": "train", "Test ": "test", "Valid": "validation"}  # the last is in no tutorial
+SPLITS = {"Train": "train", "Test ": "test", "Valid": "validation"}  # the tutorial has no validation
 
 
 def printout(learner: SlayerLearner, finished: Finished) -> Iterator[str]:
-    """As `LearningStats` of lava-dl writes it; min and max are of the epochs before the one that is printed. Test
-    figures by epoch are there with training.test_by_epoch=true; nothing is chosen by them."""
+    """Lines in the format of lava-dl's `LearningStats`; min and max are over the epochs before the printed one. Test
+    figures by epoch require training.test_by_epoch=true; nothing is selected by them."""
     rows = finished.record.epochs
     for epoch in sorted({*TUTORIAL_EPOCHS, len(rows) - 1}):
         if epoch < len(rows):

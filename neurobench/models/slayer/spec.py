@@ -1,4 +1,4 @@
-"""What a configuration says about the SLAYER network: parameters, their bounds, and nothing heavy."""
+"""Configuration of the SLAYER network: its parameters and their bounds. Imports nothing heavy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from neurobench.models.learner import ModelSpec, Step, Task
 from neurobench.models.slayer.architecture import FORM, WORDS, Convolution, convolutions
 
 Fraction = Annotated[float, Bound(0, 1)]
-COMPAT = ("augment", "decay_grad", "polarity")  # switches; the YAML says what lava-dl does otherwise than it says
-TUTORIAL_EPOCHS = (19, 39, 59, 79, 99)  # from 0, whose figures the tutorial prints
-MOST_INPUTS = 65_535  # lists of events number them in 16 bits
+COMPAT = ("augment", "decay_grad", "polarity")  # switches where lava-dl departs from its documentation, see the YAML
+TUTORIAL_EPOCHS = (19, 39, 59, 79, 99)  # counted from 0; the tutorial prints their figures
+MOST_INPUTS = 65_535  # event lists store input numbers in 16 bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class SlayerSNN(ModelSpec):
     core: Annotated[str, Uses("core")]
     convolutions: tuple[str, ...] = ()
     saccades: Annotated[int, Bound(1, 100)] = 1
-    weight_scale: Annotated[float, Bound(0, above=True)] = 1.0  # of the initial weights; of pooling the weight
+    weight_scale: Annotated[float, Bound(0, above=True)] = 1.0  # factor on initial weights; the weight of pooling
 
     @property
     def any_threads(self) -> bool:
@@ -94,7 +94,7 @@ class SlayerSNN(ModelSpec):
 
     @property
     def steps(self) -> int:
-        """T, of a sample."""
+        """Number of time steps T of a sample."""
         return round(self.length / self.saccades / self.sampling_time)
 
     def _time_faults(self) -> list[tuple[str, str]]:
@@ -123,7 +123,7 @@ class SlayerSNN(ModelSpec):
         return faults + [(f"compat.{key}", " is missing") for key in COMPAT if key not in self.compat]
 
     def sizes(self, task: Task) -> tuple[int, ...]:
-        """Inputs, neurons of each layer, outputs."""
+        """Numbers of inputs, of neurons in each layer, and of outputs."""
         convolved = (prod(conv.outputs) for conv in self.convolved(task))
         return (prod(self.input_shape(task)), *convolved, *self.hidden, task.n_classes)
 
@@ -131,7 +131,7 @@ class SlayerSNN(ModelSpec):
         return convolutions(self.convolutions, self.input_shape(task))
 
     def input_shape(self, task: Task) -> tuple[int, ...]:
-        """Polarities of every saccade, rows, columns."""
+        """Shape of the input: polarities of all saccades, rows, columns."""
         polarities, *pixels = task.shape
         return (self.saccades * polarities, *pixels)
 
@@ -139,7 +139,7 @@ class SlayerSNN(ModelSpec):
         return self.compat[switch] == "lava"
 
     def demand(self, task: Task) -> Demand:
-        """Inputs, hidden neurons of each layer and outputs; the neuron that each of them is."""
+        """Numbers of inputs, hidden neurons in each layer and outputs, and the neuron's constants."""
         inputs, *widths = self.sizes(task)
         for width in widths[: len(self.convolutions)]:
             if width > MOST_INPUTS:
@@ -158,7 +158,7 @@ class SlayerSNN(ModelSpec):
         return Demand(layers=(inputs, *widths), settings=settings, connections=connections)
 
     def snapshots(self, at: Step) -> Sequence[str]:
-        """Each epoch the flow of gradients at its last update; the network where the tutorial prints figures of it."""
+        """Snapshot labels: gradient flow at the last update of every epoch, the network at the tutorial's epochs."""
         if not at.ends_epoch:
             return ()
         network = (f"epoch/{at.epoch}",) if at.epoch in TUTORIAL_EPOCHS else ()

@@ -11,7 +11,7 @@ from neurobench.kernels.random import uniforms
 
 
 def motion(n: int, seed: int, shift: tuple[int, ...], angle: float) -> np.ndarray:
-    """(n, 4) float64: dx, dy (whole pixels), cos and sin of the turn, drawn in that order for each sample."""
+    """Random motion of n samples, (n, 4) float64: dx, dy (whole pixels), cos and sin of a turn, drawn in that order."""
     draws = uniforms(seed, (n, 3)).double().numpy()
     low, high = shift
     moved = np.floor(draws[:, :2] * (high - low + 1)) + low
@@ -27,10 +27,10 @@ def binned(
     sheared: bool = False,
     saccades: int = 1,
 ) -> Spikes:
-    """Input polarity 1156 + row 34 + column is active at step rint(t / sampling_time), in ms. At most once a step.
+    """Bin events: input polarity 1156 + row 34 + column is active at step rint(t / sampling_time), in ms.
 
-    moved: (N, 4) as `motion` draws it. saccades: parts of a recording, `steps` each, presented at once as
-    separate polarities. Source: lava-dl `slayer.io.Event.fill_tensor` on its `nmnist.py`.
+    Events of one input in one step count once. moved: (N, 4) from `motion`. saccades: parts of a recording, `steps`
+    each, presented at once as separate polarities. Source: lava-dl `slayer.io.Event.fill_tensor` on its `nmnist.py`.
     """
     n = len(events)
     polarities, rows, columns = events.sensor
@@ -46,9 +46,9 @@ def binned(
 
 
 def as_dense(spikes: Spikes, device: torch.device | str = "cpu") -> Tensor:
-    """(T, N, width) float32 in {0, 1}. Time is axis 0. What travels to a GPU are the lists."""
+    """Spikes as a dense tensor (T, N, width) float32 in {0, 1}, time on axis 0. Only the lists are copied to a GPU."""
     n, steps = spikes.begin.shape
-    by_time = torch.arange(n * steps, device=device).view(steps, n).t().reshape(-1)  # lists go by sample, then by step
+    by_time = torch.arange(n * steps, device=device).view(steps, n).t().reshape(-1)  # lists are by sample, then by step
     lengths = torch.from_numpy(spikes.counts.reshape(-1)).to(device)
     dense = torch.zeros(steps * n * spikes.width, device=device)
     dense[by_time.repeat_interleave(lengths) * spikes.width + _active(spikes, device)] = 1
@@ -56,12 +56,12 @@ def as_dense(spikes: Spikes, device: torch.device | str = "cpu") -> Tensor:
 
 
 def arrivals(spikes: Spikes) -> np.ndarray:
-    """(width,) int64: how often each neuron is active, over samples and steps."""
+    """Number of times that each neuron is active, over samples and steps, (width,) int64."""
     return np.bincount(_active(spikes).numpy(), minlength=spikes.width)
 
 
 def _active(spikes: Spikes, device: torch.device | str = "cpu") -> Tensor:
-    """Neurons of all samples and steps, in their order, int64."""
+    """Active neurons of all samples and steps, in that order, int64."""
     neurons = torch.from_numpy(spikes.neurons.view(np.int16)).to(device)
     begin, lengths = (torch.from_numpy(part.reshape(-1)).to(device) for part in (spikes.begin, spikes.counts))
     first = (begin - (lengths.cumsum(0) - lengths)).repeat_interleave(lengths)
@@ -69,7 +69,7 @@ def _active(spikes: Spikes, device: torch.device | str = "cpu") -> Tensor:
 
 
 def from_dense(x: Tensor) -> Spikes:
-    """Lists of x (T, N, width) in {0, 1}."""
+    """Convert x (T, N, width) in {0, 1} to spike lists."""
     across = x.transpose(0, 1).cpu()
     n, steps, width = across.shape
     index = across.nonzero()[:, 2].numpy().astype(np.uint16)
@@ -79,7 +79,7 @@ def from_dense(x: Tensor) -> Spikes:
 
 
 def polarities_from_zero(events: Events) -> Events:
-    """Each recording's smallest polarity taken off, as lava-dl does: one of ON events alone turns OFF."""
+    """Subtract each recording's smallest polarity, as lava-dl does: a recording of ON events alone turns OFF."""
     owner = torch.repeat_interleave(torch.arange(len(events)), events.start.diff())
     least = torch.ones(len(events), dtype=torch.uint8).scatter_reduce(0, owner, events.p, "amin")
     return Events(events.t, events.x, events.y, events.p - least[owner], events.start, events.sensor)

@@ -1,4 +1,4 @@
-"""One update of a layer: from the gradient of its weights back through grid and norm, and Adam on every parameter."""
+"""One update of a layer: its weights' gradient is taken back through grid and norm; Adam updates every parameter."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -31,10 +31,10 @@ def copied_moments(stored: Mapping[str, Any], device: torch.device) -> Moments:
 def update(
     layer: Layer, quantized: QuantizedLayer, grad: LayerGradient, moments: Moments, lr: float, k: int, spec: SlayerSNN
 ) -> float:
-    """Update number k, from 0, in place. `quantized`: what the gradient was taken on.
+    """Perform update k (from 0) of a layer in place. `quantized`: the layer at which the gradient was computed.
 
-    Returns the gradient's size as lava-dl's monitor has it: its 2-norm by the length of the weights (by the weights
-    themselves without weight norm), divided by their number; of a pool 0. NaN where the gradient is not finite.
+    Returns the gradient's size as in lava-dl's monitor: the 2-norm of the gradient of the weights' lengths (of the
+    weights themselves without weight norm), divided by their number; 0 for a pool. NaN if the gradient is not finite.
     """
     gradients = {}
     if spec.learn_decays:
@@ -58,7 +58,7 @@ def update(
 def update_by_triton(
     layers: Sequence[tuple[Layer, QuantizedLayer, LayerGradient, Moments]], lr: float, k: int, spec: SlayerSNN
 ) -> list[float]:
-    """`update` of every layer on a GPU: a launch each, and one answer."""
+    """Apply `update` to every layer on a GPU: one launch per layer, one transfer of all results."""
     from neurobench.kernels.cuba import gpu_update as kernel
 
     squares = []
@@ -85,7 +85,7 @@ def _by_order(moments: Moments) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def decay_gradient(dD: np.ndarray | Tensor, as_lava: bool) -> Tensor:
-    """dL/dD (2,) = -1/4096 sum e[t+1] y[t], y the current and the voltage after the reset; D in 1/4096 a step.
+    """Gradient dL/dD (2,) = -1/4096 sum e[t+1] y[t], y the current and the voltage after the reset; D in 1/4096 a step.
 
     lava-dl returns +sum e[t+1] y[t], y the voltage BEFORE the reset: the wrong sign, 4096 times the size.
     """
@@ -94,7 +94,7 @@ def decay_gradient(dD: np.ndarray | Tensor, as_lava: bool) -> Tensor:
 
 
 def adam(p: Tensor, gradient: Tensor, moments: tuple[Tensor, Tensor], lr: float, k: int) -> None:
-    """Kingma & Ba (2015), algorithm 1, in place; k counts from 0."""
+    """One step of Adam in place: Kingma & Ba (2015), algorithm 1; k counts from 0."""
     first, second = moments
     first.mul_(BETA1).add_(gradient, alpha=1 - BETA1)
     second.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
@@ -105,7 +105,7 @@ def adam(p: Tensor, gradient: Tensor, moments: tuple[Tensor, Tensor], lr: float,
 def update_weights_reference(
     layer: Layer, quantized: QuantizedLayer, gradient: LayerGradient, moments: tuple[Tensor, Tensor], lr: float, k: int
 ) -> tuple[float, Tensor | None]:
-    """Adam on v, on any device. Returns |dL/dv|, and dL/dg where there is weight norm."""
+    """Update v by Adam on any device. Returns |dL/dv|, and dL/dg (None without weight norm)."""
     dw = gradient.parts.sum(0) * gradient.factor
     if isinstance(quantized.neuron, FixedNeuron):
         dw = through_grid(dw, layer.v * quantized.scale)
@@ -117,7 +117,7 @@ def update_weights_reference(
 def update_weights_compiled(
     layer: Layer, quantized: QuantizedLayer, gradient: LayerGradient, moments: tuple[Tensor, Tensor], lr: float, k: int
 ) -> tuple[float, Tensor | None]:
-    """The same on a CPU."""
+    """Compiled version of `update_weights_reference` for the CPU."""
     chunks = numba.get_num_threads()
     (dw,), v, scale = gradient.parts.numpy(), layer.v.numpy(), quantized.scale.numpy()
     fixed = isinstance(quantized.neuron, FixedNeuron)
@@ -138,14 +138,14 @@ def adam_step(lr: float, k: int) -> AdamStep:
 
 
 def through_grid(dw: Tensor, w: Tensor) -> Tensor:
-    """Straight through the rounding; 0 where the grid cuts w off. Both ends of the grid let the gradient pass:
-    torch.clamp's gradient there changed between torch 2.13 and 2.15."""
+    """Straight-through gradient of the rounding; 0 where w is clipped to the grid. Both ends of the grid pass the
+    gradient: torch.clamp's gradient there changed between torch 2.13 and 2.15."""
     half = (32 * w).round()
     return dw * ((half >= LOW) & (half <= HIGH))
 
 
 def through_norm(dw: Tensor, v: Tensor, g: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """dL/dv and dL/dg of w = g v / |v|, norms over the inputs. Source: Salimans & Kingma (2016), equation 3."""
+    """Gradients dL/dv, dL/dg of w = g v / |v|, norms over the inputs. Source: Salimans & Kingma (2016), equation 3."""
     if g is None:
         return dw, None
     norm = v.square().sum(0).sqrt()

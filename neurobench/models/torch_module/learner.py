@@ -1,4 +1,4 @@
-"""A torch module learns."""
+"""Training of a torch module."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from neurobench.models.common.training import FACTORS
 from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.torch_module.spec import TASK, WITH_MOMENTUM, TorchModule, given
 
-_DRAW, _MOVE = range(2)  # purposes of a draw
+_DRAW, _MOVE = range(2)  # purposes of random draws
 OPTIMIZERS = {
     "adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop",
     "adagrad": "Adagrad", "nadam": "NAdam", "radam": "RAdam",
@@ -29,13 +29,13 @@ OPTIMIZERS = {
 
 
 class TorchModuleLearner:
-    """See `neurobench.models.learner.Learner`."""
+    """Learner of a torch module; see `neurobench.models.learner.Learner`."""
 
     def __init__(self, spec: TorchModule, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
         self.spec, self.task, self.seeds, self.device = spec, task, seeds, device
         with seeded(seeds.init, device):
             self.net = self._made().to(device)
-            self._try_out()  # within, since lazy layers draw their weights here
+            self._try_out()  # still `seeded`, since lazy layers draw their weights here
         options = {"momentum": spec.momentum} if spec.optimizer in WITH_MOMENTUM else {}
         parameters = list(self.net.parameters())
         if not parameters:
@@ -48,17 +48,17 @@ class TorchModuleLearner:
         arguments = given(target, {name: getattr(self.task, name) for name in TASK})
         try:
             return target(**{**arguments, **(self.spec.arguments or {})})
-        except Exception as error:  # whatever somebody else's code raises
+        except Exception as error:  # third-party code may raise anything
             raise self._fault("cannot be made with model.arguments", error) from error
 
     @torch.no_grad()
     def _try_out(self) -> None:
-        """Two samples of zeros. Raises UserError where no logits come out."""
+        """Run two samples of zeros. Raises UserError if the module does not return logits."""
         self.net.eval()
         x = torch.zeros(2, *self.task.shape, device=self.device)
         try:
             logits = self.net(x)
-        except Exception as error:  # whatever somebody else's code raises
+        except Exception as error:  # third-party code may raise anything
             raise self._fault(f"cannot read samples of {self.task.shape}", error) from error
         wanted = (2, self.task.n_classes)
         if not isinstance(logits, Tensor) or tuple(logits.shape) != wanted:
@@ -72,10 +72,10 @@ class TorchModuleLearner:
         return UserError(f"model.module={self.spec.module} {what} ({type(error).__name__}: {error!s:.300})")
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        """Nothing to see of the data."""
+        """Do nothing: initial values do not depend on the data."""
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """One step of the optimiser on the batch's mean cross-entropy."""
+        """Take one step of the optimiser on the batch's mean cross-entropy."""
         spec, y = self.spec, batch.y.to(self.device)
         x = moved(of_task(batch.x, self.task, self.device), spec.jitter, derive(self.seeds.training, _MOVE, at.k))
         self.net.train()
@@ -93,12 +93,12 @@ class TorchModuleLearner:
         return measured(self.predict(batch.x), batch.y.to(self.device), self.spec.smoothing)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Nothing is left to learn."""
+        """Return the number of parameters; nothing is left to learn."""
         return {"parameters": float(sum(part.numel() for part in self.net.parameters()))}
 
     @torch.no_grad()
     def predict(self, x: Any) -> Tensor:
-        """Logits, of the module in its state of evaluation."""
+        """Logits of the module in evaluation mode."""
         self.net.eval()
         return self.net(of_task(x, self.task, self.device))
 
@@ -106,21 +106,21 @@ class TorchModuleLearner:
         return copy.deepcopy({"net": dict(self.net.state_dict()), "optimizer": self.optimizer.state_dict()})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Raises UserError where the state is of another network."""
+        """Restore a state. Raises UserError if it belongs to another network."""
         require_shapes(self.net.state_dict(), state.get("net", {}))
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
 
 
 def exports(learner: TorchModuleLearner) -> Mapping[str, Callable[[], bytes]]:
-    """Samples -> logits."""
+    """Export formats of the module, from samples to logits."""
     name = f"model.module={learner.spec.module}"
     return Network(name, learner.net, learner.task.shape, learner.net.state_dict).formats()
 
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Within it, what torch draws follows from the seed; afterwards its generators are as they were."""
+    """Context manager: seed torch's generators, and restore their previous state afterwards."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield

@@ -10,21 +10,21 @@ from torch import nn
 
 
 class Affine(nn.Sequential):
-    """Logits that are affine in the values: with cross-entropy, multinomial logistic regression."""
+    """Affine map of the values to logits: with cross-entropy, multinomial logistic regression."""
 
     def __init__(self, shape: Sequence[int], n_classes: int):
         super().__init__(nn.Flatten(), nn.Linear(prod(shape), n_classes))
 
 
 class CNN(nn.Sequential):
-    """Twice a 3x3 convolution, ReLU and maximum over 2x2 pixels, then hidden units with ReLU and dropout, then logits.
+    """Twice 3x3 convolution, ReLU and 2x2 max pooling, then hidden units with ReLU and dropout, then logits.
 
-    shape: (C, H, W) of an image, with values in [0, 1]. channels: of the first and of the second convolution.
+    shape: (C, H, W) of an image, with values in [0, 1]. channels: outputs of the first and the second convolution.
     """
 
     def __init__(self, shape: Sequence[int], n_classes: int, channels: Sequence[int], hidden: int, dropout: float):
         planes, (first, second) = shape[0], channels
-        rows, columns = (ceil(ceil(side / 2) / 2) for side in shape[1:])  # after both maxima
+        rows, columns = (ceil(ceil(side / 2) / 2) for side in shape[1:])  # after both poolings
         layers = {
             "conv_1": nn.Conv2d(planes, first, 3, padding=1),
             "relu_1": nn.ReLU(),

@@ -1,4 +1,4 @@
-"""What a prediction of a torch module costs, seen at its layers while it predicts."""
+"""Cost of a torch module's predictions, counted by hooks on its layers."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SYNAPSES = ("connection_sparsity", "effective_macs", "effective_acs", "dense_ope
 
 @torch.no_grad()
 def operations(learner: TorchModuleLearner, x: Any) -> Operations:
-    """Inputs are graded: all products are MACs. Linear layers and plain convolutions of images are counted; a module
-    that multiplies by other weights has no such figures, and the reason names them."""
+    """Operations of predicting x. Inputs are graded, so all products are MACs. Linear layers and plain 2D convolutions
+    are counted; if a module has other weights, these figures are undefined, with a reason that names the weights."""
     connections: list[Connection] = []
     populations: list[Population] = []
     hooks = []
@@ -62,7 +62,7 @@ def _connecting(name: str, connections: list[Connection]) -> Callable[..., None]
             stride, padding = int(layer.stride[0]), int(layer.padding[0])
             seen = convolution(name, weight, x, spikes=False, stride=stride, padding=padding)
         again = any(connection.name == name for connection in connections)
-        connections.append(replace(seen, weights=0, nonzero=0) if again else seen)  # its weights are stored once
+        connections.append(replace(seen, weights=0, nonzero=0) if again else seen)  # its weights are counted once
 
     return hook
 
@@ -75,7 +75,7 @@ def _activating(name: str, populations: list[Population]) -> Callable[..., None]
 
 
 def _undefined(net: nn.Module, connections: list[Connection], populations: list[Population]) -> dict[str, str]:
-    """Weights are matrices and larger; biases and the scales of normalisation are none."""
+    """Reasons for undefined figures. Weights have two or more dimensions; biases and normalisation scales do not."""
     seen = {f"{connection.name}.weight".removeprefix(".") for connection in connections}
     others = [name for name, part in net.named_parameters() if part.dim() > 1 and name not in seen]
     undefined: dict[str, str] = {}

@@ -1,13 +1,13 @@
-"""A conventional network with the numbers of a spiking chip: weights on an integer grid, activations of few bits.
+"""A conventional network with the number formats of a spiking chip: integer weights, activations of few bits.
 
-Weights are integers m of `weight_bits` bits that stand for m / 2^fraction_bits, activations integers q from 0 to
-2^activation_bits - 1 that stand for q / (2^activation_bits - 1), inputs likewise; there are no biases. A layer is
+Weights are integers m of `weight_bits` bits that represent m / 2^fraction_bits, activations integers q from 0 to
+2^activation_bits - 1 that represent q / (2^activation_bits - 1), inputs likewise; there are no biases. A layer is
 
     z = W q,    q' = clip(floor(z / 2^fraction_bits + 1/2), 0, 2^activation_bits - 1)
 
-in whole numbers alone. In training a number that is rounded passes its gradient on as if it were not, and none where
-it was clipped. Source: Bengio, Leonard and Courville (2013), arXiv 1308.3432, for the straight-through estimator;
-Hubara et al. (2018), JMLR 18, for networks with weights and activations of few bits.
+in integers alone. In training, rounding passes the gradient on unchanged, and clipping blocks it. Source: Bengio,
+Leonard and Courville (2013), arXiv 1308.3432, for the straight-through estimator; Hubara et al. (2018), JMLR 18, for
+networks with weights and activations of few bits.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from math import prod
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-EXACT = 2**24  # whole numbers up to here are exact in float32
+EXACT = 2**24  # integers up to here are exact in float32
 
 
 def rounded(x: Tensor, low: float, high: float) -> Tensor:
-    """clip(floor(x + 1/2), low, high), with the gradient of clip(x, low, high)."""
+    """Rounded x: clip(floor(x + 1/2), low, high), with the gradient of clip(x, low, high)."""
     inside = x.clamp(low, high)
     return inside + ((x + 0.5).floor().clamp(low, high) - inside).detach()
 
 
 class FewBitReLU(nn.ReLU):
-    """z in units of 1 / (`top` 2^fraction_bits) -> whole numbers from 0 to `top`."""
+    """ReLU with integer output: z in units of 1 / (`top` 2^fraction_bits) -> integers from 0 to `top`."""
 
     def __init__(self, top: int, fraction_bits: int):
         super().__init__()
@@ -40,14 +40,14 @@ class FewBitReLU(nn.ReLU):
 
 
 class GridLinear(nn.Linear):
-    """Without bias; `weight` is what is learned, `on_grid` the integers that are used."""
+    """Linear layer without bias; `weight` is learned, and the integers of `on_grid` are applied."""
 
     def __init__(self, inputs: int, outputs: int, weight_bits: int, fraction_bits: int):
         super().__init__(inputs, outputs, bias=False)
         self.largest, self.scale = 2 ** (weight_bits - 1) - 1, 2.0**fraction_bits
 
     def on_grid(self) -> Tensor:
-        """(outputs, inputs) whole numbers from -largest - 1 to largest, as floats."""
+        """Weights (outputs, inputs) as integers from -largest - 1 to largest, stored as floats."""
         return rounded(self.weight * self.scale, -self.largest - 1, self.largest)
 
     def forward(self, q: Tensor) -> Tensor:
@@ -76,10 +76,10 @@ class QuantizedMLP(nn.Module):
         for inputs, outputs in pairwise(sizes):
             layers += [GridLinear(inputs, outputs, weight_bits, fraction_bits), FewBitReLU(self.top, fraction_bits)]
         self.layers = nn.Sequential(*layers[:-1])
-        self.unit = 2.0**-fraction_bits / self.top  # what a logit's whole number stands for
+        self.unit = 2.0**-fraction_bits / self.top  # value of 1 in an integer logit
 
     def sums(self, q: Tensor) -> Tensor:
-        """Whole numbers (B, *shape) from 0 to `top` -> those of the logits (B, classes)."""
+        """Integer inputs (B, *shape) from 0 to `top` -> integer logits (B, classes)."""
         return self.layers(q)
 
     def forward(self, x: Tensor) -> Tensor:

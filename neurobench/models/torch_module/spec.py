@@ -1,4 +1,4 @@
-"""What a configuration says of a torch module and of its training."""
+"""Configuration of a torch module and of its training."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from neurobench.models.learner import ModelSpec
 OURS = tuple(
     f"neurobench.models.torch_module.{name}" for name in ("networks.Affine", "networks.CNN", "quantized.QuantizedMLP")
 )
-TASK = ("shape", "n_classes")  # arguments that a module is given where its constructor takes them
+TASK = ("shape", "n_classes")  # arguments passed to a module if its constructor takes them
 WITH_MOMENTUM = ("sgd", "rmsprop")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TorchModule(ModelSpec):
-    """Samples -> logits of the classes, by a `torch.nn.Module` that is made as `module(**arguments)`.
+    """Samples -> logits of the classes, by a `torch.nn.Module` constructed as `module(**arguments)`.
 
-    Where its constructor takes them by name, it is also given the `shape` of a sample and the number of classes,
-    `n_classes`. What it draws at random it draws from torch's own generator, which is seeded anew for each update.
+    If its constructor takes them by name, it is also passed the `shape` of a sample and the number of classes,
+    `n_classes`. Its random numbers come from torch's global generator, which is reseeded for each update.
     """
 
     opens: ClassVar[str] = "neurobench.models.torch_module.learner.TorchModuleLearner"
@@ -54,11 +54,11 @@ class TorchModule(ModelSpec):
         return (*super().sources, self.module.rpartition(".")[0])
 
     def section_faults(self) -> list[Fault]:
-        """Whether the class may be named, and whether it is one and takes the arguments."""
+        """Faults of the class and its arguments: whether it is allowed, is a module and takes the arguments."""
         if not isinstance(self.arguments, Mapping | None):
             return [("arguments", f"={self.arguments!r} is not a section of keys")]
         if not isinstance(self.module, str):
-            return []  # said of the field itself
+            return []  # reported for the field itself
         fault = outside_fault(self.module, OURS)
         if fault:
             module = self.module.partition(".")[0]
@@ -77,7 +77,7 @@ class TorchModule(ModelSpec):
 
 
 def _own_faults(path: str, arguments: Mapping[str, Any]) -> list[Fault]:
-    """What is wrong with a class that is allowed, or with its arguments. It is imported, torch with it."""
+    """Faults of an allowed class or of its arguments. Imports the class, and torch with it."""
     module, _, name = path.rpartition(".")
     if fault := import_fault(module):
         return [("module", f"={path}: {fault}")]
@@ -102,5 +102,5 @@ def _is_module(value: Any, defined_in: str | None = None) -> bool:
 
 
 def given(target: type, task: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the task's values that a class's constructor takes by name."""
+    """Values of the task that a class's constructor takes by name."""
     return {name: value for name, value in task.items() if name in inspect.signature(target).parameters}

@@ -1,5 +1,5 @@
 "use strict";
-// The whole report: data stands in the page, every view is drawn from it. Text only ever goes in as text.
+// The whole report: the page contains the data, from which every view is drawn. Text is only ever inserted as text.
 let DATA, RUNS, BY_PATH;
 function read(data) {
   DATA = data;
@@ -42,16 +42,16 @@ const perCent = (value) => value === null || value === undefined ? "–" : (100 
 const unit = (key) => DATA.metrics[key]?.unit ?? "";
 const figure = (key, value) => value === null || value === undefined ? "–" : unit(key) === "proportion" ? perCent(value) : unit(key) === "J" ? joules(value) : number(value);
 const present = (values) => values.filter((value) => value !== null && value !== undefined);
-// A missing figure is none, never 0.
+// The mean of no figures is null, never 0.
 const mean = (values) => values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
 const sd = (values) => values.length < 2 ? null : Math.sqrt(values.reduce((sum, value) => sum + (value - mean(values)) ** 2, 0) / (values.length - 1));
 const spread = (values) => values.length ? perCent(mean(values)).replace(" %", "") + (values.length > 1 ? " ± " + (100 * sd(values)).toFixed(2) : "") + " %" : "–";
 const stamp = (text) => (text || "").slice(0, 16).replace("T", " ");
 const total = (run) => run.seconds ? Object.values(run.seconds).reduce((sum, value) => sum + value, 0) : null;
 const time = (seconds) => seconds === null ? "–" : seconds >= 3600 ? (seconds / 3600).toFixed(1) + " h" : seconds >= 90 ? (seconds / 60).toFixed(1) + " min" : seconds.toFixed(1) + " s";
-// Without time a sample is one step: said once.
+// Without time a sample is one step: figures per step that equal those per sample are left out.
 const merits = (metrics) => Object.fromEntries(Object.entries(metrics || {}).filter(([key, value]) => !(key.endsWith("_per_step") && metrics[key.slice(0, -9)] === value)));
-const HELD = ["in band", "equal", "within", "consistent"]; // what was declared of a row, held
+const HELD = ["in band", "equal", "within", "consistent"]; // verdicts of rows that are as declared
 const CHIPS = { finished: "good", OUT: "bad", failed: "bad", SMOKE: "warn", EMULATED: "accent", killed: "warn", interrupted: "warn", pruned: "warn", queued: "accent", running: "accent", reported: "", "not run": "", ...Object.fromEntries(HELD.map((verdict) => [verdict, "good"])), undecided: "warn" };
 const chip = (text, kind) => el("span", { class: "chip " + (kind ?? CHIPS[text] ?? "") }, text);
 const plural = (n, one, more = one + "s") => n.toLocaleString("en") + " " + (n === 1 ? one : more);
@@ -64,12 +64,12 @@ function overview() {
   const judged = rows.filter((row) => HELD.includes(row.verdict) || row.verdict === "OUT");
   return [
     el("section", { class: "hero" }, el("div", {}, el("h1", {}, "Runs and results"),
-      el("p", {}, "Every figure below comes from a run folder: configuration, seeds, code and data are on record. Each band says when and from what it was set; runs at a smaller scale are never a result."))),
+      el("p", {}, "Every figure below comes from a run folder, which records configuration, seeds, code and data. Each band states when and on what basis it was set. Runs at a smaller scale are never a result."))),
     el("section", {}, el("div", { class: "facts" }, fact(finished.length.toLocaleString("en"), finished.length === 1 ? "finished run" : "finished runs"),
       fact(new Set(finished.map((run) => run.model)).size, "models"), fact(new Set(finished.map((run) => run.setting_hash)).size.toLocaleString("en"), "settings"),
-      judged.length ? fact(judged.filter((row) => row.verdict !== "OUT").length + " of " + judged.length, "judged rows as declared") : null,
-      fact(time(finished.reduce((sum, run) => sum + total(run), 0)), "computed"))),
-    el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Model, data set, backend"), el("span", { class: "soft small" }, "test accuracy of the setting that is best on held-out samples, mean ± sd over its seeds")), matrix(finished)),
+      judged.length ? fact(judged.filter((row) => row.verdict !== "OUT").length + " of " + judged.length, "judged rows are as declared") : null,
+      fact(time(finished.reduce((sum, run) => sum + total(run), 0)), "compute time"))),
+    el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Model, data set, backend"), el("span", { class: "soft small" }, "test accuracy of the setting that is best on held-out samples; mean ± sd over its seeds")), matrix(finished)),
     el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Newest runs"), el("a", { href: "#/runs" }, "all runs")), el("div", { class: "panel" }, runTable([...RUNS].sort(by("started", true)).slice(0, 8)))),
   ];
 }
@@ -89,13 +89,13 @@ function matrix(finished) {
 function cell(runs, search) {
   if (!runs.length) return el("span", { class: "none" }, "·");
   const settings = settingsOf(ofLargestScale(runs)), best = settings[0], full = best.runs[0].scale === "paper";
-  // Of several settings the one that held-out samples chose; the test set chooses nothing.
+  // If there are several settings, held-out samples select one; the test set selects nothing.
   const chosen = settings.length === 1 || best.validation !== null, value = chosen ? mean(best.test) : null;
   const heat = value === null ? 4 : Math.round(Math.max(4, Math.min(88, (value - 0.5) * 176)));
-  const note = (chosen ? plural(best.runs.length, "seed") : "none validated") + (settings.length > 1 ? ` · ${settings.length} settings` : "") + (full ? "" : ` · scale ${best.runs[0].scale}`);
+  const note = (chosen ? plural(best.runs.length, "seed") : "not validated") + (settings.length > 1 ? ` · ${settings.length} settings` : "") + (full ? "" : ` · scale ${best.runs[0].scale}`);
   return el("a", { class: "cell" + (full && heat > 55 ? " hot" : ""), style: `--heat:${full ? heat : 4}%`, href: (settings.length > 1 ? "#/settings?" : "#/runs?") + encodeURIComponent(search) }, el("b", {}, chosen ? spread(best.test) : "–"), el("small", {}, note));
 }
-// Runs at a smaller scale never stand beside those at paper scale.
+// Runs at a smaller scale are never shown beside those at paper scale.
 function ofLargestScale(runs) {
   const full = runs.filter((run) => run.scale === "paper");
   return full.length ? full : runs;
@@ -115,25 +115,25 @@ function settings() {
   const cells = group(RUNS.filter((run) => run.status === "finished"), (run) => `${run.model} ${run.dataset} ${run.backend}`);
   const several = [...cells.keys()].filter((name) => settingsOf(ofLargestScale(cells.get(name))).length > 1).sort();
   const chosen = several.includes(state.search) ? state.search : several[0];
-  if (!chosen) return [el("section", {}, el("h2", {}, "Settings"), el("div", { class: "panel empty" }, "Nothing was run with more than one setting."))];
+  if (!chosen) return [el("section", {}, el("h2", {}, "Settings"), el("div", { class: "panel empty" }, "No combination of model, data set and backend has runs of more than one setting."))];
   const listed = settingsOf(ofLargestScale(cells.get(chosen)));
   const flats = listed.map((one) => flat(one.runs.find((run) => run.config_tree)?.config_tree || {}));
   const differing = [...new Set(flats.flatMap((tree) => Object.keys(tree)))].filter((key) => key !== "seed" && ![...DATA.runtime, "scale"].includes(key.split(".")[0]) && !/(^|\.)(_target_|name)$/.test(key) && new Set(flats.map((tree) => JSON.stringify(tree[key]))).size > 1);
   const lacking = (key) => flats.filter((tree) => tree[key] === undefined).length;
-  const keys = differing.map((key) => [lacking(key), key]).sort((a, b) => a[0] - b[0]).slice(0, 4).map(([, key]) => key); // those that all settings have come first
+  const keys = differing.map((key) => [lacking(key), key]).sort((a, b) => a[0] - b[0]).slice(0, 4).map(([, key]) => key); // keys that all settings have come first
   const select = el("select", { "aria-label": "model, data set, backend", onchange: (event) => { location.hash = "#/settings?" + encodeURIComponent(event.target.value); } }, several.map((name) => el("option", { value: name, selected: name === chosen }, name)));
   const rows = listed.map((one, i) => el("tr", { class: "go", onclick: () => { location.hash = "#/runs?" + encodeURIComponent(one.runs[0].path.split("/")[0] + " " + chosen); } },
     el("td", {}, one.validation !== null && i === 0 ? chip("chosen", "good") : ""), keys.map((key) => el("td", { class: "mono", "data-label": key }, flats[i][key] === undefined ? "–" : String(flats[i][key]))),
     el("td", { class: "num", "data-label": "validation" }, spread(one.validations)), el("td", { class: "num", "data-label": "test" }, spread(one.test)), el("td", { class: "num", "data-label": "seeds" }, String(one.runs.length))));
   const numeric = keys.filter((key) => flats.every((tree) => typeof tree[key] === "number"));
-  return [el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Settings"), el("span", { class: "soft small" }, "sorted by accuracy on held-out samples; mean ± sd over seeds")), el("div", { class: "tools" }, select, differing.length > keys.length ? el("span", { class: "soft small" }, `they differ in ${differing.length - keys.length} more keys`) : ""),
+  return [el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Settings"), el("span", { class: "soft small" }, "sorted by accuracy on held-out samples; mean ± sd over seeds")), el("div", { class: "tools" }, select, differing.length > keys.length ? el("span", { class: "soft small" }, `settings differ in ${plural(differing.length - keys.length, "more key")}`) : ""),
     el("div", { class: "panel scroll" }, el("table", { id: "settings", class: "stack" }, el("thead", {}, el("tr", {}, el("th", {}, ""), keys.map((key) => el("th", {}, key)), el("th", { class: "num" }, "validation"), el("th", { class: "num" }, "test"), el("th", { class: "num" }, "seeds"))), el("tbody", {}, rows)))),
     numeric.length === 2 && numeric.every((key) => axis(flats, key).length > 2) ? heatMap(listed, flats, numeric) : "",
-    numeric.length ? el("section", {}, el("h2", {}, "Against each parameter"), el("div", { class: "legend", style: "padding:0" }, [["validation", 0], ["test", 2]].map(([name, c]) => el("span", { style: `--c:var(--series-${c})` }, el("i"), name + ", mean and sd over seeds"))),
+    numeric.length ? el("section", {}, el("h2", {}, "Accuracy against each parameter"), el("div", { class: "legend", style: "padding:0" }, [["validation", 0], ["test", 2]].map(([name, c]) => el("span", { style: `--c:var(--series-${c})` }, el("i"), name + ", mean and sd over seeds"))),
       el("div", { class: "columns" }, numeric.map((key) => el("div", { class: "panel" }, el("h3", { class: "mono" }, key), parameterChart(listed.map((one, i) => ({ x: flats[i][key], validation: one.validations, test: one.test }))))))) : ""];
 }
 const axis = (flats, key) => [...new Set(flats.map((tree) => tree[key]))].sort((a, b) => a - b);
-/* Two parameters of three values and more each: the mean at each pair, by what the page sorts by. */
+/* Two parameters with at least three values each: the mean, at each pair, of the accuracy by which the page sorts. */
 function heatMap(listed, flats, [across, down]) {
   const by = listed.some((one) => one.validations.length) ? "validations" : "test";
   const at = (x, y) => listed.filter((_, i) => flats[i][across] === x && flats[i][down] === y).flatMap((one) => one[by]);
@@ -142,13 +142,13 @@ function heatMap(listed, flats, [across, down]) {
     const value = mean(figures), heat = value === null || low === high ? 4 : Math.round(4 + 84 * (value - low) / (high - low));
     return el("td", {}, value === null ? el("span", { class: "none" }, "·") : el("span", { class: "cell" + (heat > 55 ? " hot" : ""), style: `--heat:${heat}%` }, el("b", {}, spread(figures)), el("small", {}, plural(figures.length, "seed"))));
   };
-  return el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Against two parameters"), el("span", { class: "soft small" }, `${by === "test" ? "test" : "validation"} accuracy, mean ± sd over seeds and all other keys`)),
+  return el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Accuracy against two parameters"), el("span", { class: "soft small" }, `${by === "test" ? "test" : "validation"} accuracy, mean ± sd over seeds and all other keys`)),
     el("div", { class: "panel scroll" }, el("table", { class: "matrix", id: "heat-map" }, el("thead", {}, el("tr", {}, el("th", { class: "mono" }, `${down} ↓  ${across} →`), axis(flats, across).map((x) => el("th", { class: "mono" }, String(x))))),
       el("tbody", {}, axis(flats, down).map((y) => el("tr", {}, el("th", { class: "mono", scope: "row" }, String(y)), axis(flats, across).map((x) => square(at(x, y)))))))));
 }
 function parameterChart(points) {
   const marks = points.flatMap((point) => [["validation", 0], ["test", 2]].filter(([name]) => point[name].length).map(([name, color]) => ({ x: point.x, y: mean(point[name]), sd: sd(point[name]) ?? 0, color, name })));
-  if (!marks.length) return el("p", { class: "empty" }, "No accuracy is known.");
+  if (!marks.length) return el("p", { class: "empty" }, "No accuracy is recorded.");
   const values = marks.map((mark) => mark.x), log = Math.min(...values) > 0 && Math.max(...values) / Math.min(...values) > 20;
   const at = (value) => log ? Math.log10(value) : value;
   const plane = frame(widened(Math.min(...values.map(at)), Math.max(...values.map(at))), widened(Math.min(...marks.map((mark) => mark.y - mark.sd)), Math.max(...marks.map((mark) => mark.y + mark.sd))), "accuracy against the parameter");
@@ -176,7 +176,7 @@ function tables() {
   }), folded, conformance()].filter(Boolean);
 }
 function conformance() {
-  // other frameworks' importers on reference graphs; why, on a click
+  // other frameworks' importers on reference graphs; a click shows the reason
   const frameworks = DATA.conformance || [];
   if (!frameworks.length) return null;
   const kinds = { faithful: "good", approximate: "warn", wrong: "bad" };
@@ -197,7 +197,7 @@ function result(row) {
     value,
     el("div", { class: "verdict" }, chip(row.verdict), el("p", {}, [row.published === null ? "" : "published " + format(row.published), row.difference === null ? "" : ` (${row.difference > 0 ? "+" : "−"}${format(Math.abs(row.difference), 2).replace("%", "points")})`]), el("p", {}, band ? "band " + band : "")),
     el("details", { class: "small soft", style: "grid-column: 1 / -1" }, el("summary", {}, "how this was measured"),
-      el("dl", { class: "pairs", style: "padding: .4rem 0 0" }, [["experiment", row.experiment], ["95 % interval", row.interval ? format(row.interval[0]) + " to " + format(row.interval[1]) : "–"], ["seeds", row.seeds.join(", ") || "–"], ["data", row.data || "–"], ["configuration", row.setting_hash], ["commit", row.commits.join(", ") || "–"], ["wall time a run", row.wall_seconds === null ? "–" : time(row.wall_seconds)], ["source", row.source], ["reference", row.reference ? `${format(row.reference.value)} (${row.reference.kind}): ${row.reference.source}` : "–"], ["band set", row.band_from ? `${row.band_from.basis}, ${row.band_from.commit}${row.band_from.note ? "; " + row.band_from.note : ""}` : "–"], ["held against", heldAgainst(row)], ["again", row.again]].map(([key, text]) => [el("dt", {}, key), el("dd", {}, text)]))));
+      el("dl", { class: "pairs", style: "padding: .4rem 0 0" }, [["experiment", row.experiment], ["95 % interval", row.interval ? format(row.interval[0]) + " to " + format(row.interval[1]) : "–"], ["seeds", row.seeds.join(", ") || "–"], ["data", row.data || "–"], ["configuration", row.setting_hash], ["commit", row.commits.join(", ") || "–"], ["wall time per run", row.wall_seconds === null ? "–" : time(row.wall_seconds)], ["source", row.source], ["reference", row.reference ? `${format(row.reference.value)} (${row.reference.kind}): ${row.reference.source}` : "–"], ["basis of the band", row.band_from ? `${row.band_from.basis}, ${row.band_from.commit}${row.band_from.note ? "; " + row.band_from.note : ""}` : "–"], ["compared with", heldAgainst(row)], ["command", row.again]].map(([key, text]) => [el("dt", {}, key), el("dd", {}, text)]))));
 }
 function heldAgainst(row) {
   if (!row.comparison) return "–";
@@ -227,7 +227,7 @@ function gauge(row) {
 
 /* ---- runs ---- */
 const KEYS = { path: (run) => run.path, what: (run) => run.model ? run.model + run.dataset + run.backend : null, seed: (run) => run.seed, validation: (run) => run.validation, time: total, started: (run) => run.started };
-// What is missing stands last, whichever way the rest is sorted.
+// Missing values come last in either direction of sorting.
 const by = (key, down) => (a, b) => {
   const x = KEYS[key](a) ?? null, y = KEYS[key](b) ?? null;
   if (x === null || y === null) return (x === null) - (y === null) || a.index - b.index;
@@ -247,15 +247,15 @@ function runs() {
   };
   const scales = [...new Set(RUNS.map((run) => run.scale).filter(Boolean))].sort();
   const search = el("input", { type: "search", id: "search", placeholder: "Search: model, data set, backend, seed 3, failed …", "aria-label": "search runs", value: state.search, oninput: (event) => { state.search = event.target.value; state.page = 0; draw(); } });
-  const scale = el("select", { "aria-label": "scale", onchange: (event) => { state.scale = event.target.value; state.page = 0; draw(); } }, el("option", { value: "" }, "every scale"), scales.map((name) => el("option", { value: name, selected: name === state.scale }, name)));
+  const scale = el("select", { "aria-label": "scale", onchange: (event) => { state.scale = event.target.value; state.page = 0; draw(); } }, el("option", { value: "" }, "all scales"), scales.map((name) => el("option", { value: name, selected: name === state.scale }, name)));
   draw();
-  return [el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Runs"), el("span", { class: "soft small" }, "tick runs to set them side by side")), el("div", { class: "tools" }, search, scale), body)];
+  return [el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Runs"), el("span", { class: "soft small" }, "tick runs to compare them")), el("div", { class: "tools" }, search, scale), body)];
 }
 function runTable(shown, draw) {
   const head = (key, label, kind) => el("th", { class: kind, "aria-sort": draw && state.sort === key ? (state.down ? "descending" : "ascending") : null },
     draw ? el("button", { "data-sort": key, onclick: () => { state.down = state.sort === key ? !state.down : key !== "path"; state.sort = key; draw(); } }, label + (state.sort === key ? (state.down ? " ↓" : " ↑") : "")) : label);
   return el("div", { class: "scroll" }, el("table", { class: "runs" },
-    el("thead", {}, el("tr", {}, el("th", {}, ""), head("path", "run"), head("what", "model, data, backend"), head("seed", "seed", "num"), head("validation", "validation", "num"), el("th", { class: "num", title: "of no use for choosing: sort by validation" }, "test accuracy"), head("time", "time", "num"), head("started", "started", "num"))),
+    el("thead", {}, el("tr", {}, el("th", {}, ""), head("path", "run"), head("what", "model, data, backend"), head("seed", "seed", "num"), head("validation", "validation", "num"), el("th", { class: "num", title: "not for selection: sort by validation accuracy instead" }, "test accuracy"), head("time", "time", "num"), head("started", "started", "num"))),
     el("tbody", {}, shown.map((run) => {
       const pick = el("input", { type: "checkbox", "aria-label": "compare " + run.path, onclick: (event) => { event.stopPropagation(); toggle(run.path, event.target.checked); } });
       pick.checked = state.picked.has(run.path);
@@ -265,7 +265,7 @@ function runTable(shown, draw) {
         el("td", { class: "num wide validation" }, perCent(run.validation)), el("td", { class: "num accuracy" }, accuracy), el("td", { class: "num wide" }, time(total(run))), el("td", { class: "num wide soft" }, stamp(run.started)));
     }))));
 }
-// How far a run has come that has not ended.
+// Progress of a run that has not finished.
 function progress(run) {
   const last = run.history?.at(-1), of = run.config_tree?.training?.epochs;
   return last && run.status !== "finished" ? el("small", { class: "soft progress" }, ` epoch ${last.epoch}${of ? " of " + of : ""}${last.validation_accuracy === undefined ? "" : ", validation " + perCent(last.validation_accuracy)}`) : "";
@@ -289,8 +289,8 @@ function one(path) {
   const label = () => state.picked.has(path) ? "Chosen for comparison ✓" : "Choose for comparison";
   button.textContent = label();
   const headline = run.status === "finished"
-    ? el("div", { class: "facts" }, fact(perCent(run.metrics.test_accuracy), run.interval ? `test accuracy, 95 % ${perCent(run.interval[0])} to ${perCent(run.interval[1])}` : "test accuracy"), run.validation === null || run.validation === undefined ? null : fact(perCent(run.validation), "validation accuracy"), fact(String(run.seed ?? "–"), "seed"), fact(run.epochs ?? "–", run.epochs === 1 ? "epoch" : "epochs"), fact(time(total(run)), "computed"), run.peak_rss_mb ? fact(number(run.peak_rss_mb) + " MB", "peak memory") : null)
-    : el("div", { class: "panel pad" }, run.error || (run.status === "running" ? "This run goes on." : "This run did not finish."), progress(run));
+    ? el("div", { class: "facts" }, fact(perCent(run.metrics.test_accuracy), run.interval ? `test accuracy, 95 % interval ${perCent(run.interval[0])} to ${perCent(run.interval[1])}` : "test accuracy"), run.validation === null || run.validation === undefined ? null : fact(perCent(run.validation), "validation accuracy"), fact(String(run.seed ?? "–"), "seed"), fact(run.epochs ?? "–", run.epochs === 1 ? "epoch" : "epochs"), fact(time(total(run)), "compute time"), run.peak_rss_mb ? fact(number(run.peak_rss_mb) + " MB", "peak memory") : null)
+    : el("div", { class: "panel pad" }, run.error || (run.status === "running" ? "This run is still running." : "This run did not finish."), progress(run));
   const costs = Object.entries(run.device_costs || {}).flatMap(([device, entries]) => Object.entries(entries).map(([key, value]) => [`${device}: ${words(key)}`, figure(key, value)]));
   return [
     el("section", {}, el("div", { class: "lead" }, el("div", {}, el("a", { href: "#/runs", class: "small" }, "← runs"), el("h2", { style: "overflow-wrap:anywhere;margin-top:.3rem" }, run.path)), el("div", { class: "tools" }, chip(run.status), run.scale && run.scale !== "paper" ? chip("scale " + run.scale + ": never a result", "warn") : "", button)),
@@ -300,12 +300,12 @@ function one(path) {
     run.figures?.length ? el("section", {}, el("div", { class: "panel" }, el("h3", {}, "Figures"), el("div", { class: "gallery" }, run.figures.map((image) => el("button", { onclick: () => zoom(image) , "aria-label": "enlarge " + words(image.name) }, el("img", { src: image.src, alt: words(image.name), loading: "lazy" }), el("span", {}, words(image.name))))))) : "",
     run.metrics ? el("section", {}, el("h2", {}, "Figures of merit"), el("div", { class: "masonry" }, groups(merits(run.metrics)).map(([title, entries]) => pairs(title, entries.map(([key, value]) => [words(key), figure(key, value)]), true, entries.length > 16)))) : "",
     el("section", { class: "masonry" },
-      costs.length ? pairs("Asked of devices", costs, true) : "",
-      Object.keys(run.energy_source || {}).length ? pairs("Where joules come from", Object.entries(run.energy_source).map(([key, source]) => [words(key), source])) : "",
-      Object.keys(run.undefined || {}).length ? pairs("Not defined here", Object.entries(run.undefined).map(([key, why]) => [words(key), why])) : "",
+      costs.length ? pairs("Device costs", costs, true) : "",
+      Object.keys(run.energy_source || {}).length ? pairs("Sources of energy figures", Object.entries(run.energy_source).map(([key, source]) => [words(key), source])) : "",
+      Object.keys(run.undefined || {}).length ? pairs("Not defined for this run", Object.entries(run.undefined).map(([key, why]) => [words(key), why])) : "",
       pairs("Provenance", [["status", run.status], ["started", stamp(run.started)], ["commit", run.commit], ["configuration", run.config_hash], ["setting", run.setting_hash], ["host", run.host], ["processor", run.processor], ["device", run.device], ["threads", run.threads], ["python", run.python], ["data", run.data ? `${run.data.source}: ${run.data.n_train} training, ${run.data.n_validation} validation, ${run.data.n_test} test samples` : null], ["data sha256", run.data?.sha256], ["seconds", run.seconds ? Object.entries(run.seconds).map(([key, value]) => `${key} ${number(value, 3)}`).join(", ") : null], ["samples/s", run.samples_per_s ? Object.entries(run.samples_per_s).map(([key, value]) => `${key} ${number(Math.round(value))}`).join(", ") : null]].filter(([, value]) => value !== null && value !== undefined && value !== "").map(([key, value]) => [key, String(value)]))),
     el("section", {}, pairs("As it ran", ran(run))),
-    run.config ? el("section", {}, el("div", { class: "panel" }, el("h3", {}, "Configuration"), el("p", { class: "soft small note" }, "What took part: the devices that the model uses, as many epochs as the scale allows. config.yaml in the run's folder holds all of it."), yaml(run.config))) : el("p", { class: "soft small" }, `Configuration and curves of this run are not in the page (it holds those of the ${DATA.detailed} newest); they are in its folder.`),
+    run.config ? el("section", {}, el("div", { class: "panel" }, el("h3", {}, "Configuration"), el("p", { class: "soft small note" }, "Only the part that took effect: the devices that the model uses, and as many epochs as the scale allows. The complete configuration is in config.yaml in the run folder."), yaml(run.config))) : el("p", { class: "soft small" }, `The configuration and curves of this run are only in its run folder; this page contains those of the ${plural(DATA.detailed, "newest run")}.`),
   ];
 }
 function pairs(title, entries, right, long) {
@@ -334,7 +334,7 @@ function zoom(image) {
   dialog.showModal();
 }
 
-/* ---- curves: one panel a figure; train dashed, validation solid; a colour a run ---- */
+/* ---- curves: one panel per figure; train dashed, validation solid; one colour per run ---- */
 function curves(chosen) {
   const trained = chosen.filter((run) => run.history?.length > 1); // one epoch is a point, not a curve
   const names = [...new Set(trained.flatMap((run) => run.history.flatMap((row) => Object.keys(row))).filter((key) => /^(train|validation)_/.test(key)).map((key) => key.replace(/^[a-z]+_/, "")))].sort();
@@ -353,7 +353,7 @@ function chart(trained, name, chosen) {
     series.map((line) => (line.points.length <= 12 ? line.points : line.points.slice(-1)).map(([epoch, value]) => svg("circle", { cx: plane.x(epoch), cy: plane.y(value), r: 3, fill: `var(--series-${line.color})` }, svg("title", {}, `${line.split}, epoch ${epoch}: ${number(value)}`)))));
   return plane.node;
 }
-/* An empty chart between two ranges, with its scales. */
+/* An empty chart of two ranges, with its axes. */
 function frame([left, right], [low, high], label) {
   const W = 420, H = 220, L = 54, B = 30, R = 14, T = 10;
   const node = svg("svg", { class: "chart", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": label }, svg("line", { class: "axis", x1: L, x2: W - R, y1: H - B + 2, y2: H - B + 2 }));
@@ -390,7 +390,7 @@ function compare() {
   });
   return [
     el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Side by side"), el("button", { onclick: () => { state.picked.clear(); show(); } }, "Clear")), el("div", { class: "panel scroll" }, el("table", { id: "compare", class: "stack sides" }, head(true), el("tbody", {}, metrics)))),
-    el("section", {}, el("h2", {}, "Where their configurations differ"), chosen.some((run) => !run.config_tree) ? el("p", { class: "soft small" }, "Not every one of these runs has its configuration in this page.") : "", differing.length ? el("div", { class: "panel scroll" }, el("table", { class: "stack sides" }, head(false), el("tbody", {}, differing.map((key) => el("tr", {}, el("th", { class: "mono", scope: "row" }, key), flats.map((tree, i) => el("td", { "data-label": chosen[i].path, class: "num mono" }, tree[key] === undefined ? "–" : JSON.stringify(tree[key])))))))) : el("div", { class: "panel empty" }, "They do not differ.")),
+    el("section", {}, el("h2", {}, "Differences in configuration"), chosen.some((run) => !run.config_tree) ? el("p", { class: "soft small" }, "This page does not contain the configuration of every run compared.") : "", differing.length ? el("div", { class: "panel scroll" }, el("table", { class: "stack sides" }, head(false), el("tbody", {}, differing.map((key) => el("tr", {}, el("th", { class: "mono", scope: "row" }, key), flats.map((tree, i) => el("td", { "data-label": chosen[i].path, class: "num mono" }, tree[key] === undefined ? "–" : JSON.stringify(tree[key])))))))) : el("div", { class: "panel empty" }, "The configurations do not differ.")),
     curves(chosen),
   ];
 }
@@ -398,7 +398,7 @@ function flat(tree, prefix = "") {
   return Object.entries(tree).reduce((leaves, [key, value]) => value && typeof value === "object" && !Array.isArray(value) ? { ...leaves, ...flat(value, prefix + key + ".") } : { ...leaves, [prefix + key]: value }, {});
 }
 
-/* ---- routing; `stay`: the reader goes on reading where they are ---- */
+/* ---- routing; `stay`: keep the reader's position ---- */
 function show(stay) {
   const [route, query] = (location.hash.slice(1) || "/").split("?");
   if (query !== undefined) { state.search = decodeURIComponent(query); state.page = 0; }

@@ -1,4 +1,4 @@
-/* ---- served by `neurobench report --serve`: the same page, drawn anew where a run has gone on ---- */
+/* ---- served by `neurobench report --serve`: the same page, redrawn when a run has made progress ---- */
 let known = "";
 async function follow() {
   const foot = document.getElementById("foot");
@@ -9,9 +9,9 @@ async function follow() {
       read(await answer.json());
       show(true);
     }
-    foot.textContent = `neurobench ${DATA.version}, ${RUNS.length.toLocaleString("en")} runs, as of now`;
+    foot.textContent = `neurobench ${DATA.version}, ${RUNS.length.toLocaleString("en")} runs, updated live`;
   } catch {
-    foot.textContent = "The server of this page has gone: what is shown may be out of date.";
+    foot.textContent = "The server of this page has stopped; the page may be out of date.";
   }
   setTimeout(follow, 2000);
 }

@@ -1,8 +1,9 @@
-"""NEST's own network, as its tutorial builds it, in a process of its own: python nest_eprop.py SETTING.npz ANSWER.npz
+"""Simulation of the e-prop tutorial's network in NEST, in a separate process:
+python nest_eprop.py SETTING.npz ANSWER.npz
 
 Run by `bench_eprop.py` and `tests/models/eprop/test_nest.py` with NEST on PYTHONPATH; numba in the same process would
-make ResetKernel crash. SETTING holds w_in, w_rec, w_out, feedback, the events (ev_t: step kT + r, ev_i: input), labels
-and, as JSON, everything else. ANSWER: seconds of simulation, weights after a forced last update, V, loss.
+make ResetKernel crash. SETTING contains w_in, w_rec, w_out, feedback, the events (ev_t: step kT + r, ev_i: input),
+labels and, as JSON, everything else. ANSWER: seconds of simulation, weights after a forced last update, V, loss.
 """
 
 import json

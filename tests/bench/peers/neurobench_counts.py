@@ -1,7 +1,8 @@
-"""What PyPI's `neurobench` counts of networks that are handed over in a file, one sample a batch.
+"""Operation counts by PyPI's `neurobench` for networks that are read from a file, one sample per batch.
 
-Run by `tests/bench/bench_counts.py` in a process of its own, because that package has the import name of ours: nothing
-of ours can be imported here. argv: the cases (torch.save of {case: {"layers": [...], "x": ...}}), the answers (JSON).
+Run by `tests/bench/bench_counts.py` in a separate process, because both packages have the same import name: nothing of
+this project can be imported here. argv: the cases (torch.save of {case: {"layers": [...], "x": ...}}), the answers
+(JSON).
 """
 
 import contextlib
@@ -35,12 +36,12 @@ SPIKING = ("synaptic", "cuba")
 
 
 def held(values: Tensor | None) -> nn.Parameter | None:
-    """In the type in which it is stored: integers too."""
+    """Untrained parameter of the stored type, integers included; None for None."""
     return None if values is None else nn.Parameter(values, requires_grad=False)
 
 
 class Linear(nn.Linear):
-    """A weight of bytes is still a weight."""
+    """Linear layer whose weight still counts if stored as bytes."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None):
         super().__init__(weight.shape[1], weight.shape[0], bias=bias is not None)
@@ -57,7 +58,7 @@ class Conv(nn.Conv2d):
 
 
 class Affine(nn.Module):
-    """Fixed: nothing that is learned, no synapse."""
+    """Fixed affine map: no learned parameters, no synapses."""
 
     def __init__(self, factor: float, offset: float):
         super().__init__()
@@ -68,13 +69,13 @@ class Affine(nn.Module):
 
 
 class Cuba(snntorch.SpikingNeuron):
-    """The integer neuron of the chip, in 64-bit integers: `mem` is what one step hands to the next.
+    """The chip's integer neuron, in 64-bit integers; `mem` is the membrane state passed from step to step.
 
     u = trunc(u ku / 4096) + 128 x, wrapped;   v = clip(trunc(mem kv / 4096) + u);   s = v > threshold;   mem = 0 or v
     """
 
     def __init__(self, constants: Tensor, u_limit: int, v_limit: int):
-        nn.Module.__init__(self)  # the parent's own would register what only its own neurons need
+        nn.Module.__init__(self)  # the parent's would register buffers that only snnTorch's neurons need
         self.init_hidden, self.output, self._reset_mechanism = True, False, "zero"
         self.constants = held(constants)  # (3,) int32: ku, kv, threshold
         self.u_limit, self.v_limit = u_limit, v_limit
@@ -96,7 +97,7 @@ class Cuba(snntorch.SpikingNeuron):
 
 
 class Delay(nn.Module):
-    """A spike of neuron c arrives 1 + delay[c] steps later."""
+    """Axonal delay: a spike of neuron c arrives 1 + delay[c] steps later."""
 
     def __init__(self, delay: Tensor):
         super().__init__()
@@ -114,14 +115,14 @@ class Delay(nn.Module):
 
 
 def module(kind: str, fields: dict[str, Any]) -> nn.Module:
-    if kind == "synaptic":  # snnTorch's own
+    if kind == "synaptic":  # snnTorch's neuron
         return snntorch.Synaptic(**fields, init_hidden=True, reset_mechanism="zero", reset_delay=False)
     kinds = {"linear": Linear, "conv": Conv, "affine": Affine, "cuba": Cuba, "delay": Delay, "relu": nn.ReLU}
     return (kinds | {"sigmoid": nn.Sigmoid, "pool": nn.MaxPool2d, "flatten": nn.Flatten})[kind](**fields)
 
 
 class Spiking(nn.Module):
-    """One step at a time; the wrapper asks for (spikes, state)."""
+    """Network of one step per call; returns (spikes, state), as the wrapper requires."""
 
     def __init__(self, layers: nn.Sequential):
         super().__init__()
@@ -139,7 +140,7 @@ class Spiking(nn.Module):
 
 
 def counted(layers: list[dict[str, Any]], x: Tensor) -> dict[str, Any]:
-    """x (N, ...), or (N, T, I) of a spiking network."""
+    """Return the peer's figures on x (N, ...), or (N, T, I) for a spiking network."""
     parts = OrderedDict()
     for layer in layers:
         fields = {key: value for key, value in layer.items() if key not in ("kind", "name")}
@@ -151,7 +152,7 @@ def counted(layers: list[dict[str, Any]], x: Tensor) -> dict[str, Any]:
     said = io.StringIO()
     with torch.no_grad(), contextlib.redirect_stdout(said):
         figures = Benchmark(model, samples, [], [], METRICS).run()
-    if "Error" in said.getvalue():  # it would go on with 0
+    if "Error" in said.getvalue():  # the peer prints the error and continues with 0
         raise RuntimeError(said.getvalue())
     return figures
 

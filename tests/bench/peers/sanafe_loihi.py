@@ -1,5 +1,5 @@
-"""SANA-FE's Loihi runs feed-forward networks and tells what they did and cost. A process of its own: SANA-FE is under
-the GPL, and nothing of it is imported by what we ship.
+"""Activity and cost of feed-forward networks on SANA-FE's Loihi. Runs in a separate process: SANA-FE is under the GPL,
+and the shipped package imports nothing of it.
 
 Reads cases as JSON from stdin, writes answers as JSON to stdout.
 """
@@ -14,7 +14,7 @@ INPUTS_OF_CORE = 1024
 
 
 def run(case: dict) -> dict:
-    """weights: (I, O) a layer; inputs: (T, I) of 0 and 1; cores: of each neuron of each layer."""
+    """Simulate a case. weights: (I, O) per layer; inputs: (T, I) of 0 and 1; cores: core of each neuron, by layer."""
     arch, net = sanafe.load_loihi(), sanafe.Network()
     steps, widths = len(case["inputs"]), [len(cores) for cores in case["cores"]]
     groups = [net.create_neuron_group(f"layer{k}", width) for k, width in enumerate(widths)]

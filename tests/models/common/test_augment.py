@@ -1,4 +1,4 @@
-"""Images move as a whole, and by no more than they are told to."""
+"""Images are shifted as a whole, by no more than the given number of pixels."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch import nn
 from neurobench.models.common.moves import moved, moved_copies
 
 
-def test_moved_images_are_the_images_moved() -> None:
+def test_each_moved_image_is_the_original_shifted_by_at_most_two_pixels() -> None:
     x = torch.arange(2 * 16 * 16, dtype=torch.float32).reshape(2, 1, 16, 16) + 1
     found = moved(x, 2, seed=3)
     for before, after in zip(x[:, 0], found[:, 0], strict=True):
@@ -17,8 +17,8 @@ def test_moved_images_are_the_images_moved() -> None:
     assert moved(x, 0, seed=3) is x
 
 
-def test_an_image_is_moved_by_up_to_so_many_pixels_along_both_axes_evenly() -> None:
-    """One bright pixel in the middle of 5 x 5 tells where its image went: each of 9 places a ninth of the time."""
+def test_shifts_are_uniform_over_both_axes_up_to_the_given_number_of_pixels() -> None:
+    """A bright pixel in the middle of 5 x 5 shows where its image went: to each of 9 places in a ninth of the draws."""
     x = torch.zeros(9000, 1, 5, 5)
     x[:, :, 2, 2] = 1
     places = moved(x, 1, seed=0).mean(0)[0] * 9
@@ -30,7 +30,7 @@ def test_an_image_is_moved_by_up_to_so_many_pixels_along_both_axes_evenly() -> N
     assert not torch.equal(moved(x, 1, seed=0), moved(x, 1, seed=1))
 
 
-def test_copies_of_an_image_are_at_different_places_and_never_at_its_own() -> None:
+def test_copies_of_an_image_have_different_shifts_that_are_never_zero() -> None:
     x = torch.zeros(50, 1, 5, 5)
     x[:, :, 2, 2] = 1
     copies = list(moved_copies(x, 1, 8, seed=0))

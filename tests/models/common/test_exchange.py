@@ -1,4 +1,4 @@
-"""Conventional networks, and conventional parts of others, as files: another program computes the same from them."""
+"""Exported conventional networks, and conventional parts of hybrid ones: other programs compute the same from them."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -44,14 +44,14 @@ def files(learner: Any) -> Mapping[str, Callable[[], bytes]]:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_file_computes_the_same_scores(name: str) -> None:
+def test_an_exported_torch_program_computes_the_learners_scores(name: str) -> None:
     make, scores = NETWORKS[name]
     learner = make()
     program = torch.export.load(io.BytesIO(files(learner)["pt2"]()))
     torch.testing.assert_close(program.module()(X), scores(learner), rtol=1e-4, atol=1e-4)
 
 
-def test_the_part_before_a_circuit_gives_the_numbers_that_its_angles_are_made_of(monkeypatch: Any) -> None:
+def test_the_exported_part_before_a_circuit_computes_the_z_of_which_its_angles_are_made(monkeypatch: Any) -> None:
     from tests.models.qcnn.conftest import learner
 
     made = learner(head="linear", n_qubits=2, depth=1)
@@ -60,7 +60,7 @@ def test_the_part_before_a_circuit_gives_the_numbers_that_its_angles_are_made_of
     torch.testing.assert_close(program.module()(x), network.trunk(made.main.named(), x).z)
 
 
-def test_an_onnx_runtime_classifies_alike() -> None:
+def test_an_onnx_runtime_computes_the_learners_scores() -> None:
     for package in ("onnx", "onnxscript"):
         pytest.importorskip(package, reason="the extra exchange is not installed")
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime, an independent reader, is not installed")
@@ -72,7 +72,7 @@ def test_an_onnx_runtime_classifies_alike() -> None:
         np.testing.assert_allclose(read, scores(learner).numpy(), rtol=1e-3, atol=1e-4)
 
 
-def test_weights_are_in_safetensors_by_their_names() -> None:
+def test_safetensors_files_contain_the_weights_under_their_names() -> None:
     safetensors = pytest.importorskip("safetensors.torch", reason="the extra exchange is not installed")
     learner = NETWORKS["qrbm"][0]()
     read = safetensors.load(files(learner)["safetensors"]())

@@ -1,4 +1,4 @@
-"""Adam against its authors' equations and torch's class; without what torch's class imports."""
+"""Adam against its authors' equations and torch's class, without importing what torch's class imports."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from neurobench.models.common.training import at_rest, descend
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("decoupled", [False, True])
 @pytest.mark.parametrize("fused", [False, True])
-def test_it_is_the_authors_algorithm_and_torchs_class(decay: float, decoupled: bool, fused: bool) -> None:
+def test_adam_equals_the_authors_algorithm_and_torchs_class(decay: float, decoupled: bool, fused: bool) -> None:
     draw = torch.Generator().manual_seed(0)
     mine = [torch.randn(5, 3, generator=draw).double(), torch.randn(4, generator=draw).double()]
     by_hand = [p.clone() for p in mine]
@@ -47,14 +47,14 @@ def test_it_is_the_authors_algorithm_and_torchs_class(decay: float, decoupled: b
         ({"weight_decay": 0.1, "decoupled": True}, 95.5),
     ],
 )
-def test_the_first_step_is_lr_against_the_sign_of_the_gradient(settings: dict[str, Any], weight: float) -> None:
-    """-7, whatever its size; a decay of 100 within it turns it to 3, one apart takes lr 0.1 100 besides."""
+def test_the_first_adam_step_is_lr_against_the_sign_of_the_gradient(settings: dict[str, Any], weight: float) -> None:
+    """Gradient -7, of any size; coupled decay of p = 100 turns it to 3, decoupled decay subtracts lr 0.1 100 from p."""
     p = [torch.full((3,), 100.0, dtype=torch.float64)]
     descend(p, [torch.full((3,), -7.0, dtype=torch.float64)], at_rest(p), 0.5, **settings)
     assert p[0].tolist() == pytest.approx([weight] * 3)
 
 
-def test_a_step_imports_no_dynamo() -> None:
+def test_an_adam_step_does_not_import_torchs_dynamo() -> None:
     script = (
         "import sys, torch\nfrom neurobench.models.common.training import at_rest, descend\n"
         "p = [torch.zeros(3)]\ndescend(p, [torch.ones(3)], at_rest(p), 0.1)\n"

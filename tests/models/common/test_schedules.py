@@ -32,7 +32,7 @@ def test_rates_are_those_of_torchs_schedulers(factor, torchs):
 
 
 @pytest.mark.parametrize("n", [7, 10, 201])
-def test_a_cycle_of_seven_updates_or_more_is_torchs(n: int) -> None:
+def test_one_cycle_of_seven_or_more_updates_equals_torchs_one_cycle(n: int) -> None:
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     scheduler = lr_scheduler.OneCycleLR(optimizer, 1.0, total_steps=n, cycle_momentum=False)
     for k in range(n):
@@ -43,14 +43,14 @@ def test_a_cycle_of_seven_updates_or_more_is_torchs(n: int) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
-def test_a_cycle_too_short_to_rise_and_fall_begins_at_a_25th_and_is_at_its_top_at_update_1(n: int) -> None:
+def test_one_cycle_of_up_to_three_updates_starts_at_a_25th_and_peaks_at_update_1(n: int) -> None:
     assert [training.one_cycle(k, n) for k in range(n)] == pytest.approx([1 / 25, 1, 1e-4 / 25][:n])
 
 
-def test_an_exponential_stretched_over_more_updates_spans_the_same_rates():
+def test_an_exponential_schedule_stretched_over_more_updates_spans_the_same_rates():
     assert training.exponential(30, 100, gamma=0.9, steps=10) == pytest.approx(0.9**3)
 
 
 @pytest.mark.parametrize("name", training.FACTORS)
-def test_one_update_is_a_schedule_too(name: str):
+def test_every_schedule_gives_a_factor_above_0_and_at_most_1_for_a_single_update(name: str):
     assert 0 < training.FACTORS[name](0, 1) <= 1

@@ -44,7 +44,7 @@ def tiny_spikes(vectors: Mapping[str, np.ndarray], first: int = 0, n: int = 12) 
 def learner(
     seed: int = 0, core: Any = None, task: Task | None = None, device: torch.device = CPU, **fields: Any
 ) -> EpropLearner:
-    """`core`: an opened one; that of backend=sim by default."""
+    """A small learner. `core`: an opened one; that of backend=sim by default."""
     core = core or spec("backend/sim", "learning_core").open(0, CPU)
     task = task or Task("events", (2, 34, 34), 10)
     made = spec("model/eprop_rsnn", **fields).build(task, spawn(seed), {"learning_core": core}, device)

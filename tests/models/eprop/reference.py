@@ -1,7 +1,7 @@
-"""E-prop as the equations say it, a loop over steps in torch with every synapse's trace: slow, readable, float64.
+"""E-prop written as its equations, a loop over steps in torch with every synapse's trace: slow, readable, float64.
 
-One sample from rest with weights that stay as they are; spikes of step t arrive in step t + 1. Source: Bellec et al.,
-Nature Communications 11:3625 (2020), in NEST's scaling (no 1 - kappa in the eligibility, R with it).
+One sample from rest with constant weights; spikes of step t arrive in step t + 1. Source: Bellec et al.,
+Nature Communications 11:3625 (2020), in NEST's scaling (no 1 - kappa in the eligibility, but in R).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Result(NamedTuple):
 
 
 def eprop(c: Constants, inputs: Tensor, weights: tuple[Tensor, Tensor, Tensor], B: Tensor, label: int) -> Result:
-    """inputs (T, I) counts of input spikes."""
+    """Run one sample. inputs (T, I): counts of input spikes."""
     w_in, w_rec, w_out = weights
     zero = torch.zeros(c.N, dtype=torch.float64)
     v, z, a, f = zero, zero, zero, zero

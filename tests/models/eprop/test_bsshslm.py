@@ -1,4 +1,4 @@
-"""The neuron iaf_bsshslm_2020 is NEST's: spikes, readouts, and weights after every update of 12 samples.
+"""The neuron iaf_bsshslm_2020 equals NEST's: spikes, readouts, and weights after the updates of 12 samples.
 
 The vectors are NEST 3.10's own (vectors/make_bsshslm_2020.py).
 """
@@ -48,7 +48,7 @@ def engine(name: str, dtype: Any = np.float64) -> BsshslmEngine:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_spikes_readouts_and_weights_are_nests(name: str) -> None:
+def test_spike_counts_readouts_and_weights_equal_nests(name: str) -> None:
     nest, made, (batch, rate, *_) = np.load(VECTORS / "bsshslm_2020.npz"), engine(name), SETTINGS[name]
     before = made.weights()
     for k in range(12 // batch):
@@ -64,8 +64,8 @@ def test_spikes_readouts_and_weights_are_nests(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["early_arrival", "refractory"])
-def test_the_course_of_a_sample_is_nests(name: str) -> None:
-    """What is drawn and counted: every spike, and the readouts of the window."""
+def test_every_spike_and_readout_of_a_simulated_sample_equals_nests(name: str) -> None:
+    """Values used in figures and counts: every spike, and the readouts of the window."""
     nest, made = np.load(VECTORS / "bsshslm_2020.npz"), engine(name)
     weights = made.weights()
     one = simulate(made.c, made.numbers, weights, tiny_spikes(nest), 0)
@@ -76,7 +76,7 @@ def test_the_course_of_a_sample_is_nests(name: str) -> None:
     np.testing.assert_allclose(drawn.L[-1], drawn.error[-2] @ made.B[:, :8], rtol=1e-12)
 
 
-def test_float32_follows_float64() -> None:
+def test_float32_agrees_with_float64() -> None:
     nest = np.load(VECTORS / "bsshslm_2020.npz")
     single, double = (engine("batch_3", kind) for kind in (np.float32, np.float64))
     answers = [one.gradients(tiny_spikes(nest, 0, 3), nest["labels"][:3]) for one in (single, double)]
@@ -85,8 +85,8 @@ def test_float32_follows_float64() -> None:
         np.testing.assert_allclose(ours, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
 
 
-def test_counts_are_those_of_a_hand_worked_sample() -> None:
-    """One input, two neurons, five steps. The input's spike in step 0 reaches nobody, that in step 1 brings neuron 0
+def test_operation_counts_match_a_hand_worked_sample() -> None:
+    """One input, two neurons, five steps. The input's spike in step 0 reaches no neuron, that in step 1 brings neuron 0
     to 1.0: it fires, is at alpha - 0.6 in step 2 and decays; its spike reaches neuron 1 (+0.3) and the readout."""
     c = C._replace(T=5, W=2, inputs=1, N=2, K=1)
     w_in, w_rec, w_out = np.array([[1.0], [0.0]]), np.array([[0.0, 0.0], [0.3, 0.0]]), np.array([[0.5, 0.5]])
@@ -98,7 +98,7 @@ def test_counts_are_those_of_a_hand_worked_sample() -> None:
     np.testing.assert_allclose(one.v[2:4, 1], [0.3, c.alpha * 0.3], rtol=1e-15)
     hidden, readout = counted.populations
     assert hidden.active == 1
-    assert hidden.updates == (1 + 4) + (1 + 3)  # the first step counts; then neuron 0 moves from 1 on, neuron 1 from 2
+    assert hidden.updates == (1 + 4) + (1 + 3)  # the first step counts; neuron 0 changes from 1 on, neuron 1 from 2
     assert readout.updates == 1 + 3  # the first step, and from step 2 on
     figures, _ = total([counted])
     assert figures["effective_acs"] == 1 + 1 + 1
@@ -117,14 +117,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "sentence"), REFUSED)
-def test_what_does_not_combine_is_refused(fields: dict[str, Any], sentence: str) -> None:
+def test_settings_that_do_not_combine_are_refused_with_their_reason(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BoundsError) as refusal:
         spec("model/eprop_rsnn", **{"neuron": "iaf_bsshslm_2020", **fields})
     assert sentence in str(refusal.value)
 
 
-def test_runs_of_before_keep_their_identity() -> None:
-    """Its fields came later: at their first values they do not count."""
+def test_fields_added_later_ship_with_their_defaults_and_count_in_the_identity_if_changed() -> None:
+    """The neuron's fields were added later: at their defaults they do not count."""
 
     shipped = values("model/eprop_rsnn")
     for name, value in BSSHSLM_FIELDS.items():

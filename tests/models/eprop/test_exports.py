@@ -33,7 +33,7 @@ def run(content: bytes, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("neuron", ["iaf", "psc_delta"])
-def test_the_graph_is_the_network(recordings: Any, neuron: str) -> None:
+def test_the_exported_nir_graph_gives_the_networks_spikes_and_readouts(recordings: Any, neuron: str) -> None:
     one = learner(hidden=20, neuron=neuron, v_th=0.3)
     few = recordings.train.head(3)
     response, spikes = one.respond(few.x), one.encode(few.x)
@@ -50,7 +50,7 @@ def test_the_graph_is_the_network(recordings: Any, neuron: str) -> None:
     assert response.counts.sum() > 50
 
 
-def test_a_chips_weights_are_whole_multiples_of_the_scales_that_its_file_names() -> None:
+def test_a_chips_weights_are_whole_multiples_of_the_scales_in_its_nir_file() -> None:
     graph = nir.read(io.BytesIO(write_nir(learner(hidden=5, core=reckon(), neuron="iaf"))))
     metadata, nodes = graph.metadata, graph.nodes
     assert metadata["arithmetic"] == "fixed"

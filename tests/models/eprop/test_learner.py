@@ -1,4 +1,4 @@
-"""What a configuration may say, and the sentences with which it is refused; what a learner says of bad data."""
+"""E-prop's configurations and their refusals, inputs, warnings, resuming, and figures of the learner."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ def test_events_after_the_last_step_are_refused() -> None:
 
 
 @pytest.mark.parametrize(("t", "step"), [(0, 0), (560, 0), (561, 1), (336040, 300)])
-def test_steps_are_rounded(t: int, step: int) -> None:
+def test_event_times_are_rounded_to_steps(t: int, step: int) -> None:
     """560 us are 0.49995 of a step of 1120.13 us."""
     start, _ = one_each((2, 34, 34)).encode(recording(t), 300)
     assert np.flatnonzero(np.diff(start)).tolist() == [step]
 
 
-def test_sources_of_a_step_are_sorted_with_their_repeats() -> None:
-    """By numpy's sort of each step: steps without a spike, crowded ones, sources at the ends of words of 64."""
+def test_input_sources_of_a_step_are_sorted_with_their_repeats() -> None:
+    """Compared with numpy's sort of each step: steps without spikes, crowded ones, sources at ends of 64-bit words."""
     draw = np.random.default_rng(0)
     sources = 193
     source = draw.choice([0, 63, 64, 127, 128, 191, 192, *range(sources)], size=2000)
@@ -95,8 +95,8 @@ def test_active_pixels_are_those_of_nests_block_list() -> None:
     assert (pixels < 1156).sum() == 577
 
 
-def test_pooled_cells() -> None:
-    """Polarities merged into 16x16; kept apart in 11x11x2. Repeats within a step count once."""
+def test_pooling_merges_or_separates_polarities_and_counts_repeats_once() -> None:
+    """Polarities are merged in 16x16 and separate in 11x11x2. Repeats within a step count once."""
     square, split = pooled((2, 34, 34), "16x16"), pooled((2, 34, 34), "11x11x2")
     assert (square.size, split.size) == (256, 242)
     assert square.source_of[1156 + 34 * 15 + 15] == 16 * (16 * 15 // 34) + 16 * 15 // 34
@@ -125,7 +125,7 @@ def test_a_network_that_does_not_fit_a_chip_is_refused_with_its_numbers(
     assert spec("backend/sim", "learning_core").refuse(demand) is None
 
 
-def test_the_largest_network_fits_a_chip() -> None:
+def test_a_network_of_256_neurons_and_16_readouts_fits_a_chip() -> None:
     demand = spec("model/eprop_rsnn", hidden=256).demand(Task("events", (2, 34, 34), 16))
     assert spec("backend/mock", "learning_core").refuse(demand) is None
 
@@ -138,7 +138,7 @@ def test_the_largest_network_fits_a_chip() -> None:
         (["model.t_ref=2"], "model.neuron=iaf with t_ref=2 is not what the chip has"),
     ],
 )
-def test_the_check_names_what_a_chip_does_not_have(
+def test_validate_names_settings_that_a_chip_does_not_support(
     words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["validate", "model=eprop_rsnn", "backend=mock", *words]) == 2
@@ -146,7 +146,7 @@ def test_the_check_names_what_a_chip_does_not_have(
     assert main(["validate", "model=eprop_rsnn", "backend=sim", *words]) == 0
 
 
-def test_a_device_that_an_engine_leaves_idle_is_warned_of() -> None:
+def test_an_engine_that_does_not_use_the_chosen_device_is_warned_of() -> None:
     with pytest.warns(UserWarning, match="engine=exact of this neuron and core computes on the CPU alone"):
         learner(device=torch.device("meta"), engine="exact", optimizer="gradient_descent")
 
@@ -156,15 +156,15 @@ def test_pooling_is_warned_of() -> None:
         learner(core=reckon())
 
 
-def test_a_silent_network_is_warned_of_once(recordings: Any) -> None:
+def test_a_silent_network_is_warned_of(recordings: Any) -> None:
     made = learner(v_th=1e6)
     with pytest.warns(UserWarning, match="no recurrent neuron fired"):
         loss = made.learn(recordings.train.batch(slice(0, 5)), Step(0, 2, 0)).loss
     assert loss is not None
-    assert loss / 5 == pytest.approx(0.5)  # as the specification says of a dead net
+    assert loss / 5 == pytest.approx(0.5)  # the specification's value for a silent network
 
 
-def test_a_learning_rate_without_bounds_diverges(recordings: Any) -> None:
+def test_a_huge_learning_rate_without_weight_bounds_is_reported_as_divergence(recordings: Any) -> None:
     made = learner(optimizer="gradient_descent", lr=1e300, w_min=-1e300, w_max=1e300)
     batch = recordings.train.batch(slice(0, 5))
     with pytest.raises(Divergence, match="diverged at update 0"), np.errstate(all="ignore"):
@@ -182,7 +182,9 @@ ENGINES: list[dict[str, Any]] = [
 
 @pytest.mark.filterwarnings("ignore:1196 pixels")
 @pytest.mark.parametrize("fields", ENGINES, ids=["exact", "online", "minibatch", "bsshslm", "chip"])
-def test_a_resumed_training_repeats_an_undisturbed_one(fields: dict[str, Any], recordings: Any, tmp_path: Any) -> None:
+def test_a_resumed_training_repeats_an_uninterrupted_one(
+    fields: dict[str, Any], recordings: Any, tmp_path: Any
+) -> None:
     whole, broken, resumed = (learner(**fields) for _ in range(3))
     wanted = [whole.learn(recordings.train.batch(slice(2 * k, 2 * k + 2)), Step(k, 4, 0)) for k in range(4)]
     for k in range(2):
@@ -190,7 +192,7 @@ def test_a_resumed_training_repeats_an_undisturbed_one(fields: dict[str, Any], r
     torch.save(broken.state_dict(), tmp_path / "state.pt")
     resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     for k in range(2, 4):
-        resumed.measure(recordings.test.batch(slice(0, 2)))  # looking does not disturb
+        resumed.measure(recordings.test.batch(slice(0, 2)))  # measuring does not affect training
         assert resumed.learn(recordings.train.batch(slice(2 * k, 2 * k + 2)), Step(k, 4, 0)) == wanted[k]
     for ours, theirs in zip(resumed.engine.weights(), whole.engine.weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -205,7 +207,7 @@ def test_the_state_of_another_network_is_refused() -> None:
 
 
 def recorded(made: Any, recordings: Any, updates: int) -> TrainingRecord:
-    """As the loop keeps it."""
+    """Record of updates, as the training loop stores it."""
     record = TrainingRecord()
     for k in range(updates):
         at = Step(k, updates, 0)
@@ -217,7 +219,7 @@ def recorded(made: Any, recordings: Any, updates: int) -> TrainingRecord:
     return record
 
 
-def test_figures_show_what_is_recorded(recordings: Any) -> None:
+def test_figures_show_the_recorded_variables_and_weights(recordings: Any) -> None:
     made = learner(record=("v", "spikes"), record_weights=3)
     record = recorded(made, recordings, 2)
     drawn = in_style(figures, made, recordings.test, record)
@@ -231,7 +233,7 @@ def test_figures_show_what_is_recorded(recordings: Any) -> None:
     )
 
 
-def test_weights_are_recorded_some_500_times_over_a_training_or_never() -> None:
+def test_weights_are_recorded_about_500_times_per_training_or_never() -> None:
     model = spec("model/eprop_rsnn")
     for n, wanted in ((1, 1), (499, 499), (1200, 600), (10_000, 500)):
         assert sum(len(model.snapshots(Step(k, n, 0))) for k in range(n)) == wanted
@@ -250,7 +252,7 @@ def test_the_tutorials_figures_are_those_of_its_iterations_and_its_test_phase(re
     assert metrics["error_iteration_2"] == 1.0 - record.updates["accuracy"][1]
 
 
-def test_the_test_phase_goes_round_the_test_set_and_is_drawn_after_training(
+def test_the_test_phase_cycles_through_the_test_set_and_is_drawn_after_training(
     recordings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten iterations of 100 samples in the published preset; here two of 15, against one stream of both."""
@@ -259,7 +261,7 @@ def test_the_test_phase_goes_round_the_test_set_and_is_drawn_after_training(
     made, record = learner(**fields), TrainingRecord()
     record = recorded(made, recordings, 2)
     made.finalize(recordings.train, recordings.validation, record)
-    test = recordings.test.head(10)  # the second iteration begins with its sixth
+    test = recordings.test.head(10)  # the second iteration begins with its sixth sample
     metrics = tutorial_metrics(made, replace(recordings, test=test), record)
     x, y = test.batch(torch.arange(30) % 10)
     assert made.before_pending is not None

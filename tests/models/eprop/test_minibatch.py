@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from neurobench.kernels.adaptive_threads import kernel_threads
 from neurobench.kernels.eprop import forward
 from neurobench.kernels.eprop.gradient import AT_ONCE
-from neurobench.kernels.pace import kernel_threads
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.minibatch import BsshslmEngine, MinibatchEngine
 from neurobench.models.eprop.network import NO_TARGET, draw
@@ -51,7 +51,7 @@ def summed(made: MinibatchEngine) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("changed", [{}, {"adapt_beta": 0.3, "rho": 0.95}])
-def test_gradient_is_that_of_the_equations(changed: dict[str, float]) -> None:
+def test_the_gradient_equals_that_of_e_props_equations(changed: dict[str, float]) -> None:
     made = engine(**changed)
     spikes, counts = sample(0, 4)
     labels = np.array([0, 2, 1, 1])
@@ -69,8 +69,8 @@ def test_gradient_is_that_of_the_equations(changed: dict[str, float]) -> None:
     np.testing.assert_array_equal(answer.counts, np.stack([one.spikes.sum(0).numpy() for one in wanted]))
 
 
-def test_readout_gradient_is_backpropagations() -> None:
-    """Spikes do not depend on the readout, so e-prop's gradient of the loss is the exact one there."""
+def test_the_readouts_gradient_equals_that_of_backpropagation() -> None:
+    """Spikes do not depend on the readout, so e-prop's gradient of the loss is exact for it."""
     made = engine()
     spikes, counts = sample(1, 1)
     made.gradients(spikes, np.array([1]))
@@ -88,7 +88,7 @@ def test_readout_gradient_is_backpropagations() -> None:
 
 
 class Spike(torch.autograd.Function):
-    """A step with the piecewise linear pseudo-derivative."""
+    """Step function with the piecewise linear pseudo-derivative."""
 
     @staticmethod
     def forward(ctx: Any, distance: torch.Tensor) -> torch.Tensor:
@@ -101,7 +101,7 @@ class Spike(torch.autograd.Function):
         return g * SMALL.height * (1 - distance.abs() / SMALL.width).clamp(min=0)
 
 
-def test_without_recurrence_the_input_gradient_is_backpropagation_through_time() -> None:
+def test_without_recurrence_the_input_gradient_equals_backpropagation_through_time() -> None:
     """No recurrent weights, no gradient through the reset, symmetric feedback, kappa = alpha_o, no regularisation: then
     a spike reaches the loss by the readout's filter alone, which is what e-prop assumes."""
     made = engine(kappa=TINY.alpha_out, c_reg=0.0)
@@ -138,7 +138,7 @@ def test_float32_agrees_with_float64() -> None:
         np.testing.assert_allclose(single, double, atol=1e-4 * np.abs(double).max())
 
 
-def test_adam_step_is_kingma_and_bas() -> None:
+def test_an_adam_step_equals_that_of_kingma_and_ba() -> None:
     made = engine(adam=True, epsilon=1e-8)
     spikes, _ = sample(0, 4)
     before = made.weights()[0].copy()
@@ -154,8 +154,8 @@ def test_adam_step_is_kingma_and_bas() -> None:
         np.testing.assert_allclose(made.weights()[0], before, rtol=1e-9, atol=1e-12)
 
 
-def test_symmetric_feedback_is_the_readout_as_it_is_learned() -> None:
-    """With a drawn B of the same values the first update is the same; then one follows W_out, one stays."""
+def test_symmetric_feedback_follows_the_readout_as_it_learns() -> None:
+    """A fixed B of the same values gives the same first update; then one follows W_out, the other stays fixed."""
     labels = np.array([0, 2, 1, 1])
     follows, stays = engine(symmetric=4.0, adam=True), engine(adam=True)
     stays.B = follows.B.copy()
@@ -171,9 +171,9 @@ def test_symmetric_feedback_is_the_readout_as_it_is_learned() -> None:
     np.testing.assert_array_equal(resumed.B, follows.B)
 
 
-def test_the_filtered_firing_of_a_neuron_that_fell_silent_ends_at_zero() -> None:
-    """Smaller numbers than float32 holds in full take Intel's processors a hundred times as long: a batch took twice
-    its time. A number that is not finite stays, so that the update is refused."""
+def test_the_filtered_firing_of_a_neuron_that_fell_silent_decays_to_exactly_0() -> None:
+    """Subnormal numbers of float32 take Intel's processors a hundred times as long: a batch took twice its time. A
+    number that is not finite stays, so that the update is refused."""
     made = engine(np.float32)
     nothing = Spikes(np.zeros(4 * (T + 1) + 1, np.int64), np.zeros(0, np.int64))
     made.f[:3] = 0.02, 3e-20, np.nan
@@ -189,7 +189,7 @@ def test_the_filtered_firing_of_a_neuron_that_fell_silent_ends_at_zero() -> None
 
 
 def some_of(spikes: Spikes, chosen: list[int]) -> Spikes:
-    """These samples alone."""
+    """Spikes of the chosen samples alone."""
     starts = [spikes.start[g * (T + 1) : (g + 1) * (T + 1) + 1] for g in chosen]
     sources = [spikes.source[start[0] : start[-1]] for start in starts]
     counts = np.concatenate([np.diff(start) for start in starts])
@@ -197,8 +197,8 @@ def some_of(spikes: Spikes, chosen: list[int]) -> Spikes:
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
-def test_samples_that_are_computed_together_give_what_each_gives_alone(n: int) -> None:
-    """To the bit, in the readout and within the recurrent net, whose sums go from sample to sample; the third is silent
+def test_samples_computed_together_give_the_same_bits_as_each_alone(n: int) -> None:
+    """Both in the readout and within the recurrent network, whose sums run over the samples; the third sample is silent
     and the second has no label."""
     labels = np.array([0, NO_TARGET, 2, 1, 2])[:n]
     spikes, _ = sample(0, 5)
@@ -231,7 +231,7 @@ VARIANTS: dict[str, tuple[type[MinibatchEngine], dict[str, Any]]] = {
 @pytest.mark.parametrize("n", [1, 3, AT_ONCE + 3])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_any_number_of_threads_gives_the_same_bits(variant: str, n: int, kind: Any) -> None:
-    """Three batches, some samples without a label; more samples than are kept at once."""
+    """Three batches, some samples without a label; more samples than are stored at once."""
     opened, changed = VARIANTS[variant]
     found = []
     for threads in range(1, THREADS + 1):

@@ -1,4 +1,4 @@
-"""The torch engine against the compiled one: the same gradients, readouts and spikes of every neuron."""
+"""The torch engine against the compiled one: the same gradients, readouts and spike counts of every neuron."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def both(device: torch.device, dtype: Any = np.float64, **changed: Any) -> Any:
 
 
 def agree(engines: Any, rtol: float, labels: tuple[int, ...] = (0, 2, -1, 1)) -> None:
-    """A sample without a label has an answer and no gradient. Filtered firing starts where the last batch ended."""
+    """Check that the engines agree. A sample without a label has a response and no gradient. Filtered firing continues
+    from the last batch."""
     spikes, _ = sample(0, 4)
     for _ in range(2):
         compiled, torched = (engine.train_batch(spikes, np.array(labels), 1e-4, 0) for engine in engines)
@@ -49,15 +50,15 @@ def agree(engines: Any, rtol: float, labels: tuple[int, ...] = (0, 2, -1, 1)) ->
 
 
 @pytest.mark.parametrize("changed", VARIANTS)
-def test_gradients_are_those_of_the_compiled_kernel(changed: dict[str, Any]) -> None:
+def test_gradients_of_every_neuron_variant_match_the_compiled_kernel(changed: dict[str, Any]) -> None:
     agree(both(CPU, **changed), 1e-12)
 
 
-def test_softmax_errors_are_those_of_the_compiled_kernel() -> None:
+def test_gradients_of_softmax_errors_match_the_compiled_kernel() -> None:
     agree(both(CPU, softmax=True), 1e-12)
 
 
-def test_a_run_goes_on_on_another_device() -> None:
+def test_a_state_of_the_compiled_engine_resumes_in_the_torch_engine() -> None:
     compiled, torched = both(CPU, adam=True)
     spikes, _ = sample(1, 4)
     labels = np.array([0, 2, 1, 1])
@@ -69,8 +70,10 @@ def test_a_run_goes_on_on_another_device() -> None:
         np.testing.assert_allclose(ours, wanted, rtol=1e-9)
 
 
-def test_real_recordings_in_single_precision(recordings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More samples than are taken at once."""
+def test_single_precision_on_real_recordings_matches_the_compiled_engine(
+    recordings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More samples than the engine takes at once."""
     monkeypatch.setattr("neurobench.models.eprop.minibatch_torch._AT_ONCE", 3)
     compiled = learner(engine="minibatch")
     torched = TorchMinibatchEngine(compiled.c, compiled.initial, CPU)
@@ -84,7 +87,7 @@ def test_real_recordings_in_single_precision(recordings: Any, monkeypatch: pytes
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_on_a_gpu(recordings: Any) -> None:
+def test_a_gpu_matches_the_compiled_engine_and_repeats_itself(recordings: Any) -> None:
     agree(both(torch.device("cuda")), 1e-10)
     made = learner(engine="minibatch", device=torch.device("cuda"))
     again = learner(engine="minibatch", device=torch.device("cuda"))

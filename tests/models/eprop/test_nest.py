@@ -1,4 +1,4 @@
-"""The engine `exact` is NEST 3.10, bit by bit. Vectors: recorded from NEST; Row n of theirs is step n of ours."""
+"""The engine `exact` equals NEST 3.10 bit for bit. The vectors are recorded from NEST; their row n is step n here."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def tiny_engine(vectors: Any, kind: Any = ExactEngine, **changed: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", ["tiny_gd", "tiny_gd_each"])
-def test_every_voltage_signal_and_weight_of_the_tiny_network(name: str) -> None:
+def test_every_voltage_signal_and_weight_of_the_tiny_network_equals_nests(name: str) -> None:
     vectors = np.load(VECTORS / f"{name}.npz")
     how = ast.literal_eval(str(vectors["meta"]))
     engine = tiny_engine(vectors, each_step=how["optimize_each_step"])
@@ -65,20 +65,20 @@ def test_every_voltage_signal_and_weight_of_the_tiny_network(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [ExactEngine, OnlineEngine])
-def test_the_filtered_firing_of_a_neuron_that_fell_silent_ends_at_zero(kind: Any) -> None:
-    """Where float64 thins out it would stay for ever, since rounding brings it back, and slow Intel's processors."""
+def test_the_filtered_firing_of_a_neuron_that_fell_silent_decays_to_exactly_0(kind: Any) -> None:
+    """A subnormal float64 would stay for ever, since rounding restores it, and would slow Intel's processors."""
     engine, G = tiny_engine(np.load(VECTORS / "tiny_gd.npz"), kind), 30
     engine.net.s.f[:2] = 0.02, 1e-285
     nothing = Spikes(np.zeros(G * (T + 1) + 1, np.int64), np.zeros(0, np.int64))
     engine.learn(nothing, np.full(G, NO_TARGET), 0.0)
-    steps = G * T - 2  # of the stream, that take input
+    steps = G * T - 2  # steps of the stream that take input
     assert engine.net.s.f[0] == pytest.approx(0.02 * 0.99**steps, rel=0.1)
     assert engine.net.s.f[1] == 0 < 1e-285 * 0.99**steps
 
 
 @pytest.mark.parametrize("kind", [ExactEngine, OnlineEngine])
-def test_a_group_before_a_change_of_rate_is_reported_as_nest_does(kind: Any) -> None:
-    """NEST has set the next group's rate when it simulates the two steps that end a group, and then evaluates it."""
+def test_readouts_and_loss_before_a_change_of_learning_rate_equal_nests(kind: Any) -> None:
+    """NEST has set the next group's rate when it simulates the two steps that end a group, then evaluates the group."""
     tiny, vectors = dict(np.load(VECTORS / "tiny_gd.npz")), np.load(VECTORS / "rate_change.npz")
     tiny |= {"ev_t": vectors["ev_t"], "ev_i": vectors["ev_i"]}
     engine, rates = tiny_engine(tiny, kind), vectors["rates"].tolist()
@@ -91,7 +91,7 @@ def test_a_group_before_a_change_of_rate_is_reported_as_nest_does(kind: Any) -> 
         assert 0.5 * (error**2).sum(1).mean() == pytest.approx(vectors["loss"][group], rel=1e-13)
 
 
-def test_the_last_batch_of_a_training_is_followed_by_a_rate_of_0() -> None:
+def test_the_last_batch_of_a_training_is_reported_as_if_followed_by_a_rate_of_0() -> None:
     tiny, vectors = dict(np.load(VECTORS / "tiny_gd.npz")), np.load(VECTORS / "rate_change.npz")
     tiny |= {"ev_t": vectors["ev_t"], "ev_i": vectors["ev_i"]}
     batch, rate = (tiny_spikes(tiny, 0, 4), tiny["labels"][:4]), float(vectors["rates"][0])
@@ -102,7 +102,7 @@ def test_the_last_batch_of_a_training_is_followed_by_a_rate_of_0() -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_voltages_of_every_variant(name: str) -> None:
+def test_voltages_of_every_neuron_variant_equal_nests(name: str) -> None:
     vectors = np.load(VECTORS / "tiny_gd.npz")
     wanted = np.load(VECTORS / "nest_variants.npz")[name]  # steps 2, 3, ..., 599, every other neuron
     engine = tiny_engine(vectors, **VARIANTS[name])
@@ -128,14 +128,14 @@ def tutorial(recordings: Any) -> Any:
     return vectors, made, answers
 
 
-def test_initial_weights_are_the_tutorials() -> None:
+def test_initial_weights_equal_the_tutorials() -> None:
     vectors = np.load(VECTORS / "tutorial_600.npz")
     drawn = draw(1, 1196, 150, 10, SCALE, (0.75, 0.99, 0.0))
     digests = [hashlib.sha256(np.ascontiguousarray(w).tobytes()).hexdigest() for w in drawn[:4]]
     assert digests == vectors["w_init_sha"].tolist()
 
 
-def test_readouts_spikes_and_predictions_of_600_recordings(tutorial: Any) -> None:
+def test_readouts_spikes_and_predictions_of_600_recordings_equal_nests(tutorial: Any) -> None:
     vectors, _, answers = tutorial
     window = np.concatenate([response.window for response, _ in answers])
     counts = np.concatenate([response.counts for response, _ in answers])
@@ -148,7 +148,7 @@ def test_readouts_spikes_and_predictions_of_600_recordings(tutorial: Any) -> Non
     np.testing.assert_array_equal(unit, vectors["spk_j_first10"][early])
 
 
-def test_final_weights_of_600_recordings(tutorial: Any) -> None:
+def test_final_weights_after_600_recordings_equal_nests(tutorial: Any) -> None:
     vectors, made, _ = tutorial
     made.engine.apply_pending()
     w_in, w_rec, w_out = made.engine.weights()
@@ -158,7 +158,7 @@ def test_final_weights_of_600_recordings(tutorial: Any) -> None:
     np.testing.assert_array_equal(w_out, vectors["w_out_final"])
 
 
-def test_events_fall_into_the_tutorials_steps(recordings: Any) -> None:
+def test_events_are_binned_into_the_tutorials_steps(recordings: Any) -> None:
     vectors = np.load(VECTORS / "tutorial_600.npz")
     spikes = one_each((2, 34, 34)).encode(recordings.train.x[:10], 300)
     sample_step = np.repeat(np.arange(len(spikes.start) - 1), np.diff(spikes.start))
@@ -168,7 +168,7 @@ def test_events_fall_into_the_tutorials_steps(recordings: Any) -> None:
     np.testing.assert_array_equal(ours[:, np.lexsort(ours[::-1])], theirs[:, np.lexsort(theirs[::-1])])
 
 
-def test_online_follows_exact_to_a_billionth_of_a_millivolt_for_20_samples(recordings: Any) -> None:
+def test_engine_online_follows_engine_exact_to_a_billionth_of_a_millivolt_for_20_samples(recordings: Any) -> None:
     made = learner(engine="exact", optimizer="gradient_descent", lr=5e-3, numpy_seed=1)
     batch = recordings.train.batch(slice(0, 40))
     exact, online = (
@@ -185,7 +185,7 @@ def test_online_follows_exact_to_a_billionth_of_a_millivolt_for_20_samples(recor
 
 
 @pytest.mark.parametrize("changed", [{}, {"cutoff": 5}, {**DELTA, "refractory": 2}, {"surrogate": 1, "cutoff": 2}])
-def test_online_is_exact_up_to_rounding(changed: dict[str, Any]) -> None:
+def test_engine_online_equals_engine_exact_up_to_rounding(changed: dict[str, Any]) -> None:
     vectors = np.load(VECTORS / "tiny_gd.npz")
     engines = tiny_engine(vectors, **changed), tiny_engine(vectors, OnlineEngine, **changed)
     for group in range(3):

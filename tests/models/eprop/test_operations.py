@@ -1,4 +1,4 @@
-"""Promises of the operation counts: every engine counts a network of four neurons as one does by hand."""
+"""Operation counts: every engine's count of a network of four neurons matches a count by hand."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def engine(kind: str, c: Constants, weights: Weights) -> Engine:
 
 
 def spikes_of(counted: np.ndarray) -> Spikes:
-    """counted (G, T + 1, I) events."""
+    """Spikes from event counts, counted (G, T + 1, I)."""
     flat = counted.reshape(-1, counted.shape[2])
     step, source = np.nonzero(flat)
     start = np.append(0, np.cumsum(flat.sum(1))).astype(np.int64)
@@ -42,25 +42,25 @@ MATRICES = ([[1.0, 0.0], [0.0, 0.1]], [[0.0, 0.0], [1.0, 0.0]], [[1.0, 1.0], [0.
 
 
 @pytest.mark.parametrize("kind", ENGINES)
-def test_by_hand(kind: str) -> None:
-    """Step 1: neuron 0 fires. Step 2: so does neuron 1. Step 3: it hears input 1; step 4: twice, and fires: too late
-    to arrive. Input 0 once more in step T, which is no step of this sample."""
+def test_operation_counts_of_every_engine_match_a_count_by_hand(kind: str) -> None:
+    """Step 1: neuron 0 fires. Step 2: neuron 1 fires. Step 3: neuron 1 receives input 1; step 4: twice, and fires, too
+    late to arrive. Input 0 spikes once more in step T, which is not a step of this sample."""
     events = np.zeros((1, 6, 2), np.int64)
     events[0, 1, 0], events[0, 3, 1], events[0, 4, 1], events[0, 5, 0] = 1, 1, 2, 1
     made = engine(kind, HAND, from_matrices(*(np.array(matrix) for matrix in MATRICES)))
     figures, undefined = total([of_engine(made, spikes_of(events), 1)])
-    # Input 0 meets one weight, input 1 one, three times; neuron 0 one and one, neuron 1 none and two.
+    # Input 0 drives one weight, input 1 one, three times; neuron 0 one and one, neuron 1 none and two.
     assert figures["effective_acs"] == (1 + 3) + 1 + (1 + 2)
     assert figures["effective_macs"] == 0
     assert figures["dense_operations"] == 5 * (4 + 4 + 4)
     assert figures["effective_acs_per_step"] == 8 / 5
-    # Membranes: both in step 0, neuron 0 in step 1, both from then on. Readouts: both, none, the first, both, both.
+    # Membrane updates: both in step 0, neuron 0 in step 1, then both. Readouts: both, none, the first, both, both.
     assert figures["membrane_updates"] == (2 + 1 + 2 + 2 + 2) + (2 + 0 + 1 + 2 + 2)
     assert figures["activation_sparsity"] == figures["activation_sparsity_hidden"] == 1 - 3 / 10
     assert "activation_sparsity_readout" not in figures  # a readout has no threshold and no activation function
     assert figures["connection_sparsity"] == 1 - 6 / 12
     assert undefined == {}
-    # Matrices with all places: 4, 4, 4; lists: 1 recurrent synapse, or 3 onto neurons, and where they go.
+    # Full matrices: 4, 4, 4 entries; lists: 1 recurrent synapse, or 3 onto neurons, and their targets.
     parameters, size = {
         "chip": (12, 12),
         "minibatch": (9, 9 * 8 + (3 + 1) * 8),
@@ -71,7 +71,7 @@ def test_by_hand(kind: str) -> None:
 
 
 def loop(c: Constants, weights: tuple[np.ndarray, ...], x: np.ndarray, rests: bool) -> dict[str, Any]:
-    """x (G, T + 1, I). A stream (not `rests`) takes step T of a sample as step 0 of the next."""
+    """Counts by a loop; x (G, T + 1, I). A stream (not `rests`) takes step T of a sample as step 0 of the next."""
     w_in, w_rec, w_out = weights
     v, z, y = np.zeros(c.N), np.zeros(c.N), np.zeros(c.K)
     inputs, arrived, fired, membranes, readouts = np.zeros(c.inputs), np.zeros(c.N), 0.0, 0, 0
@@ -93,8 +93,8 @@ def loop(c: Constants, weights: tuple[np.ndarray, ...], x: np.ndarray, rests: bo
 
 @pytest.mark.parametrize("kind", ["exact", "online", "minibatch"])
 @pytest.mark.parametrize("n", [3, 23])
-def test_random_samples_against_a_loop(kind: str, n: int) -> None:
-    """23 samples of a stream are recorded in two goes."""
+def test_operation_counts_of_random_samples_match_a_loop(kind: str, n: int) -> None:
+    """23 samples of a stream are recorded in two parts."""
     c = TINY._replace(inputs=9, N=7, K=3)
     weights = draw(3, 9, 7, 3, 0.01, (0.2, 0.4, 0.3))
     weights = weights._replace(w_in=3 * weights.w_in, w_rec=2 * weights.w_rec)
@@ -107,9 +107,9 @@ def test_random_samples_against_a_loop(kind: str, n: int) -> None:
     assert wanted["fired"] > 10
 
 
-def test_a_refractory_neuron_that_is_held_at_its_reset_does_not_change() -> None:
-    """psc_delta, 2 ms: neuron 0 fires in step 1, is held in steps 2 and 3, and decays in step 4. Neuron 1 hears of it
-    in step 2, fires, and is held to the end."""
+def test_a_refractory_neuron_held_at_its_reset_counts_no_membrane_updates() -> None:
+    """psc_delta, 2 ms: neuron 0 fires in step 1, is held in steps 2 and 3, and decays in step 4. Neuron 1 receives
+    its spike in step 2, fires, and is held to the end."""
     c = HAND._replace(hard_reset=True, refractory=2)
     events = np.zeros((1, 6, 2), np.int64)
     events[0, 1, 0] = 1
@@ -129,7 +129,7 @@ def test_a_refractory_neuron_that_is_held_at_its_reset_does_not_change() -> None
     ],
     ids=["online", "minibatch", "chip"],
 )
-def test_counting_real_recordings_changes_nothing_and_sees_the_spikes_of_the_prediction(
+def test_counting_operations_leaves_predictions_unchanged_and_counts_their_spikes(
     fields: dict[str, Any], recordings: Any
 ) -> None:
     made, x = learner(**fields), recordings.train.batch(slice(0, 3)).x

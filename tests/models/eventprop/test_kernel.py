@@ -1,4 +1,4 @@
-"""Spike times are roots of the membrane's voltage, and the gradient is that of finite differences."""
+"""Spike times are threshold crossings of the membrane voltage, and the gradient equals finite differences."""
 
 import math
 from itertools import pairwise
@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from neurobench.kernels.eventprop import Events, Loss, Neuron, run, spikes_of
 
 SIZES = np.array([5, 7, 4, 3])
-END = 4.0  # tau_mem
+END = 4.0  # in units of tau_mem
 LOSS = Loss(tau=0.2, early=0.05, early_tau=1.0, wake=0.5)
 
 
@@ -40,7 +40,7 @@ def losses(events: Events, weights: np.ndarray, delays: np.ndarray, most: int, l
 
 
 def voltage(t: np.ndarray, t_in: np.ndarray, w: np.ndarray, spiked: list[float]) -> np.ndarray:
-    """V(t) = sum w (exp(-s) - exp(-2 s)) over inputs, less exp(-s) for each spike; s: time since, in tau_mem."""
+    """V(t) = sum w (exp(-s) - exp(-2 s)) over inputs, less exp(-s) for each spike; s: time since it, in tau_mem."""
     since = np.subtract.outer(np.atleast_1d(t), t_in)
     inputs = np.where(since >= 0, np.exp(-since) - np.exp(-2 * since), 0) @ w
     after = np.subtract.outer(np.atleast_1d(t), np.array(spiked))
@@ -48,7 +48,7 @@ def voltage(t: np.ndarray, t_in: np.ndarray, w: np.ndarray, spiked: list[float])
 
 
 def crossings(t_in: np.ndarray, w: np.ndarray, most: int) -> list[float]:
-    """Upwards through the threshold: found on a grid, then to 1e-13 between two of its points."""
+    """Upward threshold crossings: bracketed on a grid, then refined to 1e-13 between two of its points."""
     spiked: list[float] = []
     grid = np.linspace(0, END, 8001)
     while len(spiked) < most:
@@ -63,7 +63,7 @@ def crossings(t_in: np.ndarray, w: np.ndarray, most: int) -> list[float]:
 
 
 @pytest.mark.parametrize("most", [1, 2])
-def test_a_layers_spikes_are_where_its_voltage_reaches_the_threshold(most: int) -> None:
+def test_a_layer_spikes_when_its_voltage_reaches_the_threshold(most: int) -> None:
     weights, delays = network(1)
     events = samples(1)
     spikes = spikes_of(events, weights, delays, SIZES, Neuron(1.0, END, most))
@@ -79,14 +79,14 @@ def test_a_layers_spikes_are_where_its_voltage_reaches_the_threshold(most: int) 
 
 @pytest.mark.parametrize("most", [1, 3])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_gradient_is_that_of_finite_differences(seed: int, most: int) -> None:
-    """Central differences of the sum of losses, wherever the step makes no spike appear or disappear."""
+def test_the_gradient_equals_finite_differences(seed: int, most: int) -> None:
+    """Central differences of the sum of losses, for parameters whose step makes no spike appear or disappear."""
     weights, delays = network(seed)
     events = samples(seed)
     _, gradient, first, fired = losses(events, weights, delays, most, learns=True)
     silent = first[np.arange(len(first)), np.arange(len(first)) % SIZES[-1]] >= END
     parameters, step, compared = np.concatenate([weights, delays]), 1e-6, 0
-    woken = len(weights) - SIZES[-1] * SIZES[-2]  # a silent label's weights get a push that is no derivative
+    woken = len(weights) - SIZES[-1] * SIZES[-2]  # a silent label's weights get a push that is not a derivative
     for k in range(len(parameters) - SIZES[-1]):
         if silent.any() and woken <= k < len(weights):
             continue
@@ -103,7 +103,7 @@ def test_the_gradient_is_that_of_finite_differences(seed: int, most: int) -> Non
     assert compared > 20
 
 
-def test_a_label_that_stays_silent_pushes_its_weights_up() -> None:
+def test_the_gradient_raises_the_weights_of_a_label_whose_neuron_stays_silent() -> None:
     weights, delays = network(0)
     last = SIZES[-1] * SIZES[-2]
     weights[-last:] = 0.0

@@ -1,4 +1,4 @@
-"""The learner around the kernel."""
+"""The EventProp learner."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ def trained(one: EventPropLearner, train: Split, updates: int, first: int = 0) -
     return loss
 
 
-def test_it_learns_yin_yang_beyond_what_a_linear_classifier_reaches(train: Split) -> None:
+def test_eventprop_learns_yin_yang_better_than_a_linear_classifier(train: Split) -> None:
     one = learner(delay=True)
     one.start(train, None)
     trained(one, train, 180)
@@ -45,7 +45,7 @@ def test_it_learns_yin_yang_beyond_what_a_linear_classifier_reaches(train: Split
     assert one.params["delay"].any()
 
 
-def test_it_goes_on_from_its_state_as_if_nothing_had_happened(train: Split) -> None:
+def test_a_resumed_run_repeats_an_uninterrupted_one(train: Split) -> None:
     whole, begun, resumed = learner(), learner(), learner()
     for one in (whole, begun):
         one.start(train, None)
@@ -57,7 +57,7 @@ def test_it_goes_on_from_its_state_as_if_nothing_had_happened(train: Split) -> N
     assert torch.equal(whole.params["w"], resumed.params["w"])
 
 
-def test_scores_name_the_output_that_spikes_first(train: Split) -> None:
+def test_the_predicted_class_is_the_output_that_spikes_first(train: Split) -> None:
     one = learner()
     one.start(train, None)
     response = one.respond(train.x)

@@ -24,7 +24,7 @@ def yin_yang(n: int, seed: int = 42) -> Split:
 
 
 def phases(**steps: int) -> dict[str, dict[str, Any]]:
-    """The tutorial's phases with other numbers of steps; those not named have none."""
+    """The tutorial's phases with other numbers of steps; phases not named have none."""
     return {name: {**fields, "steps": steps.get(name, 0)} for name, fields in TUTORIAL.items()}
 
 
@@ -45,7 +45,7 @@ def learner(mac: AnalogMac | None = None, seed: int = 0, task: Task = YIN_YANG, 
 
 
 def train(made: HXTorchMLPLearner, data: Split, n: int, begin: int = 0, stop: int | None = None) -> TrainingRecord:
-    """Updates begin to stop of n, recorded as the loop does it."""
+    """Run updates begin to stop of n, recorded as by the training loop."""
     size = len(data) // n
     record = TrainingRecord(updates={"loss": [], "accuracy": []})
     for k in range(begin, n if stop is None else stop):

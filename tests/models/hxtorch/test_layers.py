@@ -1,4 +1,4 @@
-"""Promises of the layers: forward and gradient against the reference vectors of hxtorch."""
+"""The layers: forward pass and gradient against the reference vectors of hxtorch."""
 
 from pathlib import Path
 
@@ -24,14 +24,14 @@ def close(found: Tensor, expected: np.ndarray) -> bool:
     return np.allclose(found.numpy(), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_converting_relu_and_its_gradient_for_every_shift() -> None:
+def test_converting_relu_and_its_gradient_match_hxtorch_for_every_shift() -> None:
     x, g = tensor("crelu_x"), tensor("crelu_grad")
     for number, shift in enumerate(LAYERS["crelu_shift"]):
         assert np.array_equal(network.converting_relu(x, int(shift)).numpy(), LAYERS["crelu_y"][number])
         assert close(network.converting_relu_gradient(g, x, int(shift)), LAYERS["crelu_dx"][number])
 
 
-def test_a_bias_is_added_in_8_bits_and_passes_the_gradient_on() -> None:
+def test_a_bias_is_added_in_8_bits_and_passes_the_gradient_through() -> None:
     a, b, g = tensor("add_a"), tensor("add_b"), tensor("add_grad")
     assert np.array_equal(network.add_bias(a, b).numpy(), LAYERS["add_y"])
     assert np.array_equal(network.add_bias(tensor("avg_out"), tensor("avg_bias")).numpy(), LAYERS["avg_add"])
@@ -40,7 +40,7 @@ def test_a_bias_is_added_in_8_bits_and_passes_the_gradient_on() -> None:
 
 
 class Answers:
-    """A device that answers what the reference did."""
+    """A device that returns the reference's products."""
 
     gain, noise_std = 1.0, 0.0
 
@@ -53,7 +53,7 @@ def test_columns_with_the_same_weights_are_averaged() -> None:
     assert close(network.linear(torch.zeros(7, 1), layer, Answers(), 0), LAYERS["avg_out"])
 
 
-def test_a_linear_layer_clamps_its_stored_weight_answers_and_differentiates_like_the_reference() -> None:
+def test_a_linear_layers_clamped_weight_output_and_gradient_match_the_reference() -> None:
     gain, sends, avg = float(LAYERS["lin_gain"]), int(LAYERS["lin_num_sends"]), int(LAYERS["lin_avg"])
     mac = linear(gain=gain, noise_std=0.0)
     layer = Layer(tensor("lin_weight"), tensor("lin_bias"), sends, avg)
@@ -87,17 +87,17 @@ def test_the_initialisation_scales_are_those_of_the_reference() -> None:
         assert (scales.std, scales.bias) == pytest.approx((std, bound), rel=1e-9)
 
 
-def test_the_tutorial_printed_these_num_sends() -> None:
+def test_num_sends_equal_those_that_the_tutorial_printed() -> None:
     assert [initial_scales(0.0034, inputs, None).num_sends for inputs in (4, 128)] == [20, 4]
     assert [initial_scales(0.002, inputs, None).num_sends for inputs in (4, 128)] == [34, 6]
 
 
-def test_first_weights_are_a_normal_cut_to_63_and_biases_uniform() -> None:
+def test_initial_weights_are_normal_truncated_at_63_and_biases_uniform() -> None:
     draw = torch.Generator().manual_seed(0)
     layer = initial_layer(400, 500, 0.0034, draw, num_sends=1, bias=True, avg=1)
     scales = initial_scales(0.0034, 400, 1)
     assert layer.weight.abs().max() <= 63
-    cut = 63 / scales.std  # sd of a normal cut at +-cut, in closed form
+    cut = 63 / scales.std  # sd of a normal truncated at +-cut, in closed form
     normal = torch.distributions.Normal(0.0, 1.0)
     inside = 2 * normal.cdf(torch.tensor(cut)) - 1
     factor = 1 - 2 * cut * normal.log_prob(torch.tensor(cut)).exp() / inside
@@ -108,7 +108,7 @@ def test_first_weights_are_a_normal_cut_to_63_and_biases_uniform() -> None:
     assert initial_layer(4, 3, 0.0034, draw, num_sends=None, bias=False, avg=5).bias is None
 
 
-def test_the_loss_gradient_is_that_of_autograd() -> None:
+def test_the_gradient_of_the_loss_equals_that_of_autograd() -> None:
     logits = (20 * torch.randn(6, 3, generator=torch.Generator().manual_seed(0))).requires_grad_()
     y = torch.tensor([0, 1, 2, 2, 1, 0])
     torch.nn.functional.cross_entropy(0.25 * logits, y).backward()

@@ -1,4 +1,4 @@
-"""Promises of the learner: it learns, it learns again to the bit, and its gradient knows only what was measured."""
+"""The hxtorch learner: it learns, resumes to the bit, and its gradient uses measured quantities only."""
 
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ def tutorial(made: Any, record: TrainingRecord) -> dict[str, float]:
     return dict(tutorial_metrics(made, Splits(yin_yang(2000, seed=40)), record))  # type: ignore[arg-type]
 
 
-def test_the_tutorial_learns_yin_yang_and_the_loop_wins_back_what_the_transfer_lost(data: Split) -> None:
+def test_the_tutorial_learns_yin_yang_and_training_in_the_loop_improves_on_the_transfer(data: Split) -> None:
     """One seed on one chip; the experiments measure five."""
     made = learner(chip(chip_seed=1), seed=2)
     made.start(data, None)
@@ -38,14 +38,14 @@ def test_the_tutorial_learns_yin_yang_and_the_loop_wins_back_what_the_transfer_l
     assert list(metrics) == ["host_accuracy", "transfer_accuracy", "loop_accuracy"]
 
 
-def test_in_real_numbers_the_network_learns_better(data: Split) -> None:
+def test_in_exact_arithmetic_the_network_exceeds_87_percent_on_yin_yang(data: Split) -> None:
     made = learner(exact=True, phases=phases(host=201))
     made.start(data, None)
     assert tutorial(made, train(made, data, 201))["host_accuracy"] > 0.87
 
 
 @pytest.mark.parametrize("stop", [1, 20, 21, 30])
-def test_a_resumed_run_ends_like_an_undisturbed_one_to_the_bit(stop: int) -> None:
+def test_a_resumed_run_repeats_an_uninterrupted_one_to_the_bit(stop: int) -> None:
     """20 updates on the host, 12 on the chip; stopped before, at and after the change of phase."""
 
     def fresh() -> Any:
@@ -72,7 +72,7 @@ def flat(node: Any) -> Any:
     return [flat(item) for item in node] if isinstance(node, (list, tuple)) else node
 
 
-def test_a_state_is_not_touched_by_later_updates() -> None:
+def test_a_saved_state_is_not_changed_by_later_updates() -> None:
     data, made = yin_yang(100), learner(phases=phases(host=2))
     made.start(data, None)
     train(made, data, 2, stop=1)
@@ -82,16 +82,16 @@ def test_a_state_is_not_touched_by_later_updates() -> None:
     assert flat(state) == before
 
 
-def test_predictions_depend_on_the_samples_and_not_on_what_was_predicted_before() -> None:
+def test_predictions_depend_on_the_samples_and_not_on_earlier_predictions() -> None:
     data, made = yin_yang(600), learner()
     first = made.predict(data.x[:300])
     made.predict(data.x[300:])
     assert torch.equal(made.predict(data.x[:300]), first)
-    assert not torch.equal(made.predict(torch.cat([data.x[:300], data.x[300:301]]))[:300], first)  # noise anew
+    assert not torch.equal(made.predict(torch.cat([data.x[:300], data.x[300:301]]))[:300], first)  # new noise
 
 
 def test_on_the_chip_the_gradient_uses_the_measured_gain_alone(data: Split) -> None:
-    """A chip that says twice its gain halves nothing in the forward pass and doubles the last layer's gradient."""
+    """A chip that reports twice its gain leaves the forward pass unchanged and doubles the last layer's gradient."""
 
     class Says:
         """The chip with a wrong calibration."""
@@ -118,7 +118,7 @@ def test_on_the_chip_the_gradient_uses_the_measured_gain_alone(data: Split) -> N
     assert torch.allclose(twice[0], 4 * once[0])
 
 
-def test_phases_on_the_host_never_meet_the_chip(data: Split) -> None:
+def test_training_phases_on_the_host_never_use_the_chip(data: Split) -> None:
     mac = chip()
     made = learner(mac, phases=phases(host=2, loop=1))
     sent: list[int] = []
@@ -130,22 +130,22 @@ def test_phases_on_the_host_never_meet_the_chip(data: Split) -> None:
     assert sent == [20, 4]
 
 
-def test_weights_are_kept_in_their_range(data: Split) -> None:
+def test_weights_are_clamped_to_63(data: Split) -> None:
     made = learner(phases={"host": {**TUTORIAL["host"], "steps": 30, "lr": 50.0, "gamma": 1.0}})
     train(made, data.head(3000), 30)
     made.predict(data.x[:10])
     assert made.net.first.weight.abs().max() == 63
 
 
-def test_weights_that_are_no_numbers_stop_the_training_with_a_sentence() -> None:
+def test_weights_that_are_nan_stop_the_training_with_an_error() -> None:
     made = learner()
     made.net.first.weight[0, 0] = float("nan")
     with pytest.raises((Divergence, ValueError), match="weight w: found nan"):
         made.learn(Batch(torch.zeros(5, 4), torch.zeros(5, dtype=torch.int64)), Step(0, 217, 0))
 
 
-def test_what_the_rounded_inputs_allow_is_the_published_limit() -> None:
-    """By Monte Carlo over 4M samples: 97.41 %, and 98.63 % with inputs half a step off."""
+def test_the_best_accuracy_that_rounded_inputs_allow_is_the_published_limit() -> None:
+    """Limits by Monte Carlo over 4M samples: 97.41 %, and 98.63 % with inputs offset by half a step."""
     x, y = (torch.from_numpy(part) for part in YinYangStream(1, stream="fast").draw(1_000_000))
     assert network.input_cap(network.to_inputs(x, half_lsb=False), y) == pytest.approx(0.9741, abs=5e-4)
     assert network.input_cap(network.to_inputs(x, half_lsb=True), y) == pytest.approx(0.9863, abs=7e-4)
@@ -166,12 +166,12 @@ def test_wide_layers_of_many_chunks_and_columns_learn_images() -> None:
     assert (sums.correct or 0) / 64 > 0.9
 
 
-def test_half_lsb_is_refused_where_inputs_are_no_pairs() -> None:
+def test_half_lsb_is_refused_for_inputs_that_are_not_pairs_with_complements() -> None:
     with pytest.raises(UserError, match=r"half_lsb=true is for the inputs x, y, 1 - x, 1 - y; .*\(1, 28, 28\)"):
         spec("model/hxtorch_mlp", half_lsb=True).demand(Task("image", (1, 28, 28), 10))
 
 
-def test_figures_are_drawn_for_a_plane_and_for_images() -> None:
+def test_figures_of_a_task_in_a_plane_are_readable_and_animated() -> None:
     data, made = yin_yang(400), learner(phases=phases(host=3, loop=1))
     made.start(data, None)
     drawn = in_style(figures, made, data, train(made, data, 4))
@@ -183,14 +183,14 @@ def test_figures_are_drawn_for_a_plane_and_for_images() -> None:
     assert gif[:6] == b"GIF89a"
 
 
-def test_four_numbers_that_are_no_point_and_its_complement_have_no_regions() -> None:
+def test_no_dataset_figure_is_drawn_for_inputs_other_than_points_and_their_complements() -> None:
     data, made = yin_yang(40), learner(phases=phases(host=3, loop=1))
     made.start(data, None)
     flowers = replace(data, x=torch.rand(40, 4, generator=torch.Generator().manual_seed(0)))
     assert "dataset" not in figures(made, flowers, TrainingRecord())
 
 
-def test_the_layers_share_one_device_and_its_gain_sets_num_sends() -> None:
+def test_num_sends_follow_from_the_devices_gain_unless_they_are_given() -> None:
     made = learner(linear(gain=0.002))
     assert made.net.num_sends == [34, 6]
     assert learner(num_sends=[7, None]).net.num_sends == [7, 4]

@@ -1,4 +1,4 @@
-"""Promises of the whole network: the reference network layer by layer, and autograd where they must agree."""
+"""The whole network against the reference network, layer by layer, and against autograd where they must agree."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def reference(bias: bool = True) -> Network:
     return Network(first, second, int(NETWORK["shift"]))
 
 
-def test_every_layer_answers_like_the_reference() -> None:
+def test_every_layers_output_equals_that_of_the_reference() -> None:
     net, x = reference(), to_inputs(tensor("x"), half_lsb=False)
     act = network.forward(x, net, MAC, 0)
     assert np.array_equal(network.linear(x, net.first._replace(bias=None), MAC, 0).numpy(), NETWORK["mac1"])
@@ -40,7 +40,7 @@ def test_every_layer_answers_like_the_reference() -> None:
     assert np.array_equal(act.logits.numpy(), NETWORK["logits"])
 
 
-def test_columns_of_the_second_layer_and_logits_without_bias() -> None:
+def test_columns_of_the_second_layer_and_logits_without_bias_match_the_reference() -> None:
     net = reference()
     hidden = torch.from_numpy(NETWORK["hidden"].astype(np.float32))
     w = net.second.weight.t().repeat_interleave(net.second.avg, dim=1)
@@ -54,13 +54,13 @@ def test_half_lsb_inputs_give_the_reference_logits() -> None:
     assert np.array_equal(act.logits.numpy(), NETWORK["logits_halflsb"])
 
 
-def test_half_lsb_inputs_stay_legal_and_leave_the_data_alone() -> None:
+def test_half_lsb_inputs_stay_in_range_and_do_not_modify_the_data() -> None:
     x = torch.tensor([[0.0, 1.0, 1.0, 0.0]])
     assert to_inputs(x, half_lsb=True).tolist() == [[0.0, 31.0, 31.0, 0.5]]
     assert x.tolist() == [[0.0, 1.0, 1.0, 0.0]]
 
 
-def test_loss_and_gradients_are_the_references() -> None:
+def test_loss_and_gradients_match_the_reference() -> None:
     net, y, scale = reference(), tensor("labels"), float(NETWORK["temperature"])
     act = network.forward(to_inputs(tensor("x"), half_lsb=False), net, MAC, 0)
     loss = torch.nn.functional.cross_entropy(scale * act.logits, y)
@@ -71,7 +71,7 @@ def test_loss_and_gradients_are_the_references() -> None:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_in_real_numbers_the_gradient_is_autograds(bias: bool) -> None:
+def test_in_exact_arithmetic_the_gradient_equals_that_of_autograd(bias: bool) -> None:
     net = reference()
     net = Network(*(layer._replace(bias=layer.bias if bias else None) for layer in net[:2]), net.shift)
     net = Network(*(layer._replace(weight=layer.weight.double()) for layer in net[:2]), net.shift)
@@ -89,7 +89,7 @@ def test_in_real_numbers_the_gradient_is_autograds(bias: bool) -> None:
         assert torch.allclose(mine, leaf.grad, rtol=1e-9, atol=1e-12)
 
 
-def test_both_layers_draw_their_own_noise() -> None:
+def test_each_layer_has_a_separate_noise_seed() -> None:
     class Seen(LinearModel):
         def __init__(self) -> None:
             super().__init__(spec("backend/sim", "mac", gain=GAIN), 0, CPU)

@@ -1,4 +1,4 @@
-"""Promises of the schedule: what torch's own classes do, and phases that meet without a gap."""
+"""The schedule: learning rates of torch's schedulers, and phases that meet without a gap."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def test_with_as_many_updates_as_steps_the_phases_are_exactly_the_tutorials() ->
 
 
 @pytest.mark.parametrize("n", [1, 2, 13, 100, 5000])
-def test_other_numbers_of_updates_stretch_the_phases_alike(n: int) -> None:
+def test_other_numbers_of_updates_stretch_the_phases_in_proportion(n: int) -> None:
     visited = positions(PHASES, n)
     host = sum(name == "host" for name, _, _ in visited)
     assert host == round(n * 201 / 217)
@@ -52,7 +52,7 @@ def test_rates_are_those_of_torchs_schedulers(schedule: str, torchs: object) -> 
         scheduler.step()
 
 
-def test_the_last_rate_of_the_tutorial_is_the_one_it_ends_with() -> None:
+def test_the_last_update_of_the_host_phase_has_the_tutorials_final_rate() -> None:
     last = position(PHASES, Step(200, 217, 0))
     assert last.ends_phase
     assert learning_rate(PHASES["host"], last) == pytest.approx(0.134, abs=5e-4)

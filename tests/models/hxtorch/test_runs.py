@@ -1,4 +1,4 @@
-"""Promises of whole runs: one goes on from another's checkpoint, comes back alive, and is one chip of a table."""
+"""Whole runs: starting from another run's checkpoint, reloading, and each run as one chip of a table."""
 
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def result(folder: RunFolder) -> dict[str, Any]:
     return finished
 
 
-def test_a_run_goes_on_from_another_and_says_what_does_not_fit() -> None:
+def test_a_run_starts_from_another_runs_checkpoint_and_names_settings_that_differ() -> None:
     source = run("name=source", "model.phases.loop.steps=0")
     assert "loop_accuracy" not in result(source)["metrics"]
     looped = run("name=looped", "backend=mock", "model.init_from=source")
@@ -57,7 +57,7 @@ def test_a_run_goes_on_from_another_and_says_what_does_not_fit() -> None:
         run("name=other", "backend=mock", "model.init_from=source", "model.avg=2")
 
 
-def test_a_name_means_its_newest_run_that_finished_also_where_the_asking_run_bears_it() -> None:
+def test_init_from_a_name_takes_its_newest_finished_run_even_if_the_new_run_shares_the_name() -> None:
     first = run("name=same", "model.phases.loop.steps=0")
     for reference in ("same", "latest"):
         last = run("name=same", "backend=mock", f"model.init_from={reference}")
@@ -67,14 +67,14 @@ def test_a_name_means_its_newest_run_that_finished_also_where_the_asking_run_bea
         first = last
 
 
-def test_each_seed_is_a_chip_and_all_of_them_one_setting_of_the_table() -> None:
+def test_each_seed_is_a_different_chip_and_all_seeds_are_one_setting() -> None:
     plans = [planned("experiment=hxtorch_yin_yang", f"seed={seed}") for seed in (0, 1)]
     assert [plan.config["backend"]["mac"]["chip_seed"] for plan in plans] == [0, 1]
     assert len({plan.config_hash for plan in plans}) == 2
     assert len({plan.setting_hash for plan in plans}) == 1
 
 
-def test_bars_over_chips_take_the_newest_run_of_each(outputs: Path) -> None:
+def test_the_bar_chart_over_chips_uses_the_newest_run_of_each_chip(outputs: Path) -> None:
     for seed in (0, 1, 1):
         run("name=several", "backend=mock", f"seed={seed}", f"backend.mac.chip_seed={seed + 5}")
     newest = chips.newest_of_each_chip(outputs, "several")
@@ -86,8 +86,8 @@ def test_bars_over_chips_take_the_newest_run_of_each(outputs: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["hxtorch_yin_yang", "hxtorch_yin_yang_half_lsb", "hxtorch_mnist"])
-def test_an_experiments_updates_are_as_many_as_its_phases_have_steps(name: str) -> None:
-    """So no phase is stretched."""
+def test_an_experiment_has_as_many_updates_as_its_phases_have_steps(name: str) -> None:
+    """Thus no phase is stretched."""
     plan = planned(f"experiment={name}")
     samples = 55_000 if name == "hxtorch_mnist" else plan.config["dataset"]["train"]
     steps = sum(phase["steps"] for phase in plan.config["model"]["phases"].values())
@@ -95,13 +95,13 @@ def test_an_experiments_updates_are_as_many_as_its_phases_have_steps(name: str) 
     assert samples % plan.training.batch_size == 0
 
 
-def test_a_gif_is_kept_as_it_is(outputs: Path) -> None:
+def test_a_gif_figure_is_saved_unchanged(outputs: Path) -> None:
     folder = RunFolder.create(outputs, "gif", "ab" * 6, "")
     folder.save_figure("moving", files_of(b"GIF89a...", "png"))
     assert (folder.path / "figures/moving.gif").read_bytes() == b"GIF89a..."
 
 
-def test_faults_of_phases_device_and_data_are_told_together() -> None:
+def test_faults_of_phases_device_and_data_are_reported_together() -> None:
     words = ["model.phases.host.lr=-1", "model.num_sends=[1.5,3]", "backend.mac.gain=0", "dataset.r_small=0.3"]
     with composer() as compose:
         faults = "\n".join(faults_of(compose([*SMALL, *words])))

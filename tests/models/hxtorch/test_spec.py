@@ -1,4 +1,4 @@
-"""Every bad value of the spec gets its sentence before anything is computed."""
+"""Every bad value of the spec is refused with its reason before anything is computed."""
 
 from typing import Any
 
@@ -36,16 +36,16 @@ def changed(phase: str, **fields: Any) -> dict[str, Any]:
         (changed("tuned", where="host"), "phases.tuned.where=host comes after phase loop"),
         ({"phases": phases()}, "phases: no phase has steps"),
         ({"phases": phases(host=3), "init_from": "latest"}, "phases: no phase has steps on the device"),
-        ({"init_from": "latest", "exact": True}, "init_from=latest goes on with a network on a device"),
+        ({"init_from": "latest", "exact": True}, "init_from=latest continues a network on a device"),
     ],
 )
-def test_it_is_refused_with_its_sentence(fields: dict[str, Any], sentence: str) -> None:
+def test_a_bad_value_is_refused_with_its_reason(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BoundsError) as caught:
         spec("model/hxtorch_mlp", **fields)
     assert sentence in str(caught.value)
 
 
-def test_several_faults_of_phases_are_told_at_once() -> None:
+def test_all_faults_of_settings_and_phases_are_reported_at_once() -> None:
     with pytest.raises(BoundsError) as caught:
         spec("model/hxtorch_mlp", num_sends=[0, 1], **changed("host", lr=-1.0, gamma=0.0))
     assert [field for field, _ in caught.value.faults] == ["num_sends", "phases.host.lr", "phases.host.gamma"]

@@ -1,4 +1,4 @@
-"""Promises about checkpoints: what they hold, who may go on from them, and what a refusal says."""
+"""Checkpoints: their contents, which runs may start from them, and how others are refused."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def run(state: dict[str, Any]) -> Initial:
     return Initial("source", Path("outputs/source/1"), state)
 
 
-def test_a_checkpoint_holds_all_that_its_weights_depend_on() -> None:
+def test_a_checkpoint_contains_everything_that_its_weights_depend_on() -> None:
     state = trained(chip(chip_seed=3, mismatch=2.0)).state_dict()
     assert state["num_sends"] == [initial_scales(state["gain"], inputs, None).num_sends for inputs in (4, 128)]
     assert state["chip"]["chip_seed"] == 3
@@ -39,7 +39,7 @@ def test_a_checkpoint_holds_all_that_its_weights_depend_on() -> None:
     assert set(state["weights"]) == {"w1", "b1", "w2", "b2"}
 
 
-def test_it_comes_back_with_weights_only_and_predicts_the_same(tmp_path: Path) -> None:
+def test_a_checkpoint_loads_with_weights_only_and_predicts_the_same(tmp_path: Path) -> None:
     made, again = trained(chip()), learner(chip(), phases=phases(host=5, loop=2))
     torch.save(made.state_dict(), tmp_path / "state.pt")
     again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
@@ -59,14 +59,14 @@ def test_it_comes_back_with_weights_only_and_predicts_the_same(tmp_path: Path) -
         ({"mac": chip()}, "no chip in the checkpoint, a chip here"),
     ],
 )
-def test_a_checkpoint_of_another_setting_is_refused_naming_both(fields: dict[str, Any], sentence: str) -> None:
+def test_a_checkpoint_with_another_setting_is_refused_with_both_values(fields: dict[str, Any], sentence: str) -> None:
     state = trained().state_dict()
     with pytest.raises(UserError) as caught:
         learner(**fields).load_state_dict(state)
     assert sentence in str(caught.value)
 
 
-def test_a_checkpoint_of_another_chip_is_refused_naming_both() -> None:
+def test_a_checkpoint_of_another_chip_is_refused_with_both_values() -> None:
     state = trained(chip(chip_seed=1)).state_dict()
     with pytest.raises(
         UserError,
@@ -75,12 +75,12 @@ def test_a_checkpoint_of_another_chip_is_refused_naming_both() -> None:
         learner(chip(chip_seed=2, mismatch=2.0)).load_state_dict(state)
 
 
-def test_all_differences_are_told_at_once() -> None:
+def test_all_differences_from_a_checkpoint_are_reported_at_once() -> None:
     with pytest.raises(UserError, match="avg=5 in the checkpoint, 3 here; bias=True in the checkpoint, False here"):
         learner(avg=3, bias=False).load_state_dict(trained().state_dict())
 
 
-def test_what_was_learned_without_a_chip_goes_on_in_the_loop() -> None:
+def test_weights_learned_without_a_chip_are_trained_further_in_the_loop() -> None:
     source = trained(num_sends=[18, 5])
     made = learner(chip(chip_seed=4), seed=1, init_from="source")
     made.start(DATA, run(source.state_dict()))
@@ -102,7 +102,7 @@ def test_what_was_learned_without_a_chip_goes_on_in_the_loop() -> None:
     assert list(metrics) == ["host_accuracy", "transfer_accuracy", "loop_accuracy"]
 
 
-def test_the_source_of_a_transfer_must_fit() -> None:
+def test_a_transfer_from_a_device_with_another_gain_or_chip_is_refused() -> None:
     sim, on_chip = run(trained().state_dict()), run(trained(chip(chip_seed=1)).state_dict())
     with pytest.raises(UserError, match="gain=0.0034 in the checkpoint, 0.00378.* here .more than 5.0% apart"):
         learner(chip(x_offset=1.75), init_from="source").start(DATA, sim)
@@ -111,6 +111,6 @@ def test_the_source_of_a_transfer_must_fit() -> None:
     learner(chip(chip_seed=1), init_from="source").start(DATA, on_chip)
 
 
-def test_a_run_of_another_model_is_no_source() -> None:
+def test_a_run_of_another_model_is_refused_as_a_source() -> None:
     with pytest.raises(UserError, match="not one of hxtorch_mlp in format 1"):
         learner(init_from="source").start(DATA, run({"rbm": {}}))

@@ -23,7 +23,7 @@ def batch(n=6, seed=0):
     return Batch(torch.rand(n, *TASK.shape, generator=draw), torch.randint(0, 3, (n,), generator=draw))
 
 
-def test_it_learns_as_torchs_layers_do_under_torchs_adamw():
+def test_the_mlp_learns_like_torchs_layers_under_torchs_adamw():
     learner = built(dropout=0.0, input_dropout=0.0, weight_decay=0.1, smoothing=0.1)
     net = nn.Sequential(nn.Flatten(), nn.Linear(40, 7), nn.ReLU(), nn.Linear(7, 3))
     names = {"hidden.weight": "1.weight", "hidden.bias": "1.bias", "out.weight": "3.weight", "out.bias": "3.bias"}
@@ -42,7 +42,7 @@ def test_it_learns_as_torchs_layers_do_under_torchs_adamw():
     assert torch.allclose(learner.predict(x), net(x), atol=1e-5)
 
 
-def test_dropout_keeps_the_mean_and_predictions_have_none():
+def test_dropout_preserves_the_mean_and_is_not_applied_to_predictions():
     learner = built(dropout=0.3, input_dropout=0.4)
     assert torch.equal(learner.predict(batch().x), learner.predict(batch().x))
     dropped = dropout(torch.ones(400, 500), 0.4, torch.Generator().manual_seed(0))
@@ -50,7 +50,7 @@ def test_dropout_keeps_the_mean_and_predictions_have_none():
     assert float((dropped == 0).float().mean()) == pytest.approx(0.4, abs=0.01)
 
 
-def test_a_resumed_run_repeats_an_undisturbed_one(tmp_path):
+def test_a_resumed_run_repeats_an_uninterrupted_one(tmp_path):
     whole, first, second = built(jitter=1), built(jitter=1), built(jitter=1)
     for k in range(6):
         whole.learn(batch(seed=k), Step(k, 6, 0))
@@ -63,7 +63,7 @@ def test_a_resumed_run_repeats_an_undisturbed_one(tmp_path):
     assert all(torch.equal(whole.params[name], second.params[name]) for name in whole.params)
 
 
-def test_it_tells_three_patterns_apart_and_counts_its_products():
+def test_the_mlp_learns_three_patterns_and_counts_its_dense_operations():
     learner = built(dropout=0.0, input_dropout=0.0, lr=0.05)
     y = torch.arange(60) % 3
     x = torch.rand(60, *TASK.shape, generator=torch.Generator().manual_seed(0)) * 0.5
@@ -75,7 +75,7 @@ def test_it_tells_three_patterns_apart_and_counts_its_products():
     assert dense == 60 * (40 * 7 + 7 * 3)
 
 
-def test_what_does_not_fit_is_refused():
+def test_wrong_sample_shapes_foreign_states_and_divergence_are_reported():
     learner = built()
     with pytest.raises(UserError, match=r"samples must be \(B, 2, 5, 4\)"):
         learner.predict(torch.zeros(3, 1, 5, 4))

@@ -1,4 +1,4 @@
-"""Graphs on a spiking core, beside SLAYER's own integers and a neuron in Python's."""
+"""NIR graphs on a spiking core, compared with SLAYER's integers and a neuron in Python integers."""
 
 from typing import Any
 
@@ -24,8 +24,8 @@ def on_chip(content: bytes, dt: float = 1.0) -> GraphNetwork:
     return on_core(GraphNetwork(read_nir(content, "file"), Dynamics(dt), CPU), CHIP)
 
 
-def test_a_network_of_slayers_fires_the_same_spikes() -> None:
-    """Its NIR file holds floats and the integers' scale: on the core it is what it was, but for the shift."""
+def test_a_slayer_network_read_from_its_nir_file_fires_the_same_spikes_on_a_core() -> None:
+    """Its NIR file has floats and the integers' scale: on the core it is the same network, apart from the shift."""
     random = np.random.default_rng(0)
     layers = []
     for inputs, width in ((12, 9), (9, 4)):
@@ -42,8 +42,8 @@ def test_a_network_of_slayers_fires_the_same_spikes() -> None:
     assert torch.equal(y, spikes)
 
 
-def test_a_neuron_in_pythons_integers() -> None:
-    """r dt / tau = 1/4 is multiplied into weights of up to 1, which leaves room for a scale of 8."""
+def test_a_neuron_on_a_core_matches_a_computation_in_python_integers() -> None:
+    """r dt / tau = 1/4 is multiplied into weights of at most 1, which leaves room for a scale of 8."""
     lif = nir.LIF(full(4), full(1), full(0), full(1), full(0))
     weight = np.array([[1.0, 0.5], [-0.25, 0.75]])
     x = np.random.default_rng(1).integers(0, 3, (50, 1, 2))
@@ -72,13 +72,13 @@ def test_a_neuron_in_pythons_integers() -> None:
         ({"w": nir.Linear(np.eye(2)), "n": cuba(), "d": nir.Delay(full(63))}, "node d delays by 63 steps of 62"),
     ],
 )
-def test_what_a_core_does_not_have_is_refused_by_the_name_of_its_node(nodes: Any, sentence: str) -> None:
+def test_a_node_that_a_core_does_not_support_is_refused_by_name(nodes: Any, sentence: str) -> None:
     with pytest.raises(UserError, match=f"{sentence}, which this core does not have"):
         on_chip(written(graph(nodes)))
 
 
 @pytest.mark.parametrize("setting", [{"scheme": "exponential"}, {"reset": "subtract"}, {"tie": "reached"}])
-def test_another_step_than_the_cores_is_refused(setting: dict[str, Any]) -> None:
+def test_a_scheme_reset_or_tie_other_than_the_cores_is_refused(setting: dict[str, Any]) -> None:
     network = GraphNetwork(read_nir(written(graph({"w": nir.Linear(np.eye(2)), "n": cuba()})), "file"), EULER, CPU)
     (name, value), *_ = setting.items()
     with pytest.raises(UserError, match=f"model.{name}={value} is not .*, which this core does not have"):

@@ -1,4 +1,4 @@
-"""A NIR graph runs as its equations say, comes out as it went in, and is refused by the name of its node."""
+"""NIR graphs run according to their equations, are exported unchanged, and are refused with the faulty node's name."""
 
 import io
 from fractions import Fraction
@@ -55,8 +55,8 @@ def run(content: bytes, x: np.ndarray, how: Dynamics = EULER) -> tuple[np.ndarra
     return network.run(torch.from_numpy(x), membranes).numpy(), membranes
 
 
-def test_a_current_based_neuron_by_rational_arithmetic() -> None:
-    """du = (w_in x - u) dt / tau_syn, dv = (leak - v + r u) dt / tau_mem, in fractions, which round nowhere."""
+def test_a_current_based_neuron_matches_rational_arithmetic() -> None:
+    """du = (w_in x - u) dt / tau_syn, dv = (leak - v + r u) dt / tau_mem, in fractions, without rounding."""
     x = np.random.default_rng(0).integers(0, 3, 12) / 4
     file = written(graph({"n": cuba(v_leak=0.25, v_reset=-0.5, r=2, w_in=3)}))
     y, membranes = run(file, np.stack([x, x], 1)[:, None])
@@ -70,7 +70,7 @@ def test_a_current_based_neuron_by_rational_arithmetic() -> None:
         assert membranes["n"][t, 0, 0].item() == pytest.approx(float(v), abs=1e-12)
 
 
-def test_other_steps_and_resets_by_their_closed_forms() -> None:
+def test_schemes_resets_and_ties_match_their_closed_forms() -> None:
     ones = np.ones((5, 1, 2))
     leak = written(graph({"n": nir.LI(full(8), full(3), full(0))}))
     exact = 3 * (1 - np.exp(-np.arange(1, 6) / 8))
@@ -86,7 +86,7 @@ def test_other_steps_and_resets_by_their_closed_forms() -> None:
     assert before[1:].tolist() == now[:-1].tolist()
 
 
-def test_spikes_come_back_a_step_later_and_delays_delay() -> None:
+def test_recurrent_spikes_arrive_a_step_later_and_delays_add_their_steps() -> None:
     nodes = {"n": nir.IF(full(1), full(0.5)), "w": nir.Linear(np.array([[0.0, 1.0], [0.0, 0.0]]))}
     nodes["d"] = nir.Delay(full([0, 2]))
     edges = [("input", "n"), ("n", "w"), ("w", "n"), ("n", "d"), ("d", "output")]
@@ -96,7 +96,7 @@ def test_spikes_come_back_a_step_later_and_delays_delay() -> None:
     assert np.argwhere(y[:, 0]).tolist() == [[2, 0], [3, 1]]
 
 
-def test_convolution_pooling_and_flattening_are_torchs() -> None:
+def test_convolution_pooling_and_flattening_equal_torchs() -> None:
     weight, bias = np.random.default_rng(1).normal(size=(3, 2, 3, 3)), np.arange(3.0)
     nodes = {
         "c": nir.Conv2d((6, 6), weight, (1, 1), (1, 1), (1, 1), 1, bias),
@@ -113,7 +113,7 @@ def test_convolution_pooling_and_flattening_are_torchs() -> None:
     assert y.reshape(8, 27) == pytest.approx(expected.numpy())
 
 
-def test_a_graph_within_a_graph_is_the_same_graph() -> None:
+def test_a_nested_graph_gives_the_same_spikes_as_a_flat_one() -> None:
     x = np.random.default_rng(3).random((9, 2, 2))
     flat = run(written(graph({"w": nir.Linear(np.eye(2)), "n": cuba()})), x)[0]
     nested = graph({"w": nir.Linear(np.eye(2)), "sub": graph({"n": cuba()})})
@@ -151,32 +151,32 @@ def test_a_graph_within_a_graph_is_the_same_graph() -> None:
         ({"w": nir.Linear(np.eye(2)), "lost": cuba()}, [("input", "w"), ("w", "output")], "from the input to lost"),
     ],
 )
-def test_what_cannot_be_run_is_refused_by_the_name_of_its_node(nodes: Any, edges: Any, sentence: str) -> None:
+def test_a_graph_that_cannot_be_run_is_refused_with_its_reason(nodes: Any, edges: Any, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         read_nir(written(graph(nodes, edges)), "file")
 
 
-def test_windows_that_never_move_are_refused() -> None:
+def test_a_pool_with_a_stride_of_0_is_refused() -> None:
     made = graph({"p": nir.SumPool2d(np.array([1, 1]), np.array([0, 1]), np.array([0, 0]))})
     made.nodes["input"] = nir.Input({"input": np.array([2, 2, 2])})
     with pytest.raises(UserError, match=r"node p has a stride of \(0, 1\); it is at least 1"):
         read_nir(written(made), "file")
 
 
-def test_an_input_that_counts_the_traced_sample_is_read_without_it() -> None:
+def test_the_axis_of_one_traced_sample_is_dropped_from_an_inputs_shape() -> None:
     made = graph({"w": nir.Linear(np.eye(2)), "n": cuba()})
     made.nodes["input"] = nir.Input({"input": np.array([1, 2])})
     assert read_nir(written(made), "file").shapes[""] == (2,)
 
 
-def test_a_delay_of_half_a_step_is_refused() -> None:
+def test_a_delay_that_is_not_a_whole_number_of_steps_is_refused() -> None:
     with pytest.raises(UserError, match="node d delays by 1.5 s, 1.5 steps of 1 s"):
         run(written(graph({"d": nir.Delay(full([1, 1.5]))})), np.zeros((3, 1, 2)))
 
 
 @st.composite
 def networks(draw: st.DrawFn) -> tuple[Any, int]:
-    """Layers of random neurons, some with weights back to themselves, some with delays."""
+    """Layers of random neurons, some with recurrent weights, some with delays."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     nodes: dict[str, Any] = {}
     edges, last = [], "input"
@@ -199,7 +199,7 @@ def networks(draw: st.DrawFn) -> tuple[Any, int]:
 
 @settings(max_examples=12, deadline=None)
 @given(networks())
-def test_random_networks_out_and_in_again_spike_alike(made: tuple[Any, int]) -> None:
+def test_random_networks_spike_identically_after_a_round_trip_through_nir(made: tuple[Any, int]) -> None:
     content = written(made[0])
     x = np.random.default_rng(made[1]).normal(size=(10, 2, 2))
     network = GraphNetwork(read_nir(content, "file"), Dynamics(1.0), CPU)
@@ -214,7 +214,7 @@ def learner(**changes: Any) -> NIRGraphLearner:
     return made.build(Task("events", (2, 34, 34), 10), Seeds(0, 1, 2, 3), {}, CPU)
 
 
-def test_it_learns_and_goes_on_from_its_file_and_its_state(tmp_path: Path) -> None:
+def test_a_nir_graph_learns_and_is_restored_from_its_exported_file_and_its_state(tmp_path: Path) -> None:
     one, few = learner(lr=0.01), spec("dataset/nmnist", validation=0).load(0).train.head(8)
     losses = [one.learn(few.batch(slice(None)), Step(k, 20, 0)).loss for k in range(20)]
     assert losses[-1] < 0.8 * losses[0]

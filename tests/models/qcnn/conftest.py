@@ -1,4 +1,4 @@
-"""Small hybrid networks, and images that stand for digits."""
+"""Small hybrid networks, and images used in place of digits."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ SMALL = {"head": "binary", "classical": (), "n_qubits": 1, "depth": 0, "gain": 2
 
 
 def bars(n: int, classes: int = 2, seed: int = 0) -> Split:
-    """Class c: a bar at its own place, in noise."""
+    """Images of class c: a bar in noise, at a different place for each class."""
     draw = torch.Generator().manual_seed(seed)
     x = 0.2 * torch.rand(n, *SHAPE, generator=draw)
     y = torch.arange(n) % classes
@@ -30,7 +30,7 @@ def bars(n: int, classes: int = 2, seed: int = 0) -> Split:
 
 
 def hybrid(**fields: Any) -> HybridQCNN:
-    """The shipped settings, small, and others in place of some."""
+    """Spec with the shipped settings, except for SMALL and `fields`."""
     made = spec("model/hybrid_qcnn", **{**SMALL, **fields})
     assert isinstance(made, HybridQCNN)
     return made
@@ -49,7 +49,7 @@ def learner(circuit: CircuitDevice | None = None, classes: int = 2, seed: int = 
 
 
 def train(made: HybridQCNNLearner, data: Split, size: int, epochs: int = 1, begin: int = 0, stop: int = 10**9) -> None:
-    """Updates `begin` to `stop` of all; the last batch of an epoch may be ragged."""
+    """Run updates `begin` to `stop`; the last batch of an epoch may be smaller."""
     per = -(-len(data) // size)
     for k in range(begin, min(stop, epochs * per)):
         chosen = slice(k % per * size, min(len(data), (k % per + 1) * size))

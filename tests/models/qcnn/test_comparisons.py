@@ -1,4 +1,4 @@
-"""What the hybrid network is compared with: a twin chosen on held-out images, and the same parameters with noise."""
+"""Comparisons of the hybrid network: with a twin chosen on held-out images, and with its own parameters under noise."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,10 +16,8 @@ from tests.models.qcnn.conftest import bars, learner, qpu
 
 
 @pytest.mark.parametrize(("held", "tested"), [(0, 1), (1, 0)])
-def test_the_twin_is_the_one_best_on_held_out_images_though_another_is_better_on_the_test_set(
-    held: int, tested: int
-) -> None:
-    """One twin always says 0, the other 1: one of them is right on every held-out image and on no test image."""
+def test_the_classical_twin_is_chosen_on_held_out_images_and_not_on_the_test_set(held: int, tested: int) -> None:
+    """One twin always predicts 0, the other 1: one of them is right on every held-out image and on no test image."""
     made = learner(classical=("sigmoid", "tanh"))
     made.networks["sigmoid"].named()["z.bias"].fill_(20.0)
     made.networks["tanh"].named()["out.bias"].copy_(torch.tensor([-20.0, 20.0]))
@@ -30,7 +28,7 @@ def test_the_twin_is_the_one_best_on_held_out_images_though_another_is_better_on
     assert figures["gain_over_classical"] == float((made.predict(test.x).argmax(1) == tested).double().mean())
 
 
-def test_without_held_out_images_the_twin_is_the_first_named() -> None:
+def test_without_held_out_images_the_classical_twin_is_the_first_named() -> None:
     made, data = learner(classical=("sigmoid", "tanh")), bars(12)
     made.networks["sigmoid"].named()["z.bias"].fill_(20.0)
     made.networks["tanh"].named()["out.bias"].copy_(torch.tensor([-20.0, 20.0]))
@@ -42,12 +40,12 @@ def test_without_held_out_images_the_twin_is_the_first_named() -> None:
     assert figures["exact_accuracy"] == right, "of a device without noise"
 
 
-def test_accuracy_lost_is_the_ideal_one_less_that_at_the_same_number_of_shots(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_accuracy_lost_at_n_shots_is_the_ideal_accuracy_minus_that_at_n_shots(monkeypatch: pytest.MonkeyPatch) -> None:
     made = learner(qpu(profile="bad"), shots=50, train_on="ideal")
     by_shots = {1: 0.5, 10: 0.625, 100: 0.75, 1024: 0.9375}
 
     def accuracy(learner: Any, split: Split, runner: CircuitRunner) -> float:
-        """Shots are those of the noisy device; exact is the ideal one."""
+        """Accuracy by the number of shots of the noisy device, or that of the ideal device if there are none."""
         assert isinstance(runner.device, StatevectorDevice) == (runner.shots is None)
         return by_shots[runner.shots] if runner.shots else 0.875
 
@@ -60,8 +58,10 @@ def test_accuracy_lost_is_the_ideal_one_less_that_at_the_same_number_of_shots(mo
     assert figures["accuracy_lost_at_1024_shots"] == -0.0625, "and negative where noise happened to help"
 
 
-def test_a_noisy_device_is_compared_on_the_first_2000_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And an ideal one, which takes no time, on all of them."""
+def test_a_noisy_device_is_compared_on_a_limited_number_of_images_and_an_ideal_one_on_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The limit SAMPLED, 2000 in use, is 6 here; an ideal device takes no time."""
     seen: list[int] = []
     monkeypatch.setattr(comparisons, "SAMPLED", 6)
     monkeypatch.setattr(comparisons, "accuracy", lambda learner, split, runner: seen.append(len(split)) or 0.0)
@@ -72,9 +72,9 @@ def test_a_noisy_device_is_compared_on_the_first_2000_images(monkeypatch: pytest
         seen.clear()
 
 
-def test_likelihood_and_calibration_by_hand() -> None:
-    """Confident 0.8 (bin 12 of 15) and right once of two; 0.6, 0.7, 0.9 (bins 9, 10, 13) and right; certain (the last
-    bin) and wrong."""
+def test_likelihood_and_calibration_error_match_a_hand_computation() -> None:
+    """Two predictions with confidence 0.8 (bin 12 of 15), one of them right; 0.6, 0.7, 0.9 (bins 9, 10, 13), all right;
+    one certain (the last bin) and wrong."""
     rows = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.05, 0.9, 0.05], [1.0, 0.0, 0.0]]
     figures = likelihood(torch.tensor(rows, dtype=torch.float64), torch.tensor([0, 0, 0, 2, 1, 1]))
     assert figures["mean_p_correct"] == pytest.approx((0.8 + 0.1 + 0.6 + 0.7 + 0.9 + 0) / 6)
@@ -84,6 +84,6 @@ def test_likelihood_and_calibration_by_hand() -> None:
     assert figures["calibration_error"] == pytest.approx(by_bin / 6)
 
 
-def test_a_probability_that_rounding_puts_above_1_costs_nothing() -> None:
+def test_a_probability_that_rounding_puts_above_1_has_a_loss_of_0() -> None:
     rounded = torch.tensor([[1 + 1e-7, -1e-7]], dtype=torch.float64)
     assert likelihood(rounded, torch.tensor([0]))["exact_nll"] == 0

@@ -1,5 +1,5 @@
 """Controls of the circuit: without entanglement it is a product of single qubits in closed form; the classical map in
-its place has its size and its wiring."""
+its place has the circuit's size and wiring."""
 
 import math
 
@@ -17,8 +17,8 @@ RING = {**LINEAR, "head": "ring"}
 
 
 def single_qubit(x: float, turns: list[tuple[float, float]]) -> float:
-    """<Z> of H, RY(x), then RZ(w) RY(v) a layer, by turning the Bloch vector: H RY(x) leaves (cos x, 0, -sin x), RZ
-    turns it about z, RY about y."""
+    """<Z> after H, RY(x), then RZ(w) RY(v) per layer, by rotating the Bloch vector: H RY(x) leaves (cos x, 0, -sin x),
+    RZ rotates it about z, RY about y."""
     bx, by, bz = math.cos(x), 0.0, -math.sin(x)
     for w, v in turns:
         bx, by = math.cos(w) * bx - math.sin(w) * by, math.sin(w) * bx + math.cos(w) * by
@@ -27,7 +27,7 @@ def single_qubit(x: float, turns: list[tuple[float, float]]) -> float:
 
 
 @pytest.mark.parametrize(("n", "depth"), [(1, 1), (2, 1), (4, 2), (5, 3)])
-def test_without_entanglement_the_output_is_a_product_of_closed_forms_of_single_qubits(n: int, depth: int) -> None:
+def test_without_entanglement_outputs_are_products_of_closed_forms_of_single_qubits(n: int, depth: int) -> None:
     draw = torch.Generator().manual_seed(n)
     x = 3 * torch.randn(6, n, generator=draw, dtype=torch.float64)
     w = torch.randn(depth, n, 2, generator=draw, dtype=torch.float64)
@@ -38,7 +38,7 @@ def test_without_entanglement_the_output_is_a_product_of_closed_forms_of_single_
     torch.testing.assert_close(values, torch.tensor(expected, dtype=values.dtype), atol=1e-6, rtol=0)
 
 
-def test_with_entanglement_it_is_none() -> None:
+def test_with_entanglement_the_output_is_not_a_product_of_single_qubits() -> None:
     angles = Angles(torch.tensor([[0.3, -0.8]]), torch.tensor([0.4, 0.7, -0.2, 0.5]))
     device = StatevectorDevice(CPU)
     product, ringed = (device.expectation(layered(2, 1, False, True, on), angles).values[0] for on in (False, True))
@@ -46,7 +46,7 @@ def test_with_entanglement_it_is_none() -> None:
     assert abs(float(ringed[2] - ringed[0] * ringed[1])) > 0.05
 
 
-def test_taking_entanglement_out_changes_neither_the_parameters_nor_where_they_begin() -> None:
+def test_removing_entanglement_removes_the_cz_gates_and_keeps_the_initial_parameters() -> None:
     whole, product = (learner(classes=10, **LINEAR, entangled=on) for on in (True, False))
     assert torch.equal(whole.main.params, product.main.params)
     assert not any(gate.name == "cz" for gate in product.main.head.program.gates)
@@ -54,7 +54,7 @@ def test_taking_entanglement_out_changes_neither_the_parameters_nor_where_they_b
 
 @pytest.mark.parametrize("depth", [1, 3])
 @pytest.mark.parametrize("n", [1, 2, 5, 8])
-def test_the_classical_map_has_the_circuit_s_parameters_inputs_and_outputs(n: int, depth: int) -> None:
+def test_the_classical_map_has_as_many_parameters_inputs_and_outputs_as_the_circuit(n: int, depth: int) -> None:
     sizes = {"n_qubits": n, "depth": depth}
     circuit, ring = learner(classes=10, **{**LINEAR, **sizes}), learner(classes=10, **{**RING, **sizes})
     assert len(ring.main.params) == len(circuit.main.params)
@@ -63,7 +63,7 @@ def test_the_classical_map_has_the_circuit_s_parameters_inputs_and_outputs(n: in
     assert circuit.main.features(circuit.main.named(), z, circuit.runner, 0).shape == (3, n)
 
 
-def test_each_unit_of_the_classical_map_hears_itself_and_its_two_neighbours() -> None:
+def test_each_unit_of_the_classical_map_depends_on_itself_and_its_two_neighbours() -> None:
     made = learner(classes=10, **{**RING, "n_qubits": 5, "depth": 2})
     p, z = made.main.named(), torch.randn(4, 5, generator=torch.Generator().manual_seed(1))
     values = torch.tanh(z)
@@ -81,18 +81,18 @@ def test_controls_learn_to_tell_bars_apart(fields: dict) -> None:
     assert made.measure(data.batch(slice(0, 64))).correct >= 60
 
 
-def test_a_checkpoint_is_of_one_or_the_other() -> None:
+def test_a_checkpoint_with_entanglement_is_refused_by_a_model_without() -> None:
     whole, product = (learner(classes=10, **LINEAR, entangled=on) for on in (True, False))
     state = whole.state_dict()
     with pytest.raises(Exception, match="entangled=True in the checkpoint, False here"):
         product.load_state_dict(state)
-    del state["settings"]["entangled"]  # of an earlier version, in which every circuit was entangled
+    del state["settings"]["entangled"]  # as in an earlier version, in which every circuit was entangled
     whole.load_state_dict(state)
     with pytest.raises(Exception, match="entangled=True in the checkpoint, False here"):
         product.load_state_dict(state)
 
 
-def test_there_is_nothing_to_take_out_of_one_qubit_or_of_a_classical_head() -> None:
+def test_entangled_false_is_refused_for_heads_without_a_cz_ring() -> None:
     for head in ("binary", "tanh", "ring"):
         with pytest.raises(BoundsError, match=f"takes the CZ ring out of head=linear; head={head} has none"):
             hybrid(head=head, entangled=False)

@@ -1,4 +1,4 @@
-"""Promises of exported circuits, and of ours beside those of others' simulators where they are installed."""
+"""Exported circuits, and simulators of this package against those of qiskit, PennyLane and Aer if installed."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from tests.models.qcnn.conftest import CPU, learner, qpu
 SIM = StatevectorDevice(CPU)
 
 
-def test_the_file_is_what_the_language_says() -> None:
+def test_an_exported_circuit_is_openqasm_3_with_angles_as_inputs_or_numbers() -> None:
     program = Program(2, 1, 1, (Gate("h", (0,)), Gate("ry", (0,), 0), Gate("cx", (0, 1)), Gate("rz", (1,), 1)), ((0,),))
     assert to_qasm(program, None, [-1e-7]).splitlines() == [
         "OPENQASM 3.0;",
@@ -38,7 +38,7 @@ def test_the_file_is_what_the_language_says() -> None:
     assert "input" not in to_qasm(program, [0.1], [0.0])
 
 
-def test_a_trained_run_s_weights_are_written_in_full() -> None:
+def test_an_exported_circuit_contains_the_weights_at_full_precision() -> None:
     made = learner(head="linear", n_qubits=2, depth=1)
     text = exports(made)["qasm3"]().decode()
     weights = made.main.named()["w"].flatten().double().tolist()
@@ -51,7 +51,7 @@ def test_a_trained_run_s_weights_are_written_in_full() -> None:
 
 
 def flipped(p: np.ndarray, n: int) -> np.ndarray:
-    """Probabilities with the bits of the states' numbers in reverse order: qiskit's wire 0 is the rightmost."""
+    """Probabilities with the bits of the states' indices reversed: qiskit's wire 0 is the rightmost."""
     return p.reshape((2,) * n).transpose(range(n)[::-1]).reshape(-1)
 
 
@@ -98,7 +98,7 @@ def test_pennylane_gives_the_same_expectations_and_gradients() -> None:
 
 
 def test_aer_gives_the_same_noisy_probabilities() -> None:
-    """Each gate followed by the same two channels, built of Aer's own; RY has two pulses, H one, RZ none."""
+    """Each gate is followed by the same two channels, built from Aer's; RY has two pulses, H one, RZ none."""
     aer = pytest.importorskip("qiskit_aer", reason="extra quantum-check is not installed")
     qiskit = pytest.importorskip("qiskit", reason="extra quantum-check is not installed")
     from qiskit_aer.noise import depolarizing_error, thermal_relaxation_error
@@ -133,7 +133,7 @@ def test_aer_gives_the_same_noisy_probabilities() -> None:
     assert np.abs(ours.numpy() - theirs).max() < 1e-6
 
 
-def test_the_peers_of_the_bench_are_pinned() -> None:
+def test_the_packages_that_the_qcnn_benchmark_compares_with_are_pinned() -> None:
     listed = (Path(__file__).parents[2] / "bench/peers/qcnn.txt").read_text().split()
     assert listed
     assert all("==" in line for line in listed)

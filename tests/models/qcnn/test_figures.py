@@ -1,4 +1,4 @@
-"""The figures of the hybrid network: on paper, with class names, and with a circuit as long as it is."""
+"""Figures of the hybrid network: readable on paper, with class names, and with long circuits folded."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from tests.models.qcnn.conftest import bars, learner, qpu, train
 ROWS = [{"train_loss": 1 / e, "train_accuracy": 1 - 0.1 / e, "train_sigmoid_accuracy": 0.9} for e in (1, 2, 3)]
 
 
-def test_figures_of_a_noisy_device_can_be_read_and_name_classes() -> None:
+def test_figures_of_a_noisy_device_are_readable_and_name_classes() -> None:
     made, data = learner(qpu(), classical=("sigmoid",)), replace(bars(24), classes=("left", "right"))
     drawn = in_style(all_figures, made, data, TrainingRecord(ROWS))
     assert set(drawn) == {"samples", "convergence", "circuit", "shots_and_noise", "landscape"}
@@ -30,7 +30,7 @@ def test_figures_of_a_noisy_device_can_be_read_and_name_classes() -> None:
     assert shots.axes[0].containers, "what is drawn by chance has its error bars"
 
 
-def test_one_epoch_is_no_point_on_an_axis_of_thousandths() -> None:
+def test_no_convergence_figure_is_drawn_for_a_single_epoch() -> None:
     made, data = learner(), bars(8)
     train(made, data, 4)
     assert "convergence" not in all_figures(made, data, TrainingRecord(ROWS[:1]))

@@ -1,4 +1,4 @@
-"""Promises of the ways to differentiate a circuit."""
+"""Ways to differentiate a circuit: parameter shift, SPSA, straight-through."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ SIM, NOISY = StatevectorDevice(CPU), qpu(profile="bad")
 
 
 def slopes(runner: CircuitRunner, angles: Angles, seed: int = 0) -> tuple[torch.Tensor, ...]:
-    """Of a loss that weighs observables differently and is not linear in them."""
+    """Gradients of a loss that weights observables differently and is not linear in them."""
     own = [part.detach().clone().requires_grad_() for part in angles]
     z = runner.run(Angles(*own), seed)
     loss = (z * torch.linspace(0.5, 1.5, z.shape[1], dtype=z.dtype)).exp().sum()
@@ -26,7 +26,7 @@ def slopes(runner: CircuitRunner, angles: Angles, seed: int = 0) -> tuple[torch.
 
 @pytest.mark.parametrize("device", [SIM, NOISY], ids=["exact", "noisy"])
 @pytest.mark.parametrize("reupload", [False, True])
-def test_parameter_shift_is_the_derivative(device: CircuitDevice, reupload: bool) -> None:
+def test_parameter_shift_equals_the_exact_derivative(device: CircuitDevice, reupload: bool) -> None:
     program = layered(3, 2, reupload, zz=True)
     angles = random_angles(program, 5, seed=1)
     by_shift = slopes(CircuitRunner(device, program, None, "param_shift"), angles)
@@ -35,7 +35,7 @@ def test_parameter_shift_is_the_derivative(device: CircuitDevice, reupload: bool
         assert (one - other).abs().max() < 1e-10
 
 
-def test_shifts_run_in_parts_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parameter_shifts_run_in_parts_give_the_same_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     program = layered(3, 1, reupload=False, zz=False)
     angles = random_angles(program, 4, seed=2)
     runner = CircuitRunner(SIM, program, None, "param_shift")
@@ -45,7 +45,7 @@ def test_shifts_run_in_parts_give_the_same(monkeypatch: pytest.MonkeyPatch) -> N
         assert (one - other).abs().max() < 1e-14
 
 
-def test_one_qubit_s_slope_is_the_cosine_and_the_tutorial_s_twice_that() -> None:
+def test_the_slope_of_one_qubit_is_minus_the_cosine_and_the_tutorials_is_twice_that() -> None:
     z = torch.tensor([[0.3], [-1.2]], dtype=torch.float64, requires_grad=True)
     for factor in (0.5, 1.0):
         runner = CircuitRunner(SIM, one_qubit(), None, "param_shift", factor)
@@ -54,8 +54,8 @@ def test_one_qubit_s_slope_is_the_cosine_and_the_tutorial_s_twice_that() -> None
 
 
 @pytest.mark.parametrize("gradient", ["param_shift", "spsa"])
-def test_slopes_from_counts_are_right_on_average(gradient: Any) -> None:
-    """Of a loss linear in z, over 400 draws, within five standard errors."""
+def test_gradients_from_shots_are_right_on_average(gradient: Any) -> None:
+    """Mean over 400 draws, for a loss linear in z, within five standard errors."""
     program = layered(2, 1, reupload=False, zz=False)
     angles = random_angles(program, 2, seed=3)
     own = [part.detach().requires_grad_() for part in angles]
@@ -65,12 +65,12 @@ def test_slopes_from_counts_are_right_on_average(gradient: Any) -> None:
     for k, truth in enumerate(exact):
         found = torch.stack([draw[k] for draw in draws])
         error = found.std(0) / 400**0.5
-        bias = 0.02 if gradient == "spsa" else 0.0  # of its finite step
+        bias = 0.02 if gradient == "spsa" else 0.0  # from its finite step
         assert ((found.mean(0) - truth).abs() <= 5 * error + bias).all()
         assert (found.std(0) > 0).all()
 
 
-def test_straight_through_has_the_sampled_value_and_the_exact_slope() -> None:
+def test_straight_through_gives_the_sampled_value_and_the_exact_gradient() -> None:
     program = layered(2, 1, reupload=False, zz=False)
     angles = random_angles(program, 3, seed=4)
     own = [part.requires_grad_() for part in angles]
@@ -82,7 +82,7 @@ def test_straight_through_has_the_sampled_value_and_the_exact_slope() -> None:
         assert torch.equal(one, other)
 
 
-def test_shifted_circuits_draw_afresh_and_the_seed_decides() -> None:
+def test_gradients_from_shots_repeat_with_the_same_seed_and_differ_with_another() -> None:
     program = one_qubit()
     angles = Angles(torch.zeros(64, 1, dtype=torch.float64), torch.zeros(0, dtype=torch.float64))
     runner = CircuitRunner(SIM, program, 20, "param_shift")
@@ -94,7 +94,9 @@ def test_shifted_circuits_draw_afresh_and_the_seed_decides() -> None:
 @pytest.mark.parametrize(
     ("n", "depth", "reupload", "circuits"), [(1, 0, False, 3), (4, 2, False, 41), (4, 2, True, 2 * (4 * 3 + 16) + 1)]
 )
-def test_circuits_an_image_are_those_of_the_formula(n: int, depth: int, reupload: bool, circuits: int) -> None:
+def test_circuits_per_image_match_the_formula_of_each_gradient(
+    n: int, depth: int, reupload: bool, circuits: int
+) -> None:
     program = layered(n, depth, reupload, zz=False)
     assert CircuitRunner(SIM, program, 100, "param_shift").circuits_per_sample == circuits
     assert CircuitRunner(SIM, program, 100, "spsa").circuits_per_sample == 3

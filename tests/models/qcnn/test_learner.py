@@ -1,4 +1,4 @@
-"""Promises of the hybrid network."""
+"""The hybrid network: updates, losses, resuming, comparisons, refusals."""
 
 import math
 from typing import Any
@@ -33,7 +33,7 @@ def textbook(p: dict[str, torch.Tensor]) -> nn.Module:
     return net
 
 
-def test_ten_updates_are_those_of_the_same_network_in_torch_s_modules() -> None:
+def test_ten_updates_match_the_same_network_built_from_torchs_modules() -> None:
     made = learner(lr=1e-2, weight_decay=1e-3, dropout=0.0)
     net = textbook(made.main.named())
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-2, weight_decay=1e-3)
@@ -49,7 +49,7 @@ def test_ten_updates_are_those_of_the_same_network_in_torch_s_modules() -> None:
         assert sums.loss is not None
         assert sums.loss / 4 == pytest.approx(float(loss.detach()), abs=1e-5)
     flat = torch.cat([part.detach().flatten() for part in net.parameters()])
-    off = (flat - made.main.params).abs()  # where a slope is nearly 0, Adam makes of its rounding a whole step
+    off = (flat - made.main.params).abs()  # if a slope is nearly 0, Adam turns its rounding into a whole step
     assert off.max() < 1e-2
     assert (off > 1e-5).float().mean() < 0.002
 
@@ -64,13 +64,13 @@ def test_ten_updates_are_those_of_the_same_network_in_torch_s_modules() -> None:
         ({"head": "mlp", "n_qubits": 4}, 19_346 + 1),
     ],
 )
-def test_networks_have_the_size_that_they_are_said_to_have(fields: dict[str, Any], parameters: int) -> None:
-    """The gain is one more than the published counts."""
+def test_networks_have_the_published_numbers_of_parameters(fields: dict[str, Any], parameters: int) -> None:
+    """The gain is one parameter more than in the published counts."""
     assert len(learner(classes=2 if not fields else 10, **fields).main.params) == parameters
 
 
 @pytest.mark.parametrize("head", ["binary", "sigmoid"])
-def test_class_0_is_the_probability_of_1(head: str) -> None:
+def test_the_score_of_class_0_is_the_probability_of_1(head: str) -> None:
     made = learner(head=head)
     features = made.main.features({}, torch.tensor([[0.7]]), made.runner, 0)
     scores = made.main.head.scores({}, features)[0]
@@ -78,7 +78,7 @@ def test_class_0_is_the_probability_of_1(head: str) -> None:
     assert scores.tolist() == pytest.approx([one, 1 - one])
 
 
-def test_losses_of_probabilities() -> None:
+def test_losses_of_exact_and_of_sampled_probabilities_match_a_hand_computation() -> None:
     p = torch.tensor([[0.25, 0.75], [1.0, 0.0]])
     y = torch.tensor([0, 1])
     binary, raw = (HEADS["binary"](hybrid(nll_on_probabilities=raw), 2) for raw in (False, True))
@@ -89,7 +89,7 @@ def test_losses_of_probabilities() -> None:
     assert counted.tolist() == pytest.approx([-math.log(1.5 / 5), -math.log(0.5 / 5)])
 
 
-def test_dropout_drops_channels_and_only_in_the_first_epoch_where_the_tutorial_does() -> None:
+def test_dropout_has_its_rate_and_on_request_stops_after_the_first_epoch_as_in_the_tutorial() -> None:
     mask = network.dropout_mask(1000, 0.25, seed=1, device=CPU)
     assert mask is not None
     assert mask.unique().tolist() == pytest.approx([0.0, 4 / 3])
@@ -115,14 +115,14 @@ def test_dropout_drops_channels_and_only_in_the_first_epoch_where_the_tutorial_d
     ],
     ids=["exact", "shots", "tutorial", "qubits", "spsa", "mlp"],
 )
-def test_it_learns_to_tell_bars_apart(fields: dict[str, Any]) -> None:
+def test_the_hybrid_network_learns_to_tell_bars_apart(fields: dict[str, Any]) -> None:
     made = learner(**{"lr": 2e-3, **fields})
     data = bars(64)
     train(made, data, 16, epochs=12)
     assert made.measure(data.batch(slice(0, 64))).correct >= 60
 
 
-def test_a_resumed_run_repeats_an_undisturbed_one() -> None:
+def test_a_resumed_run_repeats_an_uninterrupted_one() -> None:
     fields = {
         "head": "linear",
         "n_qubits": 2,
@@ -135,7 +135,7 @@ def test_a_resumed_run_repeats_an_undisturbed_one() -> None:
     train(whole, data, 8, epochs=3)
     train(first, data, 8, epochs=3, stop=5)
     state = first.state_dict()
-    train(first, data, 8, epochs=3, begin=5)  # must not reach into what was saved
+    train(first, data, 8, epochs=3, begin=5)  # must not change the saved state
     second.seeds = first.seeds
     second.load_state_dict(state)
     train(second, data, 8, epochs=3, begin=5)
@@ -145,7 +145,7 @@ def test_a_resumed_run_repeats_an_undisturbed_one() -> None:
         assert torch.equal(one.predict(data.x), whole.predict(data.x))
 
 
-def test_the_twin_does_not_disturb_and_meets_the_same_batches() -> None:
+def test_a_classical_twin_leaves_the_network_unchanged_and_is_measured_beside_it() -> None:
     alone, beside = learner(), learner(classical=("sigmoid",))
     data = bars(32)
     for made in (alone, beside):
@@ -164,7 +164,7 @@ def test_predictions_do_not_depend_on_the_batch() -> None:
     assert torch.allclose(made.predict(data.x), single, atol=1e-5)
 
 
-def test_first_epochs_are_those_of_the_record() -> None:
+def test_figures_of_the_first_epochs_are_those_of_the_record() -> None:
     rows = [{"epoch": e + 1, "train_loss": 0.5 / (e + 1), "train_accuracy": 0.8} for e in range(5)]
     made, data = learner(), bars(8)
     splits = Splits(data, data, data, "", "", "")
@@ -180,7 +180,7 @@ def test_first_epochs_are_those_of_the_record() -> None:
     assert figures["last_epoch_validation_accuracy"] == 0.6
 
 
-def test_twins_and_devices_are_compared() -> None:
+def test_the_network_is_compared_with_its_twin_and_the_noisy_device_with_the_ideal_one() -> None:
     made = learner(qpu(profile="bad"), shots=50, train_on="ideal", classical=("sigmoid",))
     data = bars(48)
     train(made, data, 8, epochs=2)
@@ -192,7 +192,7 @@ def test_twins_and_devices_are_compared() -> None:
     assert figures["mean_abs_dz_raw"] > 0.05 > figures["mean_abs_dz_gates_only"]
 
 
-def test_training_on_the_ideal_device_does_not_meet_the_noise() -> None:
+def test_training_on_the_ideal_device_is_not_affected_by_noise() -> None:
     data = bars(16)
     ideal = learner(StatevectorDevice(CPU))
     noisy = learner(qpu(profile="bad"), shots=5, train_on="ideal")
@@ -221,7 +221,7 @@ def test_training_on_the_ideal_device_does_not_meet_the_noise() -> None:
         ({"dropout": 1.0}, "dropout=1.0 is not in [0, 1)"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(fields: dict[str, Any], sentence: str) -> None:
+def test_impossible_settings_are_refused_with_their_reason(fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BoundsError) as refusal:
         hybrid(**fields)
     assert sentence in str(refusal.value)
@@ -259,12 +259,12 @@ def test_settings_that_cannot_be_are_refused(fields: dict[str, Any], sentence: s
         (["model=hybrid_qcnn", "dataset.train_per_class=6000"], "more than the 5923 images of digit 0"),
     ],
 )
-def test_configurations_that_cannot_run_are_refused_before_anything_is_read(words: list[str], sentence: str) -> None:
+def test_configurations_that_cannot_run_are_refused_before_data_are_read(words: list[str], sentence: str) -> None:
     with composer() as compose:
         assert sentence in "\n".join(faults_of(compose(words)))
 
 
-def test_bad_batches_and_states_are_refused_with_their_sentence() -> None:
+def test_bad_batches_divergence_and_foreign_states_are_refused_with_their_reason() -> None:
     made = learner()
     for x in (torch.ones(2, 1, 27, 28), torch.ones(2, 28, 28), torch.ones(0, *SHAPE), torch.ones(2, *SHAPE).long()):
         with pytest.raises(UserError, match=r"images must be float32 \(B, 1, 28, 28\) with B at least 1, not torch"):
@@ -285,7 +285,9 @@ def test_bad_batches_and_states_are_refused_with_their_sentence() -> None:
 
 
 @pytest.mark.parametrize(("classes", "head", "qubits"), [(2, "binary", 1), (3, "linear", 8)])
-def test_what_is_left_open_follows_the_head_and_that_the_classes(classes: int, head: str, qubits: int) -> None:
+def test_unset_settings_follow_from_the_head_and_the_head_from_the_number_of_classes(
+    classes: int, head: str, qubits: int
+) -> None:
     task, left_open = Task("image", SHAPE, classes), dict.fromkeys(("classical", "n_qubits", "depth", "gain"))
     chosen = hybrid(**left_open, head="auto", lr=None, schedule="auto", weight_decay=None).for_task(task)
     assert (chosen.head, chosen.n_qubits) == (head, qubits)
@@ -294,7 +296,7 @@ def test_what_is_left_open_follows_the_head_and_that_the_classes(classes: int, h
     assert hybrid(**left_open, head="auto").demand(task).qubits == qubits
 
 
-def test_what_training_would_cost_on_the_processor_is_said_first() -> None:
+def test_the_cost_of_training_on_the_real_processor_is_warned_of_at_the_start() -> None:
     made = learner(qpu(), shots=1000, gradient="param_shift")
     with pytest.warns(UserWarning, match=r"would take 0.00842 h on the real processor: 120 circuits, 120,000 shots"):
         made.start(bars(40), None)

@@ -1,4 +1,4 @@
-"""Small machines and image sets that a test can see through."""
+"""Small RBMs and image sets whose results a test can predict."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def task() -> Task:
 
 
 def bars(n: int, seed: int) -> Split:
-    """Images of 6 x 6: a bright row, a bright column or a bright corner, with a fifth of the pixels flipped."""
+    """Images of 6 x 6: a bright row, a bright column or a bright corner, with a tenth of the pixels flipped."""
     draw = torch.Generator().manual_seed(seed)
     y = torch.randint(0, 3, (n,), generator=draw)
     clean = torch.zeros(3, 1, 6, 6)

@@ -1,4 +1,4 @@
-"""How probable images are under a machine: the figure that training really maximises."""
+"""Likelihood of images under an RBM: the quantity that training really maximises."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def log_likelihood(rbm: RBM, v: Tensor, seed: int, chains: int = 100, steps: int
 def log_partition(rbm: RBM, seed: int, chains: int = 100, steps: int = 1000) -> float:
     """log Z, estimated by annealed importance sampling.
 
-    The machines (beta W, a, beta b) lead from one whose Z is known, prod_i (1 + e^a_i) 2^H at beta = 0, to the given
+    The RBMs (beta W, a, beta b) lead from one whose Z is known, prod_i (1 + e^a_i) 2^H at beta = 0, to the given
     one at beta = 1:  Z_1 / Z_0 = < prod_k exp(F_{k-1}(v_k) - F_k(v_k)) >,  v_k from one Gibbs step of k - 1.
     Source: Salakhutdinov and Murray (2008).
     """

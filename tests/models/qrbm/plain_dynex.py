@@ -1,10 +1,10 @@
-"""The Dynex tutorial's network as its page has it, in plain numpy and with numpy's random numbers: what the fast
-learner is held against. No seed gives the same run as there; all seeds together are draws of one distribution.
+"""The Dynex tutorial's network as on its page, in plain numpy with numpy's random numbers: the reference for the fast
+learner. No seed gives the same run as that learner; runs with any seeds are draws of one distribution.
 
-    python -m tests.models.qrbm.plain_dynex 4 > tests/models/qrbm/plain_dynex.jsonl    # a minute a seed, one core
+    python -m tests.models.qrbm.plain_dynex 4 > tests/models/qrbm/plain_dynex.jsonl    # a minute per seed, one core
 
 Shares no code with `neurobench.models.qrbm` and `neurobench.kernels`. Its one device state, which starts 1 of 60,001
-updates, is drawn at random: nothing can be asked of the device, and the state makes no measurable difference.
+updates, is drawn at random: the device is not accessible, and the state makes no measurable difference.
 """
 
 import json
@@ -25,7 +25,7 @@ class Machine(NamedTuple):
     W: np.ndarray  # (V, H)
     a: np.ndarray  # (V,)
     b: np.ndarray  # (H,)
-    error: float  # mean over all updates of the mean squared error a pixel
+    error: float  # mean over all updates of the mean squared error per pixel
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -33,7 +33,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def trained(x: np.ndarray, random: np.random.Generator) -> Machine:
-    """One epoch over x (N, V) in {0, 1}: update 0 of all images, then one an image, in a shuffled order."""
+    """Train for one epoch over x (N, V) in {0, 1}: update 0 on all images, then one per image, in shuffled order."""
     n, visible = x.shape
     W = random.normal(0, 0.001, (visible, HIDDEN)).astype(np.float32)
     a, b = np.zeros(visible, np.float32), np.zeros(HIDDEN, np.float32)
@@ -70,7 +70,7 @@ def trained(x: np.ndarray, random: np.random.Generator) -> Machine:
 
 
 def figures(seed: int) -> dict[str, float]:
-    """What the tutorial prints, and the same classifiers on images that they were not fitted on."""
+    """Figures that the tutorial prints, and those of the same classifiers on images that they were not fitted on."""
     splits = load(MNIST.opens)(spec("dataset/mnist", validation=0), 0)
     (x, y), (tx, ty) = (((part.x.flatten(1) > 128 / 255).float().numpy(), part.y.numpy())
                         for part in (splits.train, splits.test))  # fmt: skip

@@ -1,4 +1,4 @@
-"""The baselines are what they say: logistic regression, and scikit-learn's own machine."""
+"""The baselines: logistic regression on pixels or random features, and scikit-learn's RBM."""
 
 import dataclasses
 import io
@@ -41,14 +41,14 @@ def test_pixels_lr_is_the_readout_on_pixels(task, train, held_out):
     assert learner.measure(batch).loss < 15
 
 
-def test_grey_pixels_are_taken_as_they_are(task, train):
+def test_pixels_lr_without_a_threshold_learns_from_grey_pixels(task, train):
     learner = build("pixels_lr", task, threshold=None)
     half = train.x * 0.4
     learner.finalize(dataclasses.replace(train, x=half), train.head(0), TrainingRecord())
     assert (learner.predict(half).argmax(1) == train.y).float().mean() > 0.9
 
 
-def test_sklearn_rbm_is_scikit_learns_batch_by_batch(task, train):
+def test_sklearn_rbm_equals_scikit_learns_bernoulli_rbm_batch_by_batch(task, train):
     learner = build("sklearn_rbm", task, n_hidden=7, chains=30)
     learner.start(train, None)
     theirs = BernoulliRBM(7, batch_size=30)
@@ -63,7 +63,7 @@ def test_sklearn_rbm_is_scikit_learns_batch_by_batch(task, train):
     np.testing.assert_allclose(learner.features(train.x), features, atol=1e-5)
 
 
-def test_a_resumed_sklearn_rbm_repeats_an_undisturbed_one_to_the_bit(task, train, held_out):
+def test_a_resumed_sklearn_rbm_repeats_an_uninterrupted_one_to_the_bit(task, train, held_out):
     whole = build("sklearn_rbm", task, n_hidden=7)
     whole.start(train, None)
     teach(whole, train, range(3))
@@ -80,7 +80,7 @@ def test_a_resumed_sklearn_rbm_repeats_an_undisturbed_one_to_the_bit(task, train
 
 
 @pytest.mark.parametrize("model", ["pixels_lr", "sklearn_rbm"])
-def test_prediction_before_the_readout_is_an_error(task, train, model):
+def test_prediction_before_the_readout_is_fitted_raises_an_error(task, train, model):
     with pytest.raises(RuntimeError, match="before finalize"):
         build(model, task).predict(train.x)
 
@@ -95,7 +95,7 @@ def test_prediction_before_the_readout_is_an_error(task, train, model):
         ("sklearn_rbm", {"l2_candidates": []}, "l2_candidates=[] names none"),
     ],
 )
-def test_a_bad_value_is_refused_with_its_sentence(model, bad, sentence: str):
+def test_a_bad_value_is_refused_with_its_reason(model, bad, sentence: str):
     with pytest.raises(BoundsError) as error:
         spec(f"model/{model}", **bad)
     assert sentence in str(error.value)
@@ -103,7 +103,7 @@ def test_a_bad_value_is_refused_with_its_sentence(model, bad, sentence: str):
 
 @pytest.mark.parametrize("features", ["probability", "both"])
 @pytest.mark.parametrize("threshold", [None, 128 / 255])
-def test_random_features_are_numpys_own(task, train, features, threshold):
+def test_random_features_match_a_numpy_computation(task, train, features, threshold):
     learner = build("random_features", task, n_hidden=9, sd=0.7, features=features, threshold=threshold)
     W, b = (part.numpy().astype(np.float64) for part in (learner.rbm.W, learner.rbm.b))
     v = train.x.numpy().reshape(len(train), -1).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Machines leave as files and come back: plain dimod reads the same energies, another run goes on from them."""
+"""RBMs are written to files and read back: dimod reads the same energies, another run starts from them."""
 
 import io
 import json
@@ -32,27 +32,27 @@ def write(path: Path, data: bytes) -> str:
 
 
 def loaded(path: str | Path, visible: int, hidden: int) -> RBM:
-    """Of a file, or of a run's folder."""
+    """RBM of a file, or of a run folder."""
     run = Path(path) / "checkpoint.pt"
     state = torch.load(run, weights_only=True)["learner"] if run.is_file() else None
     return initial_rbm(Initial(str(path), Path(path), state), visible, hidden)
 
 
-def test_plain_dimod_reads_the_energies_of_the_machine(rbm: RBM):
+def test_dimod_reads_the_energies_of_an_rbm_from_its_bqm_file(rbm: RBM):
     model = dimod.BinaryQuadraticModel.from_file(io.BytesIO(bqm.bqm_file(rbm)))
     x = torch.randint(0, 2, (50, 8), generator=torch.Generator().manual_seed(0)).float()
     theirs = model.energies((x.numpy(), list(range(8))))
     np.testing.assert_allclose(theirs, energy(rbm, x[:, :5], x[:, 5:]), atol=1e-5)
 
 
-def test_dimods_reader_of_coordinates_reads_the_same_model(rbm: RBM):
+def test_dimods_coo_reader_reads_the_same_model(rbm: RBM):
     small = rbm._replace(W=rbm.W * 1e-7, a=rbm.a * 0)  # exponents, and variables without a bias
     theirs = dimod.serialization.coo.loads(bqm.coo_file(small).decode())
     assert theirs == bqm.to_bqm(small)
 
 
 @pytest.mark.parametrize("spins", [False, True])
-def test_coordinates_written_by_dimod_are_read(rbm: RBM, spins: bool, tmp_path: Path):
+def test_a_coo_file_written_by_dimod_is_read(rbm: RBM, spins: bool, tmp_path: Path):
     model = bqm.to_bqm(RBM(*(part.mul(8).round() / 8 for part in rbm)))  # dimod writes six digits
     if spins:
         model = model.change_vartype("SPIN", inplace=False)
@@ -64,7 +64,9 @@ def test_coordinates_written_by_dimod_are_read(rbm: RBM, spins: bool, tmp_path: 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 5), st.integers(1, 5), st.data())
-def test_random_machines_out_and_in_again_are_the_same(visible: int, hidden: int, data: st.DataObject):
+def test_random_rbms_are_unchanged_by_a_round_trip_through_every_file_format(
+    visible: int, hidden: int, data: st.DataObject
+):
     number = st.floats(-1e6, 1e6, width=32)
     shapes = ((visible, hidden), (visible,), (hidden,))
     made = RBM(*(torch.tensor(data.draw(arrays(np.float32, shape, elements=number))) for shape in shapes))
@@ -74,13 +76,13 @@ def test_random_machines_out_and_in_again_are_the_same(visible: int, hidden: int
 
 
 @pytest.mark.parametrize("suffix", [*FILES])
-def test_a_file_read_back_is_the_machine(rbm: RBM, suffix: str, tmp_path: Path):
+def test_an_rbm_loaded_from_its_exported_file_is_unchanged(rbm: RBM, suffix: str, tmp_path: Path):
     path = write(tmp_path / f"model.{suffix}", FILES[suffix](rbm))
     for there, here in zip(loaded(path, 5, 3), rbm, strict=True):
         assert torch.equal(there, here)
 
 
-def test_spins_are_read_as_well(rbm: RBM, tmp_path: Path):
+def test_a_bqm_file_of_spins_is_read(rbm: RBM, tmp_path: Path):
     spins = bqm.to_bqm(rbm).change_vartype("SPIN", inplace=False)
     path = write(tmp_path / "spins.bqm", spins.to_file().read())
     for there, here in zip(loaded(path, 5, 3), rbm, strict=True):
@@ -88,13 +90,13 @@ def test_spins_are_read_as_well(rbm: RBM, tmp_path: Path):
 
 
 @pytest.mark.parametrize("suffix", ["bqm", "json"])
-def test_other_sizes_are_refused_with_both_named(rbm: RBM, suffix: str, tmp_path: Path):
+def test_a_file_of_another_size_is_refused_with_both_sizes(rbm: RBM, suffix: str, tmp_path: Path):
     path = write(tmp_path / f"model.{suffix}", FILES[suffix](rbm))
     with pytest.raises(UserError, match="holds 5 visible and 3 hidden units; this run needs 5 and 4"):
         loaded(path, 5, 4)
 
 
-def test_a_file_of_another_kind_is_refused(rbm: RBM, tmp_path: Path):
+def test_a_file_that_is_not_a_valid_rbm_is_refused_with_its_reason(rbm: RBM, tmp_path: Path):
     dense = dimod.BinaryQuadraticModel({0: 1.0, 1: 1.0, 2: 1.0}, {(0, 1): 1.0, (1, 2): 1.0}, "BINARY")
     for name, data, sentence in [
         ("a.bqm", b"no such thing", "is no machine of 2 visible units"),
@@ -119,7 +121,9 @@ def test_a_file_of_another_kind_is_refused(rbm: RBM, tmp_path: Path):
 
 
 @pytest.mark.parametrize("section", [("model/qrbm", None), ("experiment/dynex_qrbm", "model")])
-def test_both_machines_can_be_written(task: Task, sampler: Any, section: tuple[str, str | None]):
+def test_the_qrbm_and_the_tutorials_qrbm_offer_the_export_formats_of_their_specs(
+    task: Task, sampler: Any, section: tuple[str, str | None]
+):
     learner = spec(*section, n_hidden=4).build(task, SEEDS, {"sampler": sampler}, CPU)
     assert set(exports(learner)) == set(learner.spec.formats)
 
@@ -133,7 +137,7 @@ def test_a_learner_starts_from_a_file(task: Task, train: Any, sampler: Any, tmp_
         assert torch.equal(there, here)
 
 
-def test_a_run_is_exported_and_another_goes_on_from_it(neurobench: Neurobench, tmp_path: Path):  # noqa: F811
+def test_a_run_is_exported_and_another_run_starts_from_it(neurobench: Neurobench, tmp_path: Path):  # noqa: F811
     small = ("run", "model=qrbm", "scale=smoke", "model.downsample=6", "model.n_hidden=8")
     assert neurobench(*small, "name=first").returncode == 0
     done = neurobench("export", "first", "--format", "bqm")
@@ -145,7 +149,7 @@ def test_a_run_is_exported_and_another_goes_on_from_it(neurobench: Neurobench, t
             assert torch.equal(there, here)
     with pytest.raises(UserError, match="holds 36 visible and 8 hidden units; this run needs 36 and 9"):
         loaded(run, 36, 9)
-    # Next to no learning rate: what comes out is what went in.
+    # With almost no learning rate, the RBM stays what it was at the start.
     done = neurobench(*small, "model.init_from=first", "name=next", "model.lr=1e-12", "model.weight_decay=0")
     assert done.returncode == 0, done.stderr
     (later,) = (tmp_path / "outputs/next").iterdir()

@@ -1,4 +1,4 @@
-"""Fine-tuning with labels: its gradient, what it changes, and what a readout of moved copies sees."""
+"""Fine-tuning with labels: its gradient and its effects; a readout fitted on shifted copies of the images."""
 
 import pytest
 import torch
@@ -12,22 +12,22 @@ from tests.models.qrbm.test_learner import build, teach
 from tests.specs import spec
 
 
-def test_the_first_updates_go_down_the_gradient_of_the_cross_entropy(rbm: RBM) -> None:
-    """By hand: dL/dU = p'(q - y) / N. Adam's first step is lr times the gradient's sign."""
+def test_the_first_updates_descend_the_gradient_of_the_cross_entropy(rbm: RBM) -> None:
+    """dL/dU = p'(q - y) / N, by hand. Adam's first step is lr times the gradient's sign."""
     v, y = torch.rand(BATCH, 5, generator=torch.Generator().manual_seed(0)), torch.arange(BATCH) % 2
     before = RBM(*(part.clone() for part in rbm))
     one = fine_tune(rbm, lambda index, seed: v[index], y, 2, Tuning(1, 0.01, 0.0, 3))
     p = torch.sigmoid(rbm.b + v @ rbm.W)
     error = (0.5 - one_hot(y, 2).float()) / BATCH
     torch.testing.assert_close(one.readout.weight, -0.01 * (p.t() @ error).sign(), rtol=1e-3, atol=1e-6)
-    torch.testing.assert_close(one.rbm.W, rbm.W)  # no gradient comes back through a readout of 0
+    torch.testing.assert_close(one.rbm.W, rbm.W)  # no gradient passes back through a readout of 0
     assert all(torch.equal(*pair) for pair in zip(rbm, before, strict=True))
     two = fine_tune(rbm, lambda index, seed: v[index], y, 2, Tuning(2, 0.01, 0.0, 3))
     assert not torch.equal(two.rbm.W, rbm.W)
     assert torch.equal(two.rbm.a, rbm.a)
 
 
-def test_dropped_units_are_0_and_the_mean_stays() -> None:
+def test_dropped_units_are_0_and_the_others_are_scaled_up() -> None:
     p = torch.full((400, 50), 0.5)
     left = dropped(p, 0.3, 1)
     assert left.unique().tolist() == pytest.approx([0.0, 0.5 / 0.7])
@@ -37,7 +37,9 @@ def test_dropped_units_are_0_and_the_mean_stays() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"fine_tune": 20, "features": "probability"}, {"jitter": 1, "readout_copies": 2}])
-def test_a_learner_with_it_tells_bars_from_corners(task, train, held_out, sampler, settings) -> None:
+def test_a_learner_with_fine_tuning_or_shifted_copies_tells_bars_from_corners(
+    task, train, held_out, sampler, settings
+) -> None:
     learner = build(task, sampler, **settings)
     learner.start(train, None)
     teach(learner, train, range(120), 120)
@@ -49,6 +51,6 @@ def test_a_learner_with_it_tells_bars_from_corners(task, train, held_out, sample
 
 
 @pytest.mark.parametrize("settings", [{"fine_tune": 2}, {"readout_copies": 2}, {"fine_tune_dropout": 0.3}])
-def test_settings_that_do_not_fit_are_refused(settings) -> None:
+def test_fine_tuning_and_copies_without_the_settings_they_need_are_refused(settings) -> None:
     with pytest.raises(BoundsError, match=next(iter(settings))):
         spec("model/qrbm", **settings)

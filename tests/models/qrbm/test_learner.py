@@ -1,4 +1,4 @@
-"""The learner: it learns, resumes to the bit, stops where it must, and knows its device by one verb only."""
+"""The QRBM learner: it learns, resumes to the bit, stops if it diverges, and uses one method of its device only."""
 
 import io
 from dataclasses import replace
@@ -50,7 +50,7 @@ def teach(learner: QRBMLearner, train: Split, updates: range, n: int) -> list[Su
         {"lr_schedule": "constant", "lr": 0.03},
     ],
 )
-def test_it_learns_to_tell_bars_from_corners(task, train, held_out, sampler, parameters):
+def test_the_qrbm_learns_to_tell_bars_from_corners(task, train, held_out, sampler, parameters):
     learner = build(task, sampler, **parameters)
     learner.start(train, None)
     before = learner.measure(held_out.batch(torch.arange(len(held_out)))).extra["reconstruction_mse"]
@@ -63,7 +63,7 @@ def test_it_learns_to_tell_bars_from_corners(task, train, held_out, sampler, par
 
 
 @pytest.mark.parametrize("negative", ["cd", "pcd", "device", "random"])
-def test_a_resumed_run_repeats_an_undisturbed_one_to_the_bit(task, train, held_out, sampler, negative):
+def test_a_resumed_run_repeats_an_uninterrupted_one_to_the_bit(task, train, held_out, sampler, negative):
     whole = build(task, sampler, negative=negative)
     whole.start(train, None)
     teach(whole, train, range(17), 40)
@@ -83,7 +83,7 @@ def test_a_resumed_run_repeats_an_undisturbed_one_to_the_bit(task, train, held_o
     assert torch.equal(restored.predict(held_out.x), whole.predict(held_out.x))
 
 
-def test_a_saved_state_does_not_move_when_the_learner_goes_on(task, train, sampler):
+def test_a_saved_state_does_not_change_when_a_learner_loaded_from_it_trains(task, train, sampler):
     source, copy = build(task, sampler), build(task, sampler)
     source.start(train, None)
     state = source.state_dict()
@@ -93,7 +93,7 @@ def test_a_saved_state_does_not_move_when_the_learner_goes_on(task, train, sampl
     assert torch.equal(state["rbm"]["W"], before)
 
 
-def test_seeds_matter_one_by_one(task, train, sampler):
+def test_the_init_seed_and_the_training_seed_each_change_the_result(task, train, sampler):
     def end(seeds) -> torch.Tensor:
         learner = spec("model/qrbm", n_hidden=8).build(task, seeds, {"sampler": sampler}, CPU)
         learner.start(train, None)
@@ -112,8 +112,8 @@ def test_the_visible_bias_starts_at_the_logit_of_the_mean_image(task, train, sam
     torch.testing.assert_close(torch.sigmoid(learner.rbm.a), binary.clamp(0.01, 0.99))
 
 
-def test_one_update_is_the_equation(task, train, sampler):
-    """Momentum, weight decay and the linear schedule by hand, with the sampler's own draws."""
+def test_updates_follow_the_equation_with_momentum_weight_decay_and_schedule(task, train, sampler):
+    """Momentum, weight decay and the linear schedule by hand, with the sampler's recorded draws."""
     learner = build(task, sampler, momentum=0.5, weight_decay=0.1, lr=0.2)
     learner.start(train, None)
     seen: list[Reads] = []
@@ -145,7 +145,9 @@ class Recorder:
 @pytest.mark.parametrize(
     ("negative", "calls", "reads"), [("cd", 20, BATCH), ("pcd", 20, 20), ("device", 4, 20), ("random", 0, 0)]
 )
-def test_the_device_is_asked_as_often_as_the_recipe_says(task, train, sampler, negative, calls, reads):
+def test_the_device_is_sampled_as_often_as_the_kind_of_negative_phase_requires(
+    task, train, sampler, negative, calls, reads
+):
     seen: list[Any] = []
     learner = build(task, Recorder(sampler, seen), negative=negative)
     learner.start(train, None)
@@ -166,7 +168,7 @@ def test_the_figure_of_a_batch_is_the_reconstruction_error(task, train, sampler)
     }
 
 
-def test_a_rate_that_is_far_too_large_stops_the_run_and_says_where(task, train, sampler):
+def test_a_far_too_large_learning_rate_stops_the_run_and_names_the_update(task, train, sampler):
     with pytest.warns(UserWarning, match="effective rate"):
         learner = build(task, sampler, lr=1e38, weight_decay=0.5)
     learner.start(train, None)
@@ -184,24 +186,24 @@ def test_a_rate_that_is_far_too_large_stops_the_run_and_says_where(task, train, 
         (lambda x: x[:0], "the training split is empty"),
     ],
 )
-def test_images_that_are_none_are_refused(task, train, sampler, spoil, sentence):
+def test_pixels_out_of_range_constant_images_and_empty_splits_are_refused(task, train, sampler, spoil, sentence):
     with pytest.raises(DataError, match=sentence):
         build(task, sampler).start(replace(train, x=spoil(train.x)), None)
 
 
-def test_prediction_before_the_readout_is_an_error(task, train, sampler):
+def test_prediction_before_the_readout_is_fitted_raises_an_error(task, train, sampler):
     with pytest.raises(RuntimeError, match="before finalize"):
         build(task, sampler).predict(train.x)
 
 
-def test_features_that_never_change_are_warned_of(task, train, held_out, sampler):
+def test_hidden_units_that_never_change_are_warned_of(task, train, held_out, sampler):
     learner = build(task, sampler)
     learner.rbm.b.fill_(50.0)
     with pytest.warns(UserWarning, match="24 of 24 hidden units"):
         learner.finalize(train, held_out, TrainingRecord())
 
 
-def test_a_vector_layout_is_learned_as_well(train, sampler):
+def test_samples_in_a_vector_layout_are_learned(train, sampler):
     task = Task(layout="vector", shape=(36,), n_classes=3)
     flat = replace(train, x=train.x.flatten(1))
     learner = build(task, sampler)
@@ -210,7 +212,7 @@ def test_a_vector_layout_is_learned_as_well(train, sampler):
     assert learner.reconstruct(flat.x[:2]).shape == (2, 36)
 
 
-def test_it_draws_filters_and_reconstructions(task, train, held_out, sampler, tmp_path):
+def test_filters_reconstructions_and_test_samples_are_drawn(task, train, held_out, sampler, tmp_path):
     learner = build(task, sampler)
     learner.start(train, None)
     teach(learner, train, range(20), 20)
@@ -235,7 +237,7 @@ def test_it_draws_filters_and_reconstructions(task, train, held_out, sampler, tm
     assert (tmp_path / "filters.png").stat().st_size > 1000
 
 
-def test_every_gibbs_temperature_and_depth_may_be_plugged_in(task, train):
+def test_the_samplers_gibbs_steps_and_temperature_change_the_result(task, train):
     def learned(**fields: Any) -> torch.Tensor:
         learner = build(task, spec("backend/sim", "sampler", sweeps=3, **fields).open(5, CPU), negative="pcd")
         learner.start(train, None)

@@ -9,7 +9,7 @@ from tests.models.qrbm.test_rbm import joint, states
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 2.0])
-def test_it_finds_the_partition_function(rbm: RBM, scale: float):
+def test_the_estimated_partition_function_matches_the_sum_over_all_states(rbm: RBM, scale: float):
     machine = RBM(*(scale * part for part in rbm))
     exact = joint(machine).sum().log().item()
     assert log_partition(machine, seed=1, chains=400, steps=200) == pytest.approx(exact, abs=0.02)

@@ -1,4 +1,4 @@
-"""The equations against exhaustive sums, and the learning signal against the exact gradient of the likelihood."""
+"""The RBM's equations against exhaustive sums, and the learning signal against the likelihood's exact gradient."""
 
 from itertools import product
 
@@ -28,7 +28,7 @@ def joint(rbm: RBM) -> Tensor:
     return torch.exp((v @ a)[:, None] + (h @ b)[None, :] + v @ W @ h.t())
 
 
-def test_energy_is_the_definition(rbm: RBM):
+def test_energy_matches_its_definition_for_all_states(rbm: RBM):
     v, h = states(5), states(3)
     every = equations.energy(rbm, v[:, None, :], h[None, :, :])
     torch.testing.assert_close(torch.exp(-every.double()), joint(rbm), rtol=1e-4, atol=1e-6)
@@ -47,7 +47,7 @@ def test_conditionals_are_those_of_the_joint_distribution(rbm: RBM):
     torch.testing.assert_close(equations.p_visible(rbm, h.float()).double(), visible, rtol=1e-4, atol=1e-6)
 
 
-def test_reconstruction_goes_there_and_back_by_probabilities(rbm: RBM):
+def test_reconstruction_uses_probabilities_in_both_directions(rbm: RBM):
     v = states(5)[7:8]
     h = 1 / (1 + np.exp(-(rbm.b + v @ rbm.W).numpy()))
     q = 1 / (1 + np.exp(-(rbm.a.numpy() + h @ rbm.W.numpy().T)))
@@ -56,7 +56,7 @@ def test_reconstruction_goes_there_and_back_by_probabilities(rbm: RBM):
 
 
 @pytest.mark.parametrize("vartype", ["BINARY", "SPIN"])
-def test_annealers_see_the_same_energies(rbm: RBM, vartype: str):
+def test_the_binary_quadratic_model_has_the_rbms_energies_as_bits_and_as_spins(rbm: RBM, vartype: str):
     bqm = to_bqm(rbm).change_vartype(vartype, inplace=False)
     assert len(bqm.linear) == 8
     assert len(bqm.quadratic) == 15
@@ -76,7 +76,7 @@ def test_ising_coefficients_are_those_of_the_docstring(rbm: RBM):
 
 
 def step_of(rbm: RBM, data: Tensor, u: Tensor) -> RBM:
-    """One update from rest at rate 1: the estimated gradient itself."""
+    """The estimated gradient: the velocity after one update from rest at rate 1."""
     moved, still = RBM(*(part.clone() for part in rbm)), RBM(*(torch.zeros_like(part) for part in rbm))
     pairs = [Pair(v, equations.p_hidden(rbm, v)) for v in (data, u)]
     ascend(moved, still, *pairs, rate=1.0, decay=0.0, momentum=0.0)
@@ -93,7 +93,7 @@ def log_likelihood(W: Tensor, a: Tensor, b: Tensor, data: Tensor) -> Tensor:
     return torch.log(seen.sum(1)).mean() - torch.log(p.sum())
 
 
-def test_reads_of_the_device_give_the_gradient_of_the_log_likelihood(rbm: RBM):
+def test_reads_of_the_sampler_give_the_gradient_of_the_log_likelihood(rbm: RBM):
     data = states(5)[[3, 9, 9, 30, 17]]
     exact = [part.double().requires_grad_() for part in rbm]
     log_likelihood(*exact, data).backward()
@@ -103,8 +103,8 @@ def test_reads_of_the_device_give_the_gradient_of_the_log_likelihood(rbm: RBM):
 
 
 @pytest.mark.parametrize("steps", [1, 3])
-def test_contrastive_divergence_has_the_expectation_that_enumeration_gives(rbm: RBM, steps: int):
-    """Of CD-k: the data's distribution pushed k times through the exact transition v -> h -> v'."""
+def test_contrastive_divergence_matches_its_expectation_by_enumeration(rbm: RBM, steps: int):
+    """Expectation of CD-k: the data's distribution pushed k times through the exact transition v -> h -> v'."""
     data = states(5)[[3, 9, 9, 30, 17]]
     p, v = joint(rbm), states(5).double()
     transition = (p / p.sum(1, keepdim=True)) @ (p / p.sum(0)).t()  # (2^V, 2^V)

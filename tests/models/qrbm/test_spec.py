@@ -1,4 +1,4 @@
-"""Each bad value has its sentence."""
+"""Each bad value is refused with a reason."""
 
 import warnings
 from typing import Any
@@ -37,7 +37,7 @@ from tests.specs import spec
         ({"readout_iterations": 0}, "readout_iterations=0 is not at least 1"),
     ],
 )
-def test_a_bad_value_is_refused_with_its_sentence(bad: dict[str, Any], sentence: str):
+def test_a_bad_value_is_refused_with_its_reason(bad: dict[str, Any], sentence: str):
     with pytest.raises(BoundsError) as error:
         spec("model/qrbm", **bad)
     assert sentence in str(error.value)
@@ -52,13 +52,13 @@ def test_a_bad_value_is_refused_with_its_sentence(bad: dict[str, Any], sentence:
         ({"momentum": 1}, "momentum=1 is not in [0, 1)"),
     ],
 )
-def test_so_is_one_of_the_tutorials(bad: dict[str, Any], sentence: str):
+def test_a_bad_value_of_the_tutorials_qrbm_is_refused_with_its_reason(bad: dict[str, Any], sentence: str):
     with pytest.raises(BoundsError) as error:
         spec("experiment/dynex_qrbm", "model", **bad)
     assert sentence in str(error.value)
 
 
-def test_all_faults_are_told_at_once():
+def test_all_faults_of_a_spec_are_reported_at_once():
     with pytest.raises(BoundsError) as error:
         spec("model/qrbm", n_hidden=0, lr=-1.0, chains=0)
     assert [field for field, _ in error.value.faults] == ["n_hidden", "lr", "chains"]
@@ -72,7 +72,7 @@ def test_an_effective_rate_above_one_is_warned_of():
         spec("model/qrbm", lr=0.1, momentum=0.9)
 
 
-def test_a_machine_too_big_for_the_chip_is_refused_and_both_ways_out_are_ways_out():
+def test_an_rbm_too_big_for_the_chip_is_refused_and_both_suggested_remedies_work():
     with composer() as compose:
         asked = ["model=qrbm", "backend=mock_qpu"]
         (fault,) = faults_of(compose(asked))

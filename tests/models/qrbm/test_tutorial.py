@@ -1,4 +1,4 @@
-"""The tutorial's arithmetic against a slow re-implementation of it, and the figures that it printed."""
+"""The Dynex tutorial's arithmetic against a slow re-implementation of it, and the figures that it prints."""
 
 import io
 from typing import Any
@@ -55,7 +55,7 @@ def slowly(x: np.ndarray, rbm: RBM, speed: RBM, u: np.ndarray, lr: float, decay:
     return (W, a, b), (dW, da, db), error
 
 
-def test_two_batches_are_those_of_a_slow_re_implementation(task, train, sampler):
+def test_two_batches_match_a_slow_re_implementation(task, train, sampler):
     learner = build(task, sampler, decay_factor=1.01)
     learner.start(train, None)
     for k in (0, 1):
@@ -70,15 +70,15 @@ def test_two_batches_are_those_of_a_slow_re_implementation(task, train, sampler)
             np.testing.assert_allclose(ours, slow, atol=2e-4)
 
 
-def test_update_zero_sets_all_images_against_one_state_behind_the_best_read(task, train, sampler):
+def test_update_zero_contrasts_all_images_with_a_single_binary_state(task, train, sampler):
     learner = build(task, sampler)
     W = learner.rbm.W.double().numpy().copy()
     v = (train.x.flatten(1) > 128 / 255).double().numpy()
     p = sigmoid(v @ W)
     learner.start(train, None)
     assert learner.errors == pytest.approx(((v - sigmoid(p @ W.T)) ** 2).mean(), rel=1e-5)
-    assert learner.errors == pytest.approx(0.25, abs=0.01)  # with next to no weights all is a coin's throw
-    # The model's side is a single binary state: what is left of the bias's step beyond the data's is 0 or 1.
+    assert learner.errors == pytest.approx(0.25, abs=0.01)  # with almost no weights, every pixel is a coin toss
+    # The model's side is a single binary state: the bias's step without the data's share is 0 or 1.
     state = v.mean(0) - learner.velocity.a.double().numpy() / 0.05
     np.testing.assert_allclose(state, state.round(), atol=1e-5)
     p_device = p.mean(0) - learner.velocity.b.double().numpy() / 0.05
@@ -88,7 +88,7 @@ def test_update_zero_sets_all_images_against_one_state_behind_the_best_read(task
     assert learner.updates == 1
 
 
-def test_the_printed_figures_follow_from_each_other(task, train, sampler):
+def test_the_tutorials_printed_figures_follow_from_their_definitions(task, train, sampler):
     held_out = bars(250, 1)
     learner = build(task, sampler)
     learner.start(train, None)
@@ -107,7 +107,7 @@ def test_the_printed_figures_follow_from_each_other(task, train, sampler):
     x, y = (held_out.x.flatten(1) > 128 / 255).double().numpy(), held_out.y.numpy()
     theirs = LogisticRegression(max_iter=10_000, tol=1e-8).fit(x[:150], y[:150])
     assert printed["lr_150_pixels_fit_and_scored"] == pytest.approx(theirs.score(x[:150], y[:150]))
-    ties = 1 / 100  # of the other images one may lie on a border, on whose sides both fits put it
+    ties = 1 / 100  # one of the other images may lie on a border, on different sides of it in the two fits
     assert printed["lr_150_pixels_on_the_other_9850"] == pytest.approx(theirs.score(x[150:], y[150:]), abs=ties)
     few = tutorial_metrics(
         learner, Splits(train, train.head(0), held_out.head(150), "made up", "", "made up"), TrainingRecord()
@@ -116,8 +116,8 @@ def test_the_printed_figures_follow_from_each_other(task, train, sampler):
     assert set(figures(learner, held_out, TrainingRecord())) == {"filters", "reconstructions", "test_samples"}
 
 
-def test_the_other_images_are_none_of_the_150_that_were_fitted(task, train, sampler):
-    """Three clean images, under the next class's name from image 150 on: all fitted ones are right, no other."""
+def test_accuracy_on_the_other_images_excludes_the_150_that_were_fitted(task, train, sampler):
+    """Three clean images, labelled as the next class from image 150 on: all fitted ones are right, and no other."""
     y = torch.arange(200) % 3
     clean = torch.zeros(3, 1, 6, 6)
     clean[0, 0, 2:4, :], clean[1, 0, :, 2:4], clean[2, 0, :3, :3] = 1, 1, 1
@@ -129,7 +129,7 @@ def test_the_other_images_are_none_of_the_150_that_were_fitted(task, train, samp
     assert printed["lr_150_pixels_on_the_other_9850"] == 0
 
 
-def test_a_resumed_run_repeats_an_undisturbed_one_to_the_bit(task, train, held_out, sampler):
+def test_a_resumed_run_repeats_an_uninterrupted_one_to_the_bit(task, train, held_out, sampler):
     whole = build(task, sampler)
     whole.start(train, None)
     teach(whole, train, range(1))

@@ -1,4 +1,4 @@
-"""Reference vectors of lava-dl, and networks made of them. See `vectors/`: written by lava-dl on torch 2.13."""
+"""Reference vectors of lava-dl, and networks made from them. See `vectors/`: written by lava-dl on torch 2.13."""
 
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ ROOM = 2**30
 
 @cache
 def recordings() -> Splits:
-    """The bundled ones, read by the first test that needs them."""
+    """The bundled recordings, read when first needed."""
     return spec("dataset/nmnist", validation=0).load(0)
 
 
@@ -51,7 +51,7 @@ def mock(**changes: Any) -> Any:
 
 
 def learner(core: Any = None, task: Task | None = None, **changes: Any) -> Any:
-    """A small one, 2312-40-30-10."""
+    """A small learner, 2312-40-30-10."""
     one = spec("model/slayer_snn", **{"hidden": (40, 30), **changes})
     devices = {"core": (core or sim()).open(0, CPU)}
     return one.build(task or Task("events", (2, 34, 34), 10), Seeds(0, 1, 2, 3), devices, CPU)

@@ -1,4 +1,4 @@
-"""An independent model of the chip's arithmetic, in plain numpy with Python's own integers of 64 bits: dense, slow."""
+"""An independent model of the chip's arithmetic, in plain numpy with integers of 64 bits: dense, slow."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ def decayed(x: np.ndarray, share: int) -> np.ndarray:
 
 
 def layer(x: np.ndarray, m: np.ndarray, i_decay: int, v_decay: int, mantissa: int, delay: np.ndarray) -> np.ndarray:
-    """x (T, N, I) in {0, 1}, m (C, I) mantissas -> arrivals (T, N, C)."""
+    """Arrivals (T, N, C) of a layer: x (T, N, I) in {0, 1}, m (C, I) mantissas."""
     return neurons(np.stack([step @ m.T for step in x]), i_decay, v_decay, mantissa, delay)
 
 
 def neurons(sums: np.ndarray, i_decay: int, v_decay: int, mantissa: int, delay: np.ndarray) -> np.ndarray:
-    """sums (T, N, C) of mantissas -> arrivals (T, N, C). 24 bits, lava's order of operations."""
+    """Arrivals (T, N, C) by sums (T, N, C) of mantissas. 24 bits, lava's order of operations."""
     steps, n, width = sums.shape
     u, v = np.zeros((n, width), np.int64), np.zeros((n, width), np.int64)
     y = np.zeros((steps, n, width), np.int64)

@@ -1,4 +1,4 @@
-"""A convolution, and a pool, is the dense layer with its unrolled weights: the same spikes to the bit, the same
+"""Convolutions and pools equal the dense layers with their unrolled weights: the same spikes to the bit, the same
 gradients."""
 
 import io
@@ -24,13 +24,13 @@ from tests.models.slayer.plain import layer as plain_layer
 
 NEURON = FixedNeuron(3072, 3973, 5120, 2**23, 2**23 - 1)
 FLOAT = FloatNeuron(0.75, 0.96875, 1.25)
-SPARSE = {"words": ("4c2s3", "3c1s2")}  # strides that leave inputs out
-POOLED = {"words": ("2a", "4c3p1", "3as2p1")}  # the first reaches over the last column, the second over both ends
+SPARSE = {"words": ("4c2s3", "3c1s2")}  # strides that skip inputs
+POOLED = {"words": ("2a", "4c3p1", "3as2p1")}  # the first pool exceeds the last column, the second both ends
 T, N = 30, 3
 
 
 def by_hand(W, conv):
-    """The unrolled matrix by loops over every kernel, place and weight."""
+    """The unrolled matrix, by loops over every kernel, position and weight."""
     (channels, rows, columns), (outputs, high, wide) = conv.inputs, conv.outputs
     full = np.zeros((channels, rows, columns, outputs, high, wide), W.numpy().dtype)
     kernel = W.numpy().reshape(channels, conv.kernel, conv.kernel, outputs)
@@ -42,7 +42,7 @@ def by_hand(W, conv):
 
 
 def network(seed=0, neuron=NEURON, words=("4c3s2p1", "3c2")):
-    """The last sample is silent."""
+    """Layers, inputs and a random gradient; the last sample is silent."""
     generator = torch.Generator().manual_seed(seed)
     convs = convolutions(list(words), (2, 8, 7))
     layers = []
@@ -62,7 +62,7 @@ def network(seed=0, neuron=NEURON, words=("4c3s2p1", "3c2")):
 
 
 @pytest.mark.parametrize("network_of", [{}, POOLED])
-def test_unrolled_weights_are_those_of_loops(network_of):
+def test_unrolled_weights_match_those_from_loops_over_the_kernels(network_of):
     for layer in network(**network_of)[0][:-1]:
         assert torch.equal(unrolled(layer).W, by_hand(layer.W, layer.conv))
 
@@ -131,7 +131,7 @@ def test_operations_are_the_fan_out_of_arriving_spikes():
     assert act.tally[0]["operations"] == expected
 
 
-def test_netx_holds_the_kernels_between_the_shapes_that_it_reads():
+def test_a_netx_file_contains_the_kernels_with_their_layers_shapes_and_strides():
     h5py = pytest.importorskip("h5py")
     layers, _, _ = network()
     with h5py.File(io.BytesIO(write_netx(layers))) as file:
@@ -145,7 +145,7 @@ def test_netx_holds_the_kernels_between_the_shapes_that_it_reads():
 
 
 def test_synapses_are_counted_where_a_kernel_covers_an_input():
-    """No synapse of the unrolled matrix that no kernel has, and a weight of a kernel once."""
+    """Entries of the unrolled matrix outside the kernels do not count, and a weight of a kernel counts once."""
     one = learner(hidden=(20,), convolutions=("2c9s8p1", "3c2"))
     counted = operations(one, recordings().test.x[:2])
     for layer, connection, population, size in zip(
@@ -165,7 +165,7 @@ def test_synapses_are_counted_where_a_kernel_covers_an_input():
 
 
 def trained(core=None, words=("3c9s4p1", "4c3s2")):
-    """Two updates on real recordings; delays longer than they learn to be."""
+    """A learner after two updates on real recordings, with delays longer than those it would learn."""
     one = learner(core, hidden=(20,), convolutions=words, lr=0.02, dropout=0.2, threshold=0.5)
     for layer in one.layers[:-1]:
         layer.delay.mul_(9)
@@ -174,7 +174,7 @@ def trained(core=None, words=("3c9s4p1", "4c3s2")):
     return one
 
 
-def test_mock_gives_the_spikes_of_an_independent_model_of_the_chip_and_sim_the_same():
+def test_backends_mock_and_sim_give_the_spikes_of_an_independent_model_of_the_chip():
     ours, chip = trained(), trained(mock())
     x = recordings().test.x[:4]
     wanted = as_dense(ours.inputs(x)).numpy().astype(np.int64)
@@ -191,7 +191,7 @@ def test_mock_gives_the_spikes_of_an_independent_model_of_the_chip_and_sim_the_s
 
 
 @pytest.mark.parametrize("words", [("3c9s4p1", "4c3s2"), ("2a", "3c3s2", "3a")])
-def test_a_dense_network_begun_from_its_nir_file_spikes_alike(tmp_path, words):
+def test_a_dense_network_started_from_a_convolutional_nir_file_gives_the_same_spikes(tmp_path, words):
     pytest.importorskip("nir", reason="the extra spiking is not installed")
     one = trained(words=words)
     file = tmp_path / "model.nir"

@@ -15,7 +15,7 @@ import torch
 from neurobench.config.errors import UserError
 from neurobench.config.schema import Training
 from neurobench.data.dataset import Split
-from neurobench.experiment.leave import write_exports
+from neurobench.experiment.exports import write_exports
 from neurobench.experiment.loop import Loop
 from neurobench.experiment.plan import Plan
 from neurobench.models.learner import Initial, Step
@@ -31,7 +31,7 @@ def four() -> Split:
 
 
 def started(file: Path, core: Any = None, **changes: Any) -> Any:
-    """A learner that goes on from a file."""
+    """A learner that starts from a file."""
     one = learner(core, **{"hidden": (20, 15), **changes})
     one.start(four(), Initial(file.name, file, None))
     return one
@@ -39,7 +39,7 @@ def started(file: Path, core: Any = None, **changes: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def trained() -> SlayerLearner:
-    """After three updates, with delays of several steps."""
+    """A learner after three updates, with delays of several steps."""
     one = learner(hidden=(20, 15), lr=0.01)
     for layer in one.layers[:2]:
         layer.delay.mul_(7)
@@ -56,7 +56,7 @@ def spikes(one: Any) -> tuple[torch.Tensor, list[torch.Tensor]]:
 
 @pytest.mark.parametrize("core", [sim(), mock()], ids=["sim", "mock"])
 @pytest.mark.parametrize(("kind", "suffix"), [("netx", "net"), ("nir", "nir"), ("pt", "pt")])
-def test_a_round_trip_gives_the_same_spikes(
+def test_an_exported_file_gives_the_same_spikes_when_it_is_read_again(
     trained: SlayerLearner, tmp_path: Path, kind: str, suffix: str, core: Any
 ) -> None:
     file = tmp_path / f"model.{suffix}"
@@ -70,7 +70,7 @@ def test_a_round_trip_gives_the_same_spikes(
     assert again.layers[0].D.round().tolist() == trained.layers[0].D.round().tolist()
 
 
-def test_netx_holds_what_lava_expects(trained: SlayerLearner, tmp_path: Path) -> None:
+def test_a_netx_file_contains_the_datasets_that_lava_expects(trained: SlayerLearner, tmp_path: Path) -> None:
     (tmp_path / "model.net").write_bytes(formats(trained)["netx"]())
     with h5py.File(tmp_path / "model.net") as file:
         first, last = file["layer/0"], file["layer/2"]
@@ -86,7 +86,7 @@ def test_netx_holds_what_lava_expects(trained: SlayerLearner, tmp_path: Path) ->
         assert "delay" not in last
 
 
-def test_lavas_state_keys(trained: SlayerLearner, tmp_path: Path) -> None:
+def test_an_exported_state_has_the_keys_and_shapes_of_lava_dl(trained: SlayerLearner, tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_bytes(formats(trained)["pt"]())
     state = torch.load(tmp_path / "model.pt", weights_only=True)
     assert state["blocks.1.synapse.weight_v"].shape == (15, 20, 1, 1, 1)
@@ -131,7 +131,7 @@ def other_threshold(file: Any) -> None:
         (other_threshold, "Set model.threshold=1"),
     ],
 )
-def test_a_damaged_file_is_refused_by_path(
+def test_a_damaged_netx_file_is_refused_with_the_path_of_the_fault(
     trained: SlayerLearner, tmp_path: Path, damage: Callable[[Any], None], sentence: str
 ) -> None:
     file = tmp_path / "model.net"
@@ -143,7 +143,7 @@ def test_a_damaged_file_is_refused_by_path(
     assert sentence in str(refusal.value)
 
 
-def test_other_files_are_refused(trained: SlayerLearner, tmp_path: Path) -> None:
+def test_files_of_other_formats_or_sizes_are_refused(trained: SlayerLearner, tmp_path: Path) -> None:
     for name, what in (("a.net", "no HDF5 file"), ("a.nir", "no NIR graph"), ("a.pt", "no state of tensors")):
         (tmp_path / name).write_bytes(b"nothing of the kind")
         with pytest.raises(UserError, match=what):
@@ -162,7 +162,7 @@ def test_a_missing_package_is_named_with_its_extra(trained: SlayerLearner, monke
         formats(trained)["nir"]()
 
 
-def test_training_goes_on_from_another_run(trained: SlayerLearner) -> None:
+def test_training_starts_from_the_weights_of_another_run(trained: SlayerLearner) -> None:
     run = Path("outputs/first/1")
     again = learner(hidden=(20, 15))
     again.start(four(), Initial("first", run, trained.state_dict()))
@@ -173,7 +173,7 @@ def test_training_goes_on_from_another_run(trained: SlayerLearner) -> None:
         learner().start(four(), Initial("first", run, trained.state_dict()))
 
 
-def test_a_net_of_zeros_and_one_of_floats_are_not_for_netx() -> None:
+def test_networks_of_zeros_or_of_floats_cannot_be_exported_to_netx() -> None:
     silent = learner()
     for layer in silent.quantized:
         layer.W.zero_()
@@ -183,7 +183,7 @@ def test_a_net_of_zeros_and_one_of_floats_are_not_for_netx() -> None:
         formats(learner(sim(arithmetic="float")))["netx"]()
 
 
-def test_a_run_leaves_network_net_of_its_last_epoch_and_of_the_best_by_validation(tmp_path: Path) -> None:
+def test_a_run_exports_the_network_of_its_last_epoch_and_that_of_its_best_validation_epoch(tmp_path: Path) -> None:
     one, splits = learner(hidden=(20, 15), lr=0.01), recordings()
     schedule = Training(5, 4, True, "validation_loss", None, 1e9, keep_best=True)
     folder = RunFolder.create(tmp_path, "nets", "0" * 12, "")

@@ -19,7 +19,7 @@ SURROGATE = lava_surrogate(1.25, 0.03, 3.0)
 
 
 def silent_layer(current: float, voltage: float, W: Tensor) -> QuantizedLayer:
-    """A layer whose threshold is never reached: what lies behind the spikes is then a plain linear filter."""
+    """A layer whose threshold is never reached: its voltages are then those of a plain linear filter."""
     neuron = FloatNeuron(1 - current, 1 - voltage, 1e6)
     return QuantizedLayer(W, W, neuron, torch.zeros(W.shape[1], dtype=torch.int32), torch.ones(W.shape[1]))
 
@@ -77,7 +77,7 @@ def test_a_delay_gradient_is_the_slope_between_two_whole_delays() -> None:
     [FloatNeuron(0.75, 0.97, 1.25), FixedNeuron(POINT - 1024, POINT - 123, 5120, 2**30, 2**30)],
     ids=["float", "fixed"],
 )
-def test_engines_agree_with_dropout_delays_and_three_layers(neuron: Neuron, steps: int) -> None:
+def test_event_and_dense_engines_agree_with_dropout_delays_and_three_layers(neuron: Neuron, steps: int) -> None:
     draw = torch.Generator().manual_seed(3)
     x = (torch.rand(steps, N, INPUTS, generator=draw) < 0.3).float()
     sizes = (INPUTS, 21, 17, 5)

@@ -1,4 +1,4 @@
-"""The learner: repeats itself to the bit, learns, tells its faults, and gives the spikes that the chip would."""
+"""The SLAYER learner: it resumes to the bit, learns, reports faults, and gives the spikes of the chip."""
 
 import math
 from dataclasses import replace
@@ -48,7 +48,7 @@ def same_state(a: Any, b: Any) -> bool:
     return bool((a == b).all()) if isinstance(a, torch.Tensor) else a == b
 
 
-def test_a_resumed_training_repeats_an_undisturbed_one_bit_for_bit(tmp_path: Any) -> None:
+def test_a_resumed_training_repeats_an_uninterrupted_one_bit_for_bit(tmp_path: Any) -> None:
     whole = learner(lr=0.01)
     train(whole, 0, 6)
     begun = learner(lr=0.01)
@@ -60,8 +60,8 @@ def test_a_resumed_training_repeats_an_undisturbed_one_bit_for_bit(tmp_path: Any
     assert same_state(whole.state_dict(), resumed.state_dict())
 
 
-def test_initial_weights_fill_the_range_of_lava_dl_times_the_scale():
-    """Of U(-s / sqrt(I), s / sqrt(I)) no draw lies outside, and the standard deviation is s / sqrt(3 I)."""
+def test_initial_weights_are_uniform_over_the_range_of_lava_dl_times_the_scale():
+    """No draw lies outside the range of U(-s / sqrt(I), s / sqrt(I)); the standard deviation is s / sqrt(3 I)."""
     layer = learner(weight_scale=3.0, convolutions=("8c5s2",), hidden=(50,)).layers[0]
     fan_in = 2 * 5 * 5
     dense = learner(weight_scale=3.0).layers[0].v
@@ -72,18 +72,18 @@ def test_initial_weights_fill_the_range_of_lava_dl_times_the_scale():
 
 
 @pytest.mark.parametrize("settings", [{}, {"loss": "max"}, {"weight_norm": False, "delay": False}])
-def test_the_loss_falls(settings: dict[str, Any]) -> None:
+def test_the_loss_falls_by_a_quarter_in_28_updates(settings: dict[str, Any]) -> None:
     losses = train(learner(lr=0.01, augment=False, dropout=0.0, **settings), 0, 28, n=28)
     assert min(losses) < 0.75 * losses[0]
 
 
-def test_the_float_core_learns_too() -> None:
+def test_a_network_on_the_float_core_learns() -> None:
     losses = train(learner(sim(arithmetic="float"), lr=0.01, augment=False), 0, 28, n=28)
     assert min(losses) < 0.75 * losses[0]
 
 
-def test_the_dense_engine_learns_what_the_compiled_one_does() -> None:
-    """The path of other devices, on tensors of the CPU: the same weights after two updates, to rounding."""
+def test_the_dense_engine_learns_the_same_weights_as_the_compiled_engine() -> None:
+    """The engine of other devices, run on the CPU: the same weights after two updates, up to rounding."""
     ours, dense = learner(lr=0.01), learner(lr=0.01)
     dense.engine = DenseEngine(CPU)
     assert train(ours, 0, 2) == pytest.approx(train(dense, 0, 2), rel=1e-4)
@@ -93,7 +93,7 @@ def test_the_dense_engine_learns_what_the_compiled_one_does() -> None:
 
 
 @pytest.mark.parametrize("normed", [True, False])
-def test_the_compiled_update_is_torchs_adam_on_the_reference_gradient(normed: bool) -> None:
+def test_the_compiled_update_equals_torchs_adam_on_the_reference_gradient(normed: bool) -> None:
     one = learner(weight_norm=normed)
     layer, quantized = one.layers[1], one.quantized[1]
     dw = normal(1, *layer.v.shape)
@@ -115,7 +115,7 @@ def test_the_compiled_update_is_torchs_adam_on_the_reference_gradient(normed: bo
         torch.testing.assert_close(layer.g, g.detach(), rtol=1e-4, atol=2e-6)
 
 
-def test_compiled_grid_is_the_reference_grid() -> None:
+def test_compiled_quantisation_equals_the_reference_grid() -> None:
     one = learner()
     for layer, quantized in zip(one.layers, one.quantized, strict=True):
         W, w, _ = on_grid(layer)
@@ -123,7 +123,7 @@ def test_compiled_grid_is_the_reference_grid() -> None:
         assert (quantized.w == w).all()
 
 
-def test_mock_gives_the_spikes_of_an_independent_model_of_the_chip_and_sim_the_same() -> None:
+def test_backends_mock_and_sim_give_the_spikes_of_an_independent_model_of_the_chip() -> None:
     ours, chip = learner(lr=0.02), learner(mock(), lr=0.02)
     for one in (ours, chip):
         for layer in one.layers[:2]:
@@ -140,7 +140,7 @@ def test_mock_gives_the_spikes_of_an_independent_model_of_the_chip_and_sim_the_s
         np.testing.assert_array_equal(y.transpose(0, 1).numpy(), wanted)
 
 
-def test_a_narrow_chip_wraps_and_clips_and_says_so() -> None:
+def test_a_chip_with_few_state_bits_reports_that_currents_wrapped() -> None:
     narrow = learner(mock(state_bits=13))
     for layer in narrow.layers:
         layer.g.mul_(8)
@@ -163,7 +163,7 @@ def test_operations_are_counted_from_the_spikes() -> None:
     assert figures["dense_operations"] == 300 * (2312 * 40 + 40 * 30 + 30 * 10)
 
 
-def test_augmentation_turns_about_the_middle_and_lavas_shears_about_the_corner() -> None:
+def test_augmentation_rotates_about_the_centre_and_lavas_shears_about_the_corner() -> None:
     x = torch.tensor([16, 30, 2], dtype=torch.uint8)
     y = torch.tensor([17, 5, 30], dtype=torch.uint8)
     events = Events(torch.tensor([0, 1000, 2000], dtype=torch.int32), x, y, torch.zeros(3, dtype=torch.uint8),
@@ -184,7 +184,7 @@ def test_augmentation_turns_about_the_middle_and_lavas_shears_about_the_corner()
     assert wanted != places(False)
 
 
-def test_binning_is_numpys_rint_with_halves_to_even_and_one_spike_a_step() -> None:
+def test_binning_rounds_like_numpys_rint_with_at_most_one_spike_per_step() -> None:
     x = recordings().train.x[:8]
     dense = np.zeros((300, 8, 2312), np.float32)
     for n in range(8):
@@ -195,7 +195,7 @@ def test_binning_is_numpys_rint_with_halves_to_even_and_one_spike_a_step() -> No
     np.testing.assert_array_equal(as_dense(binned(x, 300, 1.0)).numpy(), dense)
 
 
-def test_saccades_are_seen_side_by_side_each_by_inputs_of_its_own() -> None:
+def test_saccades_are_binned_side_by_side_each_to_separate_inputs() -> None:
     x = recordings().train.x[:8]
     dense = np.zeros((21, 8, 3, 2312), np.float32)
     for n in range(8):
@@ -211,7 +211,7 @@ def test_saccades_are_seen_side_by_side_each_by_inputs_of_its_own() -> None:
     np.testing.assert_array_equal(as_dense(binned(x, 21, 5.0, saccades=3)).numpy(), dense.reshape(21, 8, -1))
 
 
-def test_a_network_that_sees_saccades_at_once_is_one_of_shorter_recordings_with_more_polarities() -> None:
+def test_reading_saccades_at_once_equals_shorter_recordings_with_more_polarities() -> None:
     batch = recordings().train.batch(slice(4))
     saccade = batch.x.t // 105_000
     within = batch.x.t - 105_000 * saccade
@@ -230,14 +230,14 @@ def test_a_network_that_sees_saccades_at_once_is_one_of_shorter_recordings_with_
     assert isinstance(drawn, bytes)
 
 
-def test_divergence_names_the_update_and_the_way_out() -> None:
+def test_divergence_names_the_update_and_suggests_a_smaller_lr() -> None:
     one = learner()
     one.layers[1].g.fill_(float("nan"))
     with pytest.raises(Divergence, match="at update 0: .* try a smaller lr than 0.001"):
         one.learn(sixteen(), Step(0, 1, 0))
 
 
-def test_a_state_of_another_network_names_the_key() -> None:
+def test_the_state_of_another_network_is_refused_with_the_key_that_differs() -> None:
     with pytest.raises(UserError, match=r"layers\.0\.v has shape \(2312, 40\); this network needs \(2312, 41\)"):
         learner(hidden=(41, 30)).load_state_dict(learner().state_dict())
 
@@ -267,14 +267,14 @@ def test_a_setting_out_of_bounds_is_refused(settings: dict[str, Any], sentence: 
     assert sentence in str(refusal.value)
 
 
-def test_a_state_with_more_than_the_network_has_is_refused() -> None:
+def test_a_state_with_more_tensors_or_layers_than_the_network_is_refused() -> None:
     with pytest.raises(UserError, match=r"layers\.0\.delay has shape \(40,\); this network needs nothing"):
         learner(delay=False).load_state_dict(learner().state_dict())
     with pytest.raises(UserError, match="the state's layers are 3; this network has 2"):
         learner(hidden=(40,)).load_state_dict(learner().state_dict())
 
 
-def test_the_tutorials_figures_are_those_of_the_network_after_its_epoch() -> None:
+def test_the_tutorials_figures_of_an_epoch_are_measured_on_the_network_after_it() -> None:
     one, row = learner(lr=0.01), {"train_lava_loss": 3.0, "train_accuracy": 0.5}
     record = TrainingRecord(epochs=[row] * 40)
     train(one, 0, 1)
@@ -311,7 +311,7 @@ def test_the_animation_shows_five_inputs_beside_their_outputs_and_names_classes(
         assert wider.width > gif.width
 
 
-def test_as_many_outputs_as_the_task_has_classes_and_inputs_of_16_bits() -> None:
+def test_outputs_equal_the_tasks_classes_and_more_than_65535_inputs_are_refused() -> None:
     one = spec("model/slayer_snn")
     assert one.demand(Task("events", (2, 34, 34), 40)).layers == (2312, 512, 512, 40)
     with pytest.raises(UserError, match=r"at most 65535 inputs; recordings of \(2, 200, 200\) have 80000"):
@@ -319,7 +319,7 @@ def test_as_many_outputs_as_the_task_has_classes_and_inputs_of_16_bits() -> None
 
 
 @pytest.mark.parametrize(("arithmetic", "kind"), [("float", torch.float32), ("fixed", torch.int8)])
-def test_a_core_whose_answers_are_billed_is_the_same_core(arithmetic: str, kind: torch.dtype) -> None:
+def test_a_core_wrapped_for_billing_keeps_its_arithmetic(arithmetic: str, kind: torch.dtype) -> None:
     devices = {"core": Billed("core", sim(arithmetic=arithmetic).open(0, CPU), Ledger())}
     model = spec("model/slayer_snn", hidden=(4,))
     one = model.build(Task("events", (2, 34, 34), 10), Seeds(0, 1, 2, 3), devices, CPU)

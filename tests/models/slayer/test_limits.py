@@ -1,4 +1,4 @@
-"""What the emulated chip cannot hold is refused by the configuration's check, before torch or data are touched."""
+"""Configurations beyond the emulated chip's limits are refused by `validate`, before torch or data are touched."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ BOTH = "model.current_decay=0 model.voltage_decay=1"
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, str]:
-    """Words -> what `validate` says of them; one process, which has not imported torch, is asked of all."""
+    """Output of `validate` by command-line words, all from one process, which has not imported torch."""
     asked = [*(f"backend=mock {setting}" for setting, _ in LIMITS), f"backend=mock {BOTH}", f"backend=sim {BOTH}"]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], input="\n".join(asked), capture_output=True, text=True, check=True
@@ -38,13 +38,15 @@ def told() -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("setting", "sentence"), LIMITS)
-def test_a_limit_is_told_without_torch(setting: str, sentence: str, told: dict[str, str]) -> None:
+def test_an_exceeded_limit_is_reported_without_importing_torch(
+    setting: str, sentence: str, told: dict[str, str]
+) -> None:
     words = told[f"backend=mock {setting}"]
     assert sentence in words
     assert words.splitlines()[-1] == "2 []"
 
 
-def test_both_decays_are_told_at_once_and_the_simulation_has_neither_limit(told: dict[str, str]) -> None:
+def test_both_decay_limits_are_reported_at_once_and_the_simulation_has_neither(told: dict[str, str]) -> None:
     words = told[f"backend=mock {BOTH}"]
     assert "model.current_decay=0 is 0/4096" in words
     assert "model.voltage_decay=1 is 4096/4096" in words

@@ -1,4 +1,4 @@
-"""Losses, their gradients and the classifier are lava-dl's; each windowed where it can be."""
+"""Losses, their gradients and the classifier equal lava-dl's, also over windows if supported."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_loss_and_gradient(name: str) -> None:
+def test_every_loss_and_its_gradient_equal_lava_dls(name: str) -> None:
     y = Y.clone().requires_grad_()
     loss = LOSSES[name](y)
     loss.backward()
@@ -43,7 +43,7 @@ def test_loss_and_gradient(name: str) -> None:
     assert np.abs(y.grad.permute(0, 2, 1).numpy() - wanted).max() < 1e-5 * np.abs(wanted).max()
 
 
-def test_classes_by_rate_and_by_windowed_rate() -> None:
+def test_predicted_classes_by_rate_and_by_windowed_rate_equal_lava_dls() -> None:
     np.testing.assert_array_equal(predicted(Y), Z["pred_rate"])
     np.testing.assert_array_equal(predicted(Y, WINDOW), Z["pred_window"])
     assert predicted(torch.zeros(1, 5, 10)).item() == 0, "silence counts as class 0"
@@ -57,7 +57,7 @@ def test_a_silent_label_costs_a_finite_loss_and_is_counted() -> None:
     assert silent_labels(y, label) == 2
 
 
-def test_a_probability_is_of_the_rates_of_all_classes_and_the_floor_in_a_window_of_steps_too() -> None:
+def test_a_class_probability_is_its_share_of_all_rates_plus_the_floor_also_per_window() -> None:
     one = torch.zeros(1, 1000, 2)
     one[0, 7, 1] = 1  # a rate of 1e-3, to which the floor of 1e-6 is added
     assert spike_max(one, torch.tensor([1])).item() == pytest.approx(np.log(1 + 1e-3), rel=1e-2)
@@ -67,14 +67,14 @@ def test_a_probability_is_of_the_rates_of_all_classes_and_the_floor_in_a_window_
     assert spike_max(Y, LABEL, window=WINDOW).item() == pytest.approx(wanted, rel=1e-5)
 
 
-def test_a_spike_too_many_costs_its_filter_of_a_hundred_steps_squared() -> None:
+def test_a_surplus_spike_costs_the_sum_of_its_squared_filter_over_a_hundred_steps() -> None:
     y = torch.zeros(1, 150, 1)
     y[0, 3] = 1
     geometric = (1 - np.exp(-2 / 50) ** 100) / (1 - np.exp(-2 / 50))
     assert spike_time(y, torch.zeros_like(y), 50.0).item() == pytest.approx(geometric, rel=1e-5)
 
 
-def test_regular_trains_have_the_rates_asked_for() -> None:
+def test_regular_spike_trains_have_the_requested_rates() -> None:
     trains = regular_trains(torch.tensor([1]), 3, 300, 0.2, 0.03)
     assert trains.sum(1).tolist() == [[9, 60, 9]]
     every_fourth = regular_trains(torch.tensor([1]), 2, 9, 0.25, 0.0)

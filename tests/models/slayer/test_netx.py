@@ -1,4 +1,4 @@
-"""The HDF5 file for lava, run by integers that know nothing of this package, gives the same spikes."""
+"""The HDF5 file for lava gives the same spikes in an integer simulation independent of this package."""
 
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ h5py = pytest.importorskip("h5py", reason="the extra spiking is not installed")
 
 
 def simulated(file: Path, x: np.ndarray) -> np.ndarray:
-    """Arrivals (T, N, C) of the last layer, in whole numbers of 1/4096, as lava's documentation of the CUBA neuron and
-    of netx's keys has it. x (T, N, I)."""
+    """Arrivals (T, N, C) of the last layer, in integers of 1/4096, according to lava's documentation of the CUBA neuron
+    and of netx's keys. x (T, N, I)."""
     with h5py.File(file) as net:
         for k in range(len(net["layer"])):
             layer = net[f"layer/{k}"]
@@ -53,8 +53,10 @@ NETWORKS = st.fixed_dictionaries(
 
 @given(NETWORKS, st.integers(0, 2**31))
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_random_networks_out_and_in_again_spike_alike(tmp_path: Path, network: dict[str, Any], seed: int) -> None:
-    """In integers that read the file on their own, and in a network that begins from it."""
+def test_random_networks_spike_identically_after_a_round_trip_through_netx(
+    tmp_path: Path, network: dict[str, Any], seed: int
+) -> None:
+    """Both in an independent integer simulation of the file, and in a network started from it."""
     one, other = (learner(length=80.0, **network) for _ in range(2))
     generator = torch.Generator().manual_seed(seed)
     for layer in one.layers:

@@ -12,7 +12,7 @@ Z = vector("core_limits")
 BITS = 2**23
 
 
-def test_the_reference_wraps_and_clips_as_lavas_model_of_the_chip() -> None:
+def test_the_reference_wraps_and_clips_like_lavas_model_of_the_chip() -> None:
     for n in range(Z["a"].shape[1]):
         i, v, threshold = (int(Z[name][n]) for name in ("i_decay", "v_decay", "v_th_mant"))
         neuron = FixedNeuron(POINT - i, POINT - v, 64 * threshold, BITS, BITS - 1)
@@ -24,7 +24,7 @@ def test_the_reference_wraps_and_clips_as_lavas_model_of_the_chip() -> None:
     assert (np.abs(Z["v"]) == BITS - 1).any(), "the vectors reach the voltage's limit"
 
 
-def test_the_compiled_step_does_the_same() -> None:
+def test_the_compiled_step_wraps_and_clips_like_lavas_model_of_the_chip() -> None:
     wrapped = 0
     for n in range(Z["a"].shape[1]):
         i, v, threshold = (int(Z[name][n]) for name in ("i_decay", "v_decay", "v_th_mant"))
@@ -33,7 +33,7 @@ def test_the_compiled_step_does_the_same() -> None:
         neuron = step.FixedNeuron(*map(np.int32, (POINT - i, POINT - v, 64 * threshold, BITS, BITS - 1)))
         for t, a in enumerate(Z["a"][:, n]):
             if a % 2:
-                break  # the kernel is handed sums of even mantissas
+                break  # the kernel is given sums of even mantissas
             before = u[0]
             step.step_fixed(np.array([a // 2], np.int32), 1.0, neuron, u, w, out, fired)
             assert (u[0], out[0], fired[0]) == (Z["u"][t, n], Z["v"][t, n], Z["s"][t, n]), (n, t)
@@ -41,8 +41,8 @@ def test_the_compiled_step_does_the_same() -> None:
     assert wrapped, "the vectors make a current wrap"
 
 
-def test_the_decay_is_exact_where_float32_is_not() -> None:
-    """3973/4096 of 7859: float32 rounds the product to one too many."""
+def test_the_integer_decay_is_exact_if_float32_rounds_its_product() -> None:
+    """3973/4096 of 7859: float32 rounds the product to 1 too much."""
     state, zero = torch.tensor([[7859]]), torch.zeros(1, 1, dtype=torch.int64)
     s, _currents, voltages = unroll(FixedNeuron(0, 3973, 10**6, 2**30, 2**30), torch.stack([state, zero]))
     assert voltages[1].item() == 7859 * 3973 // 4096
@@ -54,8 +54,8 @@ def test_voltage_below_threshold_follows_the_geometric_sum() -> None:
     np.testing.assert_allclose(v[:, 0, 0], [(1 - 0.9 ** (t + 1)) / 0.1 for t in range(50)])
 
 
-def test_rows_add_up_exactly_however_many() -> None:
-    """300 rows of the largest weight: more than an int16 can hold in one go."""
+def test_sums_of_weight_rows_are_exact_for_any_number_of_rows() -> None:
+    """300 rows of the largest weight: more than an int16 can store at once."""
     W = np.full((300, 9), 127, np.int8)
     W[7] = -128
     index = np.arange(300, dtype=np.uint16)
@@ -66,7 +66,7 @@ def test_rows_add_up_exactly_however_many() -> None:
     assert (b == W[3:33].astype(int).sum(0)).all()
 
 
-def test_delay_and_its_way_back_are_transposes() -> None:
+def test_delaying_and_undelaying_are_transposes_of_each_other() -> None:
     draw = torch.Generator().manual_seed(0)
     delay = torch.tensor([0, 1, 5, 30])
     x, g = (torch.rand(20, 3, 4, generator=draw) for _ in range(2))

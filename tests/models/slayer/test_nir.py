@@ -1,4 +1,4 @@
-"""The network as a NIR graph: an Euler step of its equations gives what the engine gives, so many steps later."""
+"""The network as a NIR graph: Euler steps of its equations give the spikes of the engine, which are n steps later."""
 
 import io
 import itertools
@@ -24,7 +24,7 @@ def few() -> Split:
 
 
 def network(delays: tuple[int, ...] = (0, 0), core: Any = None) -> Any:
-    """Weights in eighths, and a threshold that no sum of them meets."""
+    """A network with weights in eighths, and a threshold that no sum of them equals."""
     decays = {"current_decay": 0.25, "voltage_decay": 0.125}
     one = learner(core, hidden=(12, 9), **decays, weight_norm=False, threshold=1.3, length=90.0)
     generator = torch.Generator().manual_seed(1)
@@ -41,7 +41,7 @@ def graph_of(one: Any, kind: str = "nir") -> Any:
 
 
 def chain(graph: Any) -> list[str]:
-    """Names from the input to the output: a file keeps no order."""
+    """Node names from input to output: a file stores no order."""
     following, names = dict(graph.edges), ["input"]
     while names[-1] in following:
         names.append(following[names[-1]])
@@ -49,7 +49,7 @@ def chain(graph: Any) -> list[str]:
 
 
 def euler(graph: Any, x: np.ndarray) -> np.ndarray:
-    """Spikes (T, N, C) of the last layer; x (T, N, I). NIR's equations, current first."""
+    """Spikes (T, N, C) of the last layer; x (T, N, I). By NIR's equations, current first."""
     dt = graph.metadata["dt"]
     for node in [graph.nodes[name] for name in chain(graph)[1:-1]]:
         kind = type(node).__name__
@@ -71,7 +71,7 @@ def euler(graph: Any, x: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("delays", [(0, 0), (3, 1)])
 @pytest.mark.parametrize("kind", ["nir", "nir-snntorch"])
-def test_the_graph_spikes_as_the_network(delays: tuple[int, ...], kind: str) -> None:
+def test_the_exported_nir_graph_gives_the_networks_spikes(delays: tuple[int, ...], kind: str) -> None:
     one = network(delays, sim(arithmetic="float"))
     inputs = one.inputs(few().x)
     ours = one.engine.run(inputs, one.quantized).y.transpose(0, 1).numpy()
@@ -83,7 +83,7 @@ def test_the_graph_spikes_as_the_network(delays: tuple[int, ...], kind: str) -> 
     assert (theirs[:-shift] == ours[shift:]).all()
 
 
-def test_a_delay_stands_where_one_was_learned() -> None:
+def test_the_nir_graph_has_delay_nodes_only_for_delays_above_0() -> None:
     plain = graph_of(network())
     kinds = [type(plain.nodes[name]).__name__ for name in chain(plain)]
     assert kinds == ["Input", *["Linear", "CubaLIF"] * 3, "Output"]
@@ -95,8 +95,8 @@ def test_a_delay_stands_where_one_was_learned() -> None:
     assert plain.metadata["arithmetic"] == "fixed"
 
 
-def test_a_file_of_an_earlier_version_means_what_it_meant(tmp_path: Path) -> None:
-    """Its delays counted the step from layer to layer, also where nothing was learned."""
+def test_a_nir_file_of_an_earlier_version_gives_the_same_delays(tmp_path: Path) -> None:
+    """Its delays include the step from layer to layer, even if no delay was learned."""
     one = network((3, 1))
     graph = graph_of(one)
     nodes, late = {}, {"cuba0": (12, 4), "cuba1": (9, 2), "cuba2": (10, 1)}
@@ -113,7 +113,7 @@ def test_a_file_of_an_earlier_version_means_what_it_meant(tmp_path: Path) -> Non
     assert [layer.delay.tolist() for layer in again.quantized] == [layer.delay.tolist() for layer in one.quantized]
 
 
-def test_what_the_model_cannot_be_is_refused_by_node(tmp_path: Path) -> None:
+def test_a_nir_node_that_the_model_does_not_support_is_refused_by_name(tmp_path: Path) -> None:
     full, file = (lambda value: np.full(10, value, np.float32)), tmp_path / "other.nir"
     linear = nir.Affine(np.ones((10, 2312), np.float32), full(1))
     neuron = nir.LIF(full(8e-3), full(1), full(0), full(1), full(0))

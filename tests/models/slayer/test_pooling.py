@@ -1,5 +1,5 @@
-"""A pool sums over windows of each channel with a weight that stays, then fires: sums as torch's average pooling has
-them, spikes as loops over windows and integers."""
+"""A pool sums windows of each channel with a constant weight, then fires: sums match torch's average pooling, spikes
+match loops over windows in integers."""
 
 import io
 import math
@@ -44,7 +44,7 @@ def windows(x: np.ndarray, conv: Convolution) -> np.ndarray:
 
 
 def trained(core: Any = None, **changes: Any) -> Any:
-    """Two updates on real recordings; delays longer than they learn to be."""
+    """A learner after two updates on real recordings, with delays longer than those it would learn."""
     given = {"hidden": (), "convolutions": WORDS, "weight_scale": WEIGHT, "threshold": 0.5, "lr": 0.02, "dropout": 0.2}
     one = learner(core, **given, **changes)
     for layer in one.layers[:-1]:
@@ -62,7 +62,7 @@ def batch() -> Batch:
 @pytest.mark.parametrize("word", ["2a", "3a", "3as2", "3as2p1", "2as1", "4as3p2", "2as5", "1a"])
 @pytest.mark.parametrize("size", [(6, 6), (7, 8), (8, 7), (9, 11)])
 def test_sums_and_their_gradient_are_those_of_average_pooling_times_the_area(word: str, size: tuple[int, int]) -> None:
-    """ceil_mode: the last window may begin anywhere before the end. divisor_override=1: a sum, no mean."""
+    """ceil_mode: the last window may begin anywhere before the end. divisor_override=1: a sum, not a mean."""
     (conv,) = convolutions([word], (3, *size))
     weights = WEIGHT * torch.eye(3).repeat_interleave(conv.kernel**2, 0)
     x = torch.randint(0, 2, (4, 5, 3 * size[0] * size[1]), generator=torch.Generator().manual_seed(0)).float()
@@ -77,7 +77,7 @@ def test_sums_and_their_gradient_are_those_of_average_pooling_times_the_area(wor
     torch.testing.assert_close(dx, x.grad)
 
 
-def test_spikes_are_those_of_loops_over_windows_and_integers() -> None:
+def test_spikes_of_pools_match_loops_over_windows_in_integers() -> None:
     ours, chip = trained(), trained(mock())
     x = recordings().test.x[:4]
     wanted = as_dense(ours.inputs(x)).numpy().astype(np.int64)
@@ -101,8 +101,8 @@ def test_spikes_are_those_of_loops_over_windows_and_integers() -> None:
             np.testing.assert_array_equal(y.transpose(0, 1).numpy(), wanted)
 
 
-def test_operations_are_counted_window_by_window() -> None:
-    """A spike meets a synapse for each window that covers its pixel; a pool holds one window, whatever its channels."""
+def test_operations_of_pools_are_counted_window_by_window() -> None:
+    """A spike drives a synapse for each window that covers its pixel; a pool stores one window for all its channels."""
     one = trained()
     x = recordings().test.x[:2]
     counted = operations(one, x)
@@ -131,7 +131,9 @@ def test_operations_are_counted_window_by_window() -> None:
 
 @pytest.mark.parametrize("weight_norm", [True, False])
 @pytest.mark.parametrize("arithmetic", ["fixed", "float"])
-def test_learning_leaves_the_weights_alone_and_changes_the_rest(weight_norm: bool, arithmetic: str) -> None:
+def test_learning_leaves_pool_weights_unchanged_and_changes_all_other_parameters(
+    weight_norm: bool, arithmetic: str
+) -> None:
     one = trained(sim(arithmetic=arithmetic), weight_norm=weight_norm)
     begun = learner(hidden=(), convolutions=WORDS, weight_scale=WEIGHT, weight_norm=weight_norm, threshold=0.5)
     for layer, before, moments, size in zip(one.layers, begun.layers, one.moments, one.flow, strict=True):
@@ -145,7 +147,7 @@ def test_learning_leaves_the_weights_alone_and_changes_the_rest(weight_norm: boo
             assert (layer.delay != 9 * before.delay).all()
 
 
-def test_a_reloaded_network_goes_on_bit_for_bit() -> None:
+def test_a_reloaded_network_resumes_bit_for_bit() -> None:
     whole = trained()
     again = learner(hidden=(), convolutions=WORDS, threshold=0.5, lr=0.02, dropout=0.2)  # another weight_scale
     again.load_state_dict(whole.state_dict())
@@ -161,21 +163,21 @@ def test_a_reloaded_network_goes_on_bit_for_bit() -> None:
     assert torch.equal(ours, theirs)
 
 
-def test_saturation_is_of_synapses() -> None:
-    """Not of the pairs of channels that no pool connects."""
+def test_saturated_weights_of_a_pool_are_counted_over_existing_synapses_only() -> None:
+    """Pairs of channels that no pool connects do not count."""
     for scale, share in ((127 / 32, 1.0), (WEIGHT, 0.0)):
         one = learner(hidden=(), convolutions=("2a", "3c5s2"), weight_scale=scale, length=100.0)
         report = one.finalize(recordings().train.head(2), recordings().train.head(2), TrainingRecord([], {}))
         assert report["layer1_saturated_weights"] == share
 
 
-def test_the_flow_of_gradients_is_drawn_of_layers_that_learn() -> None:
+def test_gradient_flow_is_drawn_only_for_layers_whose_weights_learn() -> None:
     figure = gradient_flow({1: [0.0, 0.5, 0.25], 2: [0.0, 0.25, 0.125]}, [2, 3])
     lines = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines}
     assert lines == {"layer 2": [0.5, 0.25], "layer 3": [0.25, 0.125]}
 
 
-def test_netx_reads_it_as_a_convolution_that_gives_the_same_spikes() -> None:
+def test_a_pool_is_written_to_netx_as_a_convolution_with_the_same_spikes() -> None:
     """`netx.hdf5` raises NotImplementedError for `pool`. It pads both ends of an axis alike, as torch does."""
     h5py = pytest.importorskip("h5py", reason="the extra spiking is not installed")
     one = trained()
@@ -206,7 +208,7 @@ def test_netx_reads_it_as_a_convolution_that_gives_the_same_spikes() -> None:
     assert torch.equal(ours.double(), y)
 
 
-def test_lava_dl_has_no_state_for_it_here() -> None:
+def test_a_network_with_pools_cannot_be_exported_as_a_state_of_lava_dl() -> None:
     with pytest.raises(UserError, match="netx or nir"):
         formats(trained())["pt"]()
 
@@ -219,19 +221,19 @@ def test_lava_dl_has_no_state_for_it_here() -> None:
         (["8c5p2", "2a", "2a", "2a", "6a"], "6a does not fit into 5 x 5"),
     ],
 )
-def test_windows_that_do_not_fit_are_refused(texts: list[str], sentence: str) -> None:
+def test_pooling_windows_that_do_not_fit_are_refused(texts: list[str], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         convolutions(texts, (2, 34, 34))
 
 
 @pytest.mark.parametrize("text", ["a", "8a2", "0a", "2as0", "2ap", "2c", "2a3c5"])
-def test_what_is_no_layer_is_refused_with_the_form(text: str) -> None:
+def test_a_malformed_layer_word_is_refused_with_the_expected_form(text: str) -> None:
     with pytest.raises(BoundsError, match=f"{text} is not a convolution like 16c5s2p2 .* or pooling like 3as2p1"):
         spec("model/slayer_snn", convolutions=("8c5", text))
 
 
 @pytest.mark.parametrize("scale", [4.0, 3.98, 0.03, 0.01, math.inf])
-def test_a_weight_that_is_not_on_the_grid_is_refused_where_there_is_a_grid(scale: float) -> None:
+def test_a_pools_weight_outside_the_grid_is_refused_by_cores_with_a_weight_grid(scale: float) -> None:
     task = Task("events", (2, 34, 34), 10)
     pooled, other = (
         spec("model/slayer_snn", convolutions=words, weight_scale=scale) for words in (("2a",), ("8c5s2",))
@@ -245,7 +247,7 @@ def test_a_weight_that_is_not_on_the_grid_is_refused_where_there_is_a_grid(scale
         assert sim().refuse(spec("model/slayer_snn", convolutions=("2a",), weight_scale=fits).demand(task)) is None
 
 
-def test_the_chip_is_asked_for_the_synapses_that_there_are() -> None:
+def test_a_pools_demand_of_the_chip_counts_existing_synapses_only() -> None:
     task = Task("events", (2, 34, 34), 10)
     demand = spec("model/slayer_snn", convolutions=("2a", "3c5s2p1"), hidden=(20,)).demand(task)
     assert demand.layers == (2312, 578, 192, 20, 10)

@@ -1,4 +1,4 @@
-"""Any number of threads gives the same bits: what they share out, and what is summed over it, in one order."""
+"""Any number of threads gives the same bits: work is divided, and results are summed, in one fixed order."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numba
 import pytest
 
-from neurobench.kernels import pace
+from neurobench.kernels import adaptive_threads
 from neurobench.models.learner import Step
 from tests.models.slayer.conftest import learner, mock, recordings
 from tests.models.slayer.test_learner import same_state
@@ -21,9 +21,9 @@ NETWORKS = {
 
 
 def results(monkeypatch: pytest.MonkeyPatch, threads: int, settings: dict[str, Any]) -> list[Any]:
-    """After three updates on 11 recordings: sums, state, tally and scores of others. Work is shared out as for so many
-    threads, on those that there are."""
-    monkeypatch.setattr(pace, "numba", SimpleNamespace(get_num_threads=lambda: 1))
+    """Sums, state, and tally and scores of other recordings, after three updates on 11 recordings. Work is divided as
+    for `threads` threads, but runs on those available."""
+    monkeypatch.setattr(adaptive_threads, "numba", SimpleNamespace(get_num_threads=lambda: 1))
     monkeypatch.setattr(numba, "get_num_threads", lambda: threads)
     monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", max(threads, numba.config.NUMBA_NUM_THREADS))
     one, split = learner(lr=0.02, **settings), recordings().train
@@ -34,7 +34,9 @@ def results(monkeypatch: pytest.MonkeyPatch, threads: int, settings: dict[str, A
 
 
 @pytest.mark.parametrize("settings", NETWORKS.values(), ids=NETWORKS)
-def test_learning_and_predicting(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_learning_and_predicting_give_the_same_bits_for_any_number_of_threads(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     alone = results(monkeypatch, 1, settings)
     assert alone[2][0]["spikes"] > 0
     for threads in (2, 3, 7):

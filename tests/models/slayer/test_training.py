@@ -1,4 +1,4 @@
-"""What decides the figures of a network beside its spikes: recordings are moved, the rate follows its cosine."""
+"""Parts of training beside the spikes: recordings are shifted, the learning rate follows its schedule."""
 
 import math
 from typing import Any
@@ -17,7 +17,7 @@ Y = torch.arange(4)
 
 
 def recordings(moved: tuple[int, int] = (0, 0)) -> Events:
-    """Four of 400 events each, at least three pixels from the edges, and moved."""
+    """Four recordings of 400 events each, at least three pixels from the edges, shifted by `moved`."""
     draw = torch.Generator().manual_seed(0)
     x, y = torch.randint(3, 31, (2, 1600), generator=draw)
     t = torch.randint(0, 300_000, (4, 400), generator=draw).sort(1).values.flatten().int()
@@ -36,14 +36,14 @@ def alike(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def test_augmented_learning_is_learning_from_recordings_that_were_moved() -> None:
-    """By 2 pixels right and down and by nothing else, whatever is drawn."""
+def test_learning_with_augmentation_equals_learning_from_shifted_recordings() -> None:
+    """Shifted by 2 pixels right and down and by nothing else, whatever is drawn."""
     augmented = updated(recordings(), augment=True, shift=(2, 2))
     assert alike(augmented, updated(recordings((2, 2)), augment=False))
     assert not alike(augmented, updated(recordings(), augment=False))
 
 
-def test_nothing_is_moved_where_nothing_is_learned() -> None:
+def test_measuring_uses_neither_augmentation_nor_dropout() -> None:
     one = learner(augment=True, shift=(2, 2), angle=0.0, dropout=0.5)
     still = learner(augment=False, dropout=0.0)
     assert one.measure(Batch(recordings(), Y)) == still.measure(Batch(recordings(), Y))
@@ -73,7 +73,7 @@ def test_rates_of_updates_are_those_of_torchs_schedulers(n: int, monkeypatch: py
             scheduler.step()
 
 
-def test_a_gradient_that_is_not_finite_stops_training_and_its_layer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gradient_that_is_not_finite_stops_training_and_names_its_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = iter([1.0, math.inf])
     monkeypatch.setattr(module, "update", lambda *_: next(sizes))
     one = learner(hidden=(3,))

@@ -1,4 +1,4 @@
-"""Files of a module, read by others: the same logits, the same weights."""
+"""Exported files of a torch module, read by other programs: the same logits and weights."""
 
 import io
 import json
@@ -26,14 +26,14 @@ def network() -> Any:
     return made.build(TASK, Seeds(0, 1, 2, 3), {}, torch.device("cpu"))
 
 
-def test_a_program_of_torch_runs_without_the_class(network: Any) -> None:
+def test_an_exported_torch_program_gives_the_same_logits_without_the_class(network: Any) -> None:
     assert set(formats(network)) == set(network.spec.formats)
     program = torch.export.load(io.BytesIO(formats(network)["pt2"]()))
     torch.testing.assert_close(program.module()(X), network.predict(X))
 
 
-def test_safetensors_read_by_hand(network: Any) -> None:
-    """Eight bytes of length, a header in JSON, the numbers in little-endian order."""
+def test_an_exported_safetensors_file_contains_the_weights(network: Any) -> None:
+    """Read by hand: eight bytes of length, a header in JSON, the numbers in little-endian order."""
     pytest.importorskip("safetensors", reason="the extra exchange is not installed")
     content = formats(network)["safetensors"]()
     (length,) = struct.unpack("<Q", content[:8])
@@ -47,7 +47,7 @@ def test_safetensors_read_by_hand(network: Any) -> None:
 
 
 class Tied(torch.nn.Module):
-    """Two layers of the same weights."""
+    """Two layers that share their weights."""
 
     def __init__(self, shape: tuple[int, ...]):
         super().__init__()
@@ -59,7 +59,7 @@ class Tied(torch.nn.Module):
 
 
 def tied() -> Any:
-    """As much of a learner as the exports ask for."""
+    """The attributes of a learner that the exports use."""
     return SimpleNamespace(net=Tied((3,)), task=Task("vector", (3,), 3), spec=SimpleNamespace(module="tests.Tied"))
 
 
@@ -69,7 +69,7 @@ def test_tied_weights_are_written_twice() -> None:
     assert torch.equal(read["first.weight"], read["second.weight"])
 
 
-def test_what_onnx_has_no_operation_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_operation_that_onnx_lacks_is_reported_with_another_format(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*program: Any, **options: Any) -> None:
         raise torch.onnx.OnnxExporterError("no operation for aten.linalg_matrix_exp")
 

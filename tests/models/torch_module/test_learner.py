@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 
 
 class Net(nn.Module):
-    """Layers, and normalisation and dropout between them: a state beside the parameters, and draws."""
+    """Layers with normalisation and dropout between them: a state beside the parameters, and draws."""
 
     def __init__(self, shape: tuple[int, ...], n_classes: int, width: int = 8, rate: float = 0.5):
         super().__init__()
@@ -87,7 +87,7 @@ def batch(n: int = 6, seed: int = 0, shape: tuple[int, ...] = TASK.shape) -> Bat
     ("optimizer", "of_torch", "momentum"),
     [("sgd", torch.optim.SGD, 0.9), ("adamw", torch.optim.AdamW, 0.0), ("rmsprop", torch.optim.RMSprop, 0.5)],
 )
-def test_it_learns_as_torchs_own_loop_does(optimizer, of_torch, momentum):
+def test_a_module_learns_like_in_torchs_own_training_loop(optimizer, of_torch, momentum):
     learner = built(optimizer=optimizer, momentum=momentum, weight_decay=0.1, lr=0.02, schedule="cosine", smoothing=0.1)
     with seeded(SEEDS.init, CPU):
         net = Net((5,), 3)
@@ -109,7 +109,7 @@ def test_it_learns_as_torchs_own_loop_does(optimizer, of_torch, momentum):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop", "adagrad", "nadam", "radam"])
-def test_a_resumed_run_repeats_an_undisturbed_one(optimizer: str, tmp_path: Path) -> None:
+def test_a_resumed_run_repeats_an_uninterrupted_one(optimizer: str, tmp_path: Path) -> None:
     settings = {"optimizer": optimizer, "momentum": 0.9 if optimizer == "sgd" else 0.0, "schedule": "one_cycle"}
     whole, first, second = (built(**settings) for _ in range(3))
     for k in range(6):
@@ -117,7 +117,7 @@ def test_a_resumed_run_repeats_an_undisturbed_one(optimizer: str, tmp_path: Path
     for k in range(3):
         first.learn(batch(seed=k), Step(k, 6, 0))
     torch.save(first.state_dict(), tmp_path / "state.pt")
-    torch.rand(3)  # what else is drawn makes no difference
+    torch.rand(3)  # other draws make no difference
     second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     for k in range(3, 6):
         second.learn(batch(seed=k), Step(k, 6, 0))
@@ -125,7 +125,7 @@ def test_a_resumed_run_repeats_an_undisturbed_one(optimizer: str, tmp_path: Path
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
-def test_it_leaves_torchs_own_generator_as_it_was():
+def test_training_leaves_torchs_global_generator_unchanged():
     torch.manual_seed(5)
     expected = torch.rand(2)
     torch.manual_seed(5)
@@ -133,12 +133,12 @@ def test_it_leaves_torchs_own_generator_as_it_was():
     assert torch.equal(torch.rand(2), expected)
 
 
-def test_layers_that_wait_for_their_input_are_drawn_by_the_seed():
+def test_lazy_layers_are_initialised_from_the_seed():
     one, other = built("Lazy"), built("Lazy")
     assert torch.equal(one.predict(batch().x), other.predict(batch().x))
 
 
-def test_the_shipped_network_reads_images_of_odd_sizes_and_learns_them():
+def test_the_shipped_cnn_learns_images_of_odd_sizes():
     learner = cnn(lr=0.02, arguments={"channels": [4, 6], "hidden": 16, "dropout": 0.0})
     y = torch.arange(60) % 3
     x = 0.5 * torch.rand(60, *IMAGES.shape, generator=torch.Generator().manual_seed(0))
@@ -148,7 +148,7 @@ def test_the_shipped_network_reads_images_of_odd_sizes_and_learns_them():
     assert learner.measure(Batch(x, y)).correct == 60
 
 
-def test_products_are_counted_as_a_convolution_of_ones_counts_them():
+def test_product_counts_match_a_convolution_of_ones():
     learner = cnn(arguments={"channels": [4, 6], "hidden": 16, "dropout": 0.0})
     x = batch(3, shape=IMAGES.shape).x * (uniform(3, *IMAGES.shape) > 0.5)
     figures, undefined = total([operations(learner, x)])
@@ -161,17 +161,17 @@ def test_products_are_counted_as_a_convolution_of_ones_counts_them():
     assert figures["effective_macs"] == pytest.approx(float(products) + sum(part.effective for part in others) / 3)
     assert figures["activation_sparsity_relu_1"] > 0
     assert "effective_macs" not in undefined
-    assert not learner.net.conv_1._forward_hooks  # none is left
+    assert not learner.net.conv_1._forward_hooks  # no hook is left
 
 
-def test_weights_that_no_layer_holds_are_named_and_not_counted():
+def test_products_of_weights_outside_of_known_layers_are_named_and_not_counted():
     operations_of = total([operations(built("Matrix"), batch().x)])
     assert "effective_macs" not in operations_of[0]
     assert "W" in operations_of[1]["effective_macs"]
     assert operations_of[0]["parameter_count"] == 15
 
 
-def test_what_does_not_fit_is_refused():
+def test_modules_samples_states_and_losses_that_do_not_fit_are_refused():
     with pytest.raises(UserError, match=r"makes \(2, 2\) of two samples, not \(2, 3\)"):
         built("Two")
     with pytest.raises(UserError, match=r"samples must be \(B, 5\)"):
@@ -200,7 +200,7 @@ def test_what_does_not_fit_is_refused():
         ({"layout": "vector", "jitter": 2}, "jitter=2 moves images"),
     ],
 )
-def test_what_is_wrong_is_said_when_the_configuration_is_read(changes, sentence):
+def test_wrong_modules_arguments_and_settings_are_refused_when_the_spec_is_read(changes, sentence):
     with pytest.raises(BoundsError, match=sentence.replace("(", r"\(")):
         spec("model/torch_module", **changes)
 

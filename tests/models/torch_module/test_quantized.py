@@ -1,5 +1,5 @@
-"""The quantised network: weights on the grid, whole numbers that give what the floats give, gradients that pass a
-rounding by."""
+"""The quantised network: weights on the grid, integers that give the results of floats, gradients that pass through
+rounding."""
 
 import numpy as np
 import pytest
@@ -35,11 +35,11 @@ def grids(made: TorchModuleLearner) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize(("bits", "low", "high"), [(8, -128, 127), (3, -4, 3)])
-def test_weights_are_whole_numbers_of_so_many_bits(bits: int, low: int, high: int) -> None:
+def test_weights_are_integers_of_the_given_number_of_bits(bits: int, low: int, high: int) -> None:
     made = trained(weight_bits=bits)
     with torch.no_grad():
         for part in made.net.parameters():
-            part[0] = 100.0  # far off the grid, either way
+            part[0] = 100.0  # far off the grid, on either side
             part[1] = -100.0
     for weights in grids(made):
         assert torch.equal(weights, weights.round())
@@ -47,7 +47,7 @@ def test_weights_are_whole_numbers_of_so_many_bits(bits: int, low: int, high: in
 
 
 @pytest.mark.parametrize(("bits", "fraction"), [(4, 5), (2, 6), (1, 3)])
-def test_whole_numbers_alone_give_what_the_floats_give(bits: int, fraction: int) -> None:
+def test_integer_arithmetic_alone_gives_the_networks_predictions(bits: int, fraction: int) -> None:
     made = trained(activation_bits=bits, fraction_bits=fraction)
     x, top = torch.rand(50, *TASK.shape, generator=torch.Generator().manual_seed(1)), 2**bits - 1
     q = np.floor(x.numpy().reshape(50, -1) * np.float32(top) + np.float32(0.5)).astype(np.int64)
@@ -61,7 +61,7 @@ def test_whole_numbers_alone_give_what_the_floats_give(bits: int, fraction: int)
     assert np.array_equal((made.predict(x).numpy() * (top * 2**fraction)).round().astype(np.int64), q @ last)
 
 
-def test_a_rounding_passes_the_gradient_on_and_a_clipping_does_not() -> None:
+def test_rounding_passes_the_gradient_through_and_clipping_does_not() -> None:
     x = torch.tensor([-3.0, -0.2, 0.4, 1.6, 2.5, 9.0], requires_grad=True)
     y = rounded(x, 0, 3)
     assert y.tolist() == [0, 0, 0, 2, 3, 3]
@@ -70,7 +70,7 @@ def test_a_rounding_passes_the_gradient_on_and_a_clipping_does_not() -> None:
     assert x.grad.tolist() == [0, 0, 1, 1, 1, 0]
 
 
-def test_it_learns_what_a_sum_of_pixels_tells() -> None:
+def test_the_quantised_network_learns_which_row_of_pixels_is_brighter() -> None:
     made, draw = network((32,)), torch.Generator().manual_seed(0)
     x = torch.rand(200, *TASK.shape, generator=draw) * 0.3
     y = torch.arange(200) % 3
@@ -81,13 +81,13 @@ def test_it_learns_what_a_sum_of_pixels_tells() -> None:
     assert float((made.predict(x).argmax(1) == y).float().mean()) > 0.95
 
 
-def test_its_size_is_that_of_the_spiking_network_and_nothing_besides() -> None:
+def test_the_quantised_network_has_as_many_parameters_as_the_spiking_network() -> None:
     made = network((512, 512), Task("image", (2, 34, 34), 10))
     figures = made.finalize(None, None, None)  # type: ignore[arg-type]
     assert figures["parameters"] == 2312 * 512 + 512 * 512 + 512 * 10 == 1_451_008
 
 
-def test_weights_that_the_grid_makes_0_cost_nothing() -> None:
+def test_weights_that_the_grid_rounds_to_0_count_no_operations() -> None:
     made = network()
     with torch.no_grad():
         for part in made.net.parameters():
@@ -99,6 +99,6 @@ def test_weights_that_the_grid_makes_0_cost_nothing() -> None:
     assert figures["effective_macs"] == 50
 
 
-def test_sums_that_float32_does_not_hold_are_refused() -> None:
+def test_sums_beyond_the_exact_integers_of_float32_are_refused() -> None:
     with pytest.raises(UserError, match="float32 is exact up to 16,777,216: take fewer bits"):
         network((600,), weight_bits=14)

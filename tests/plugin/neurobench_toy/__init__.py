@@ -1,1 +1,1 @@
-"""A model in a package of its own: one module, one YAML file, two entry points."""
+"""A model in a separate package: one module, one YAML file, two entry points."""

@@ -14,13 +14,13 @@ from neurobench.models.learner import Initial, ModelSpec, Seeds, Step, Sums, Tas
 
 @dataclass(frozen=True)
 class Toy(ModelSpec):
-    """Its options also let tests break it on purpose."""
+    """Spec of the toy model; some options let tests break it on purpose."""
 
     opens: ClassVar[str] = "neurobench_toy.toy.ToyLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("vector",)
 
     lr: Annotated[float, Bound(0, above=True)] = 0.5
-    pause: Annotated[float, Bound(0)] = 0.0  # seconds a batch
+    pause: Annotated[float, Bound(0)] = 0.0  # seconds per batch
     explode_at: int | None = None  # update whose loss is infinite
     init_from: str | None = None
 

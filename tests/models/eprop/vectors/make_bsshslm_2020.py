@@ -1,10 +1,10 @@
-"""Makes bsshslm_2020.npz: NEST's `*_bsshslm_2020` models on the tiny network, once for each setting of SETTINGS.
+"""Make bsshslm_2020.npz: NEST's `*_bsshslm_2020` models on the tiny network, once for each setting of SETTINGS.
 
     PYTHONPATH=.venv/peers/nest python tests/models/eprop/vectors/make_bsshslm_2020.py   # after make .venv/peers/nest
 
 Inputs are those of tiny_gd.npz, every seventh event twice, none in step 1 of a sample: a source that spikes there
-has its update one step before the last learning signal of the sample before has come back, which we do not repeat.
-Events in step 0, which NEST drops, stay. Written for each setting, with matrices [target, source]:
+updates one step before the last learning signal of the previous sample returns, which this package does not repeat.
+Events in step 0, which NEST drops, remain. Written for each setting, with matrices [target, source]:
 w_in, w_rec, w_out after a forced last update; y (n, W, K) readouts of each sample's window; z (n, T, N) spikes.
 Stored numbers are NEST 3.10.0's, with one thread.
 """
@@ -32,7 +32,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def run(given: Any, setting: dict[str, Any]) -> dict[str, np.ndarray]:
-    """`gain` scales W_in and W_rec."""
+    """Simulate a setting; its `gain` scales W_in and W_rec."""
     nest.ResetKernel()
     nest.set(resolution=1.0, total_num_virtual_procs=1, print_time=False)
     nest.set(eprop_update_interval=T, eprop_learning_window=W, eprop_reset_neurons_on_update=True)
@@ -88,7 +88,7 @@ def run(given: Any, setting: dict[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _by_step(events: dict[str, np.ndarray], nodes: Any, what: str, samples: int, first: int) -> np.ndarray:
-    """(n, T, units) of the recorded times from `first` on: values, or 1 where something was recorded."""
+    """Table (n, T, units) of the recordings from time `first` on: their values, or 1 for each spike."""
     step, unit = np.array(events["times"]).astype(int) - first, np.array(events["senders"]) - min(nodes.tolist())
     table = np.zeros((samples * T, len(nodes)))
     there = (step >= 0) & (step < len(table))

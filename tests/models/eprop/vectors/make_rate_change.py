@@ -1,10 +1,10 @@
-"""Makes rate_change.npz: NEST on the tiny network, its learning rate changed between groups as by the tutorial.
+"""Make rate_change.npz: NEST on the tiny network, with its learning rate changed between groups as in the tutorial.
 
     PYTHONPATH=.venv/peers/nest python tests/models/eprop/vectors/make_rate_change.py   # after make .venv/peers/nest
 
-The tutorial's `run_phase` sets a group's rate, simulates the three steps that end the group before it, and only then
-evaluates that one. Events are those of tiny_gd.npz and, in the last two steps of every fourth sample, one of every
-input, so that sources arrive twice in the steps that a change of rate reaches. Written: the events, the rates, and of
+The tutorial's `run_phase` sets a group's rate, simulates the three steps that end the previous group, and only then
+evaluates that group. Events are those of tiny_gd.npz and, in the last two steps of every fourth sample, one of every
+input, so that sources arrive twice in the steps that a change of rate affects. Written: the events, the rates, and for
 each group readout (4, W, K) and loss, as that script computes it. Numbers are NEST 3.10.0's, with one thread.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 T, W, GROUP = 60, 10, 4
-RATES = (4e-5, 4e-6, 0.0)  # of each group; larger than the tutorial's, so that a wrong one shows
+RATES = (4e-5, 4e-6, 0.0)  # of each group; larger than the tutorial's, to make a wrong one visible
 SCALE = 1 - 0.99
 
 

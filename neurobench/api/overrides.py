@@ -1,4 +1,4 @@
-"""Overrides as Python writes them: words as on the command line, mappings and keywords with plain values."""
+"""Overrides given in Python: words as on the command line, mappings and keywords with plain values."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from neurobench.config.targets import own_options
 from neurobench.report.screen import Screen
 
 Word = str | Mapping[str, Any]
-COMMAND = "NEUROBENCH_COMMAND"  # what a run's record says that it was begun with
+COMMAND = "NEUROBENCH_COMMAND"  # variable with the command line that a run's record states
 
 
 def override_words(words: Sequence[Word], keys: Mapping[str, Any]) -> list[str]:
-    """Of one run: a list is the value of a key that takes a list. Raises UserError for what is no override."""
+    """Overrides for a single run, as command-line words: a list is passed on as the value of its key. Raises UserError
+    if an argument is not an override."""
     return [word for part in (*words, keys) for word in _read(part, override_of)]
 
 
 def sweep_words(words: Sequence[Word], keys: Mapping[str, Any]) -> list[str]:
-    """Of a sweep: a list, tuple, range or array holds the values to take in turn."""
+    """Overrides for a sweep: a list, tuple, range or array contains the values to take in turn."""
     return [word for part in (*words, keys) for word in _read(part, _in_turn)]
 
 
@@ -47,8 +48,8 @@ def _in_turn(key: str, values: Any) -> str:
 
 
 def plain(key: str, value: Any) -> Any:
-    """Numbers, texts, lists and dicts of what Python and numpy have for them. Raises UserError for anything else."""
-    if hasattr(value, "tolist"):  # an array or a number of numpy or torch
+    """Convert a value of Python or numpy to numbers, texts, lists and dicts. Raises UserError if that is impossible."""
+    if hasattr(value, "tolist"):  # an array or scalar of numpy or torch
         return value.tolist()
     if isinstance(value, Path):
         return str(value)
@@ -62,7 +63,7 @@ def plain(key: str, value: Any) -> Any:
 
 
 def folder_of(config_dir: str | Path | None) -> str | None:
-    """A user's folder of YAML files, absolute. Raises UserError where it does not exist."""
+    """Absolute path of a user's folder of YAML files. Raises UserError if it does not exist."""
     if config_dir is None:
         return None
     if not Path(config_dir).is_dir():
@@ -71,14 +72,14 @@ def folder_of(config_dir: str | Path | None) -> str | None:
 
 
 def console_for(progress: bool) -> Console:
-    """In a notebook the cell's output, else stderr, so that a script's own output stays its own."""
+    """Console on a notebook cell's output, else on stderr, so that a script's own output stays separate."""
     console = Screen(highlight=False, quiet=not progress)
     return console if console.is_jupyter else Screen(highlight=False, quiet=not progress, stderr=True)
 
 
 @contextmanager
 def recorded_as(verb: str, words: Sequence[str], config_dir: str | None) -> Iterator[None]:
-    """Within it, runs record the command line that does the same."""
+    """Context manager: runs record the equivalent command line."""
     before = os.environ.get(COMMAND)
     os.environ[COMMAND] = shlex.join(["neurobench", verb, *own_options(config_dir), *words])
     try:

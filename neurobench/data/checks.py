@@ -1,5 +1,5 @@
-"""What must hold of any data set's splits before anything is trained on them: there are samples, every class that is
-tested can be learned, numbers are finite, and no sample is in two splits, by its content and not by its name."""
+"""Checks of a data set's splits before training: there are samples, every tested class can be learned, numbers are
+finite, and no sample is in two splits, compared by content and not by name."""
 
 from __future__ import annotations
 
@@ -15,56 +15,71 @@ import torch
 from neurobench.data.dataset import DataError, Split, Splits
 from neurobench.data.events import StoredEvents
 
-RESERVED = {"train", "training", "validation", "test"}  # figures of these splits begin with their names
+RESERVED = {"train", "training", "validation", "test"}  # names of these splits' metrics begin with these words
 
 
 def sound(splits: Splits, n_classes: int) -> Splits:
-    """The splits, without training samples that are held out for validation as well. Raises DataError for an empty
-    split, for a label that is no class, for a sample with a number that is not finite, for a class that is tested and
-    nowhere in training, and for a sample of a test set that is among the training set or its held-out part."""
+    """Check the splits and drop training samples that are also held out for validation. Raises DataError if a split is
+    empty, a label is not a class, a sample contains a non-finite number, a tested class does not occur in training, or
+    a test sample is also in the training set or its held-out part."""
     for name in sorted(RESERVED & {*splits.others}):
         raise DataError(f"{splits.source}: a further test set is named {name}, as another split is. Name it otherwise.")
     tests = {"test": splits.test, **splits.others}
     learned = {"training": splits.train, "validation": splits.validation}
     for name, split in {**learned, **tests}.items():
         _require_samples(split, f"the {name} set", splits.source, n_classes, may_be_empty=name == "validation")
+    keys = {name: _keys(split) for name, split in learned.items()}
+    _warn_of_two_labels(splits, keys["training"])
     for name, split in tests.items():
-        _require_classes(split, f"the {name} set", splits)
-    if missing := _not_learned(splits.validation, splits):
+        tested = _keys(split)
+        for other in ("training",) if splits.validation_is_tested else ("training", "validation"):
+            _require_apart(name, split, tested, other, learned[other], keys[other], splits.source)
+    left = _without_copies(splits, keys["training"], keys["validation"])
+    for name, split in tests.items():
+        _require_classes(split, f"the {name} set", left)
+    if missing := _not_learned(splits.validation, left):
         warnings.warn(
             f"{splits.source}: class {missing} is in the validation set and nowhere in training, so that none of its "
             "samples counts as correct there",
             stacklevel=2,
         )
-    keys = {name: _keys(split) for name, split in learned.items()}
+    return left
+
+
+def _warn_of_two_labels(splits: Splits, keys: Sequence[int]) -> None:
     labels: dict[int, int] = {}
-    both = sum(labels.setdefault(key, y) != y for key, y in zip(keys["training"], splits.train.y.tolist(), strict=True))
+    both = sum(labels.setdefault(key, y) != y for key, y in zip(keys, splits.train.y.tolist(), strict=True))
     if both:
-        warnings.warn(f"{splits.source}: {both} training samples occur under two labels", stacklevel=2)
-    for name, split in tests.items():
-        tested = _keys(split)
-        for other in ("training",) if splits.validation_is_tested else ("training", "validation"):
-            if shared := _shared(split, tested, learned[other], keys[other]):
-                number, there = int(split.ids[shared[0][0]]), int(learned[other].ids[shared[0][1]])
-                raise DataError(
-                    f"{splits.source}: {len(shared)} {name} samples are in the {other} set as well, by content (first: "
-                    f"number {number}, there number {there}). Remove one of each."
-                )
-    copies = {
-        other_row for _, other_row in _shared(splits.validation, keys["validation"], splits.train, keys["training"])
-    }
+        warnings.warn(f"{splits.source}: {both} training samples occur under two labels", stacklevel=3)
+
+
+def _require_apart(
+    name: str, test: Split, tested: Sequence[int], other: str, learned: Split, keys: Sequence[int], source: str
+) -> None:
+    """Check that a test set shares no sample with another split. Raises DataError with the first pair of samples."""
+    if shared := _shared(test, tested, learned, keys):
+        number, there = int(test.ids[shared[0][0]]), int(learned.ids[shared[0][1]])
+        raise DataError(
+            f"{source}: {len(shared)} {name} samples are in the {other} set as well, by content (first: "
+            f"number {number}, there number {there}). Remove one of each."
+        )
+
+
+def _without_copies(splits: Splits, keys: Sequence[int], held_keys: Sequence[int]) -> Splits:
+    """The splits without training samples that are copies of held-out ones, which are warned of."""
+    copies = {row for _, row in _shared(splits.validation, held_keys, splits.train, keys)}
     if not copies:
         return splits
     warnings.warn(
-        f"{splits.source}: {len(copies)} training samples are copies of held-out ones, left out", stacklevel=2
+        f"{splits.source}: {len(copies)} training samples are copies of held-out ones, left out", stacklevel=3
     )
-    rest = torch.tensor([k for k in range(len(splits.train)) if k not in copies])
+    rest = torch.tensor([k for k in range(len(splits.train)) if k not in copies], dtype=torch.int64)
     train = splits.train
     return replace(splits, train=replace(train, x=_only(train.x, rest), y=train.y[rest], ids=train.ids[rest]))
 
 
 def _require_samples(split: Split, name: str, source: str, n_classes: int, may_be_empty: bool) -> None:
-    """Raises DataError where there is none, or one without a class or with a number that is not finite."""
+    """Check a split's samples. Raises DataError if there are none, a label is not a class or a number is not finite."""
     if not len(split) and not may_be_empty:
         raise DataError(f"{source}: {name} is empty. Give it samples, or hold out fewer.")
     for label in {*split.y.tolist()} - {*range(n_classes)}:
@@ -77,7 +92,7 @@ def _require_samples(split: Split, name: str, source: str, n_classes: int, may_b
 
 
 def _require_classes(test: Split, name: str, splits: Splits) -> None:
-    """Raises DataError for one that is tested and cannot have been learned."""
+    """Check the classes of a test set. Raises DataError if one is tested but cannot have been learned."""
     if missing := _not_learned(test, splits):
         raise DataError(
             f"{splits.source}: class {missing} is in {name} and nowhere among the "
@@ -86,15 +101,15 @@ def _require_classes(test: Split, name: str, splits: Splits) -> None:
 
 
 def _not_learned(split: Split, splits: Splits) -> str:
-    """Its classes that are nowhere in training."""
+    """Classes of a split that do not occur in training."""
     return ", ".join(map(str, sorted({*split.y.tolist()} - {*splits.train.y.tolist()})))
 
 
 def _not_finite(split: Split) -> list[int]:
-    """Positions of samples that a mean or a gradient would not survive. Recordings are whole numbers."""
+    """Positions of samples with non-finite numbers, which spoil a mean or a gradient. Recordings are whole numbers."""
     if not isinstance(split.x, torch.Tensor) or not split.x.is_floating_point():
         return []
-    if math.isfinite(split.x.sum()):  # what is not finite spoils it; a fortieth of the time of looking at each
+    if math.isfinite(split.x.sum()):  # any non-finite number spoils the sum; a fortieth of the time of checking each
         return []
     return (~torch.isfinite(split.x).flatten(1).all(1)).nonzero().flatten().tolist()
 
@@ -104,14 +119,14 @@ def _only(x: Any, index: torch.Tensor) -> Any:
 
 
 def _shared(one: Split, keys: Sequence[int], other: Split, other_keys: Sequence[int]) -> list[tuple[int, int]]:
-    """Positions in both of samples with the same content; every one of the other's is listed."""
+    """Pairs of positions in both splits of samples with the same content; every such sample of `other` is listed."""
     known = {key: k for k, key in enumerate(keys)}
     pairs = [(known[key], other_row) for other_row, key in enumerate(other_keys) if key in known]
     return [(row, other_row) for row, other_row in pairs if _equal(one, row, other, other_row)]
 
 
 def _keys(split: Split) -> list[int]:
-    """Of each sample, the same for samples of the same content, and hardly ever for others."""
+    """Hash of each sample: equal for samples with the same content, and hardly ever for others."""
     x = split.x
     if isinstance(x, torch.Tensor):
         table = x.flatten(1).to(torch.float32).numpy()

@@ -1,4 +1,4 @@
-"""A configuration composed of choices alone (model=qrbm scale=quick), kept for whoever asks for the same again.
+"""Cache of configurations composed of choices alone (model=qrbm scale=quick), for repeated requests.
 
 Hydra takes a tenth of a second for one, hence `defaults`, and sets plain values (seed=3) last: these are set on a copy.
 """
@@ -31,10 +31,10 @@ Composed = tuple[DictConfig, dict[str, Any]]
 
 
 def composed(words: Sequence[str], reusable: bool) -> Composed:
-    """What overrides compose to, and Hydra's own section as plain values, to be read only.
+    """Configuration composed from overrides, and Hydra's own section as plain values, which must not be modified.
 
-    `reusable`: only YAML files of packages take part, so that what they composed to before holds while the files
-    are as they were. Raises ConfigError, HydraException or OmegaConfBaseException.
+    `reusable`: only YAML files of packages take part, so that an earlier result is valid while the files are unchanged.
+    Raises ConfigError, HydraException or OmegaConfBaseException.
     """
     if not reusable:
         return _split(_compose(words))
@@ -42,49 +42,49 @@ def composed(words: Sequence[str], reusable: bool) -> Composed:
     plain = [override for override in parsed if override is not None and _is_plain(override)]
     choices = [word for word, override in zip(words, parsed, strict=True) if override not in plain]
     if not all(override is not None and _is_choice(override) for override in parsed if override not in plain):
-        return _split(_compose(words))  # what adds and deletes does so in the order of the words
+        return _split(_compose(words))  # additions and deletions take effect in the order of the words
     frame, section = _frame(tuple(choices), _stamp())
     config = pickle.loads(frame)
     try:
         for override in plain:
             OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
     except OmegaConfBaseException:
-        return _split(_compose(words))  # which says what cannot be set
+        return _split(_compose(words))  # Hydra says what cannot be set
     OmegaConf.set_struct(config, None)
     return config, section
 
 
 @lru_cache(maxsize=256)
 def _frame(choices: tuple[str, ...], stamp: Stamp) -> tuple[bytes, dict[str, Any]]:
-    """Closed to keys that it does not have, as Hydra has it while it sets plain values; pickled, since that is copied
-    in a fifth of the time."""
+    """Configuration of choices alone, closed to new keys, as in Hydra while it sets plain values; pickled, since a
+    pickle is copied in a fifth of the time."""
     config, section = _merged(choices, stamp) or _split(_compose(choices))
     OmegaConf.set_struct(config, True)
     return pickle.dumps(config), section
 
 
 def _merged(choices: tuple[str, ...], stamp: Stamp) -> Composed | None:
-    """The same without Hydra, which composes its own section alone; None where it has to compose all of it."""
+    """Configuration composed without Hydra, except for Hydra's own section; None if Hydra has to compose all of it."""
     of_hydra = tuple(word for word in choices if is_hydra(word))
     parsed = [override for word in choices if word not in of_hydra and (override := parse_word(word))]
     if not parsed or not all(map(_picks_files, parsed)):
         return None
     try:
         config = OmegaConf.create(merged({override.key_or_group: override.value() for override in parsed}))
-    except Exception:  # what is left to Hydra, or a fault of a file, which Hydra names
+    except Exception:  # a case left to Hydra, or a fault of a file, which Hydra names
         return None
     return config, _frame(of_hydra, stamp)[1]
 
 
 def _picks_files(override: Override) -> bool:
-    """Whether it does nothing else. One of several for a group counts for nothing, but Hydra refuses it all the same
-    where it is null or a sweep, and sets the keys of a section (model={n_hidden: 3})."""
+    """Whether an override only selects files. Of several for a group only the last counts, but Hydra still refuses any
+    that is null or a sweep, and sets the keys of a section (model={n_hidden: 3})."""
     is_change = override.type == OverrideType.CHANGE and override.package is None
     return is_change and isinstance(override.value(), (str, list))
 
 
 def _stamp() -> Stamp:
-    """Which YAML files there are in packages, and when each was written."""
+    """Path, modification time and size of each YAML file in packages."""
     roots = [root for package in config_packages() if isinstance(root := files(package), Path)]  # else zipped
     return tuple(
         (entry.path, entry.stat().st_mtime_ns, entry.stat().st_size) for root in roots for entry in _yaml_files(root)
@@ -99,7 +99,7 @@ def _yaml_files(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
 
 
 def _is_plain(override: Override) -> bool:
-    """Whether it gives a key of ours one value. Nothing else that is composed can depend on it."""
+    """Whether an override gives one value to a key other than Hydra's. Nothing else composed can depend on it."""
     key = override.key_or_group
     return (
         not (override.is_add() or override.is_force_add() or override.is_delete() or override.is_sweep_override())
@@ -110,7 +110,7 @@ def _is_plain(override: Override) -> bool:
 
 
 def _is_choice(override: Override) -> bool:
-    """Whether it picks files of a group, or says something to Hydra itself."""
+    """Whether an override selects files of a group, or is for Hydra itself."""
     return override.key_or_group.startswith("hydra") or _is_group(override.key_or_group)
 
 
@@ -132,5 +132,5 @@ def _compose(words: Sequence[str]) -> DictConfig:
         raise ConfigError([" ".join(str(error).split())]) from None
     except (HydraException, OmegaConfBaseException):
         raise
-    except Exception as error:  # what Hydra did not expect in somebody's words or files, it does not wrap
+    except Exception as error:  # Hydra does not wrap errors that it did not expect in a user's overrides or files
         raise HydraException(str(error) or type(error).__name__) from error

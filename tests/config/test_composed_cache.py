@@ -1,4 +1,4 @@
-"""Promises of what is kept of composing: it is what Hydra composes, and it holds while the files are as they were."""
+"""Promises of cached configurations: they equal what Hydra composes, and are valid only while files are unchanged."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from hydra import initialize, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from neurobench.config import compose, frames, sources
+from neurobench.config import compose, composed_cache, sources
 from neurobench.config.compose import composer
 from neurobench.config.errors import ConfigError
 
@@ -22,33 +22,33 @@ ORDERS = (
 
 
 @pytest.mark.parametrize("words", ORDERS)
-def test_what_is_kept_and_changed_is_what_hydra_composes_of_all_the_words(words: tuple[str, ...]) -> None:
+def test_a_cached_configuration_with_overrides_equals_what_hydra_composes(words: tuple[str, ...]) -> None:
     with composer():
         for _ in range(2):
-            (kept, _section), (anew, _section) = (frames.composed(words, kept) for kept in (True, False))
+            (kept, _section), (anew, _section) = (composed_cache.composed(words, kept) for kept in (True, False))
             assert OmegaConf.to_yaml(kept) == OmegaConf.to_yaml(anew)
             assert OmegaConf.is_struct(kept) == OmegaConf.is_struct(anew)
-            kept.seed = 99  # the caller's own
+            kept.seed = 99  # changes the caller's copy alone
 
 
 @pytest.mark.parametrize("words", [("model.nope=1",), ("seed.x=1",), ("nope=1",)])
-def test_what_cannot_be_set_is_refused_in_hydras_words(words: tuple[str, ...]) -> None:
+def test_an_override_of_an_unknown_key_is_refused_with_hydras_message(words: tuple[str, ...]) -> None:
     with composer():
         said = []
         for kept in (True, False):
             with pytest.raises(Exception, match="Could not override|Error merging override") as caught:
-                frames.composed(words, kept)
+                composed_cache.composed(words, kept)
             said.append(str(caught.value))
     assert said[0] == said[1]
 
 
-def test_a_file_that_has_been_written_since_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_yaml_file_that_has_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "yaml_of_a_test"
     (package / "scale").mkdir(parents=True)
     (package / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     packages = ("neurobench.conf", package.name)
-    for module in (frames, compose):
+    for module in (composed_cache, compose):
         monkeypatch.setattr(module, "config_packages", lambda: packages)
     for name in ("first", "second name"):
         (package / "scale" / "mine.yaml").write_text(f"name: {name}\n")
@@ -58,7 +58,7 @@ def test_a_file_that_has_been_written_since_is_read_again(tmp_path: Path, monkey
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Another program's package of YAML files."""
+    """Folder of another program's package of YAML files."""
     folder = tmp_path / "another" / "conf"
     (folder / "matrix").mkdir(parents=True)
     for place in (folder.parent, folder):
@@ -72,7 +72,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_another_programs_configuration_is_hydras_alone(package: Path) -> None:
+def test_the_configuration_of_another_program_is_composed_by_hydra_alone(package: Path) -> None:
     (package / "matrix" / "other.yaml").write_text("- 1\n")
     sources.register_sources()
     with initialize(version_base="1.3", config_path=None):
@@ -83,18 +83,18 @@ def test_another_programs_configuration_is_hydras_alone(package: Path) -> None:
         assert compose_with_hydra("config", ["matrix=other"]).matrix == [1]
 
 
-def test_a_path_may_be_written_with_slashes(package: Path) -> None:
+def test_a_package_source_may_be_written_with_slashes(package: Path) -> None:
     assert sources.PackageSource("test", "cached://another/conf/").load_config("config").config.defaults
 
 
-def test_a_folder_without_init_is_none_of_a_package(package: Path) -> None:
+def test_a_folder_without_init_py_is_not_available_as_a_package_source(package: Path) -> None:
     source = sources.PackageSource("test", "cached://another.conf")
     assert source.available()
     (package / "__init__.py").unlink()
     assert not source.available()
 
 
-def test_cells_are_read_again_and_what_is_none_is_refused_with_a_sentence(package: Path) -> None:
+def test_changed_matrix_cells_are_read_again_and_malformed_ones_are_refused(package: Path) -> None:
     cells, source = package / "matrix" / "some.yaml", sources.PackageSource("test", "cached://another.conf")
     (package / "matrix" / "__init__.py").touch()
     for text, names in (("a: {x: 1}", ["matrix_some_a"]), ("a: {}\nb: {x: 1}", ["matrix_some_a", "matrix_some_b"])):

@@ -1,4 +1,4 @@
-"""One job of a sweep, in whatever process a launcher gives it."""
+"""Execution of one job of a sweep, in the process that a launcher provides."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from neurobench.storage.folder import RunFolder
 
 LOST = "the process ended without a word (killed, or out of memory)"
-Report = dict[str, Any]  # what is known of a job: status, folder, epoch, seconds, error, ...
+Report = dict[str, Any]  # state of a job: status, folder, epoch, seconds, error, ...
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker is handed: plain values, so that any launcher can carry it."""
+    """A job as passed to a worker: plain values, so that any launcher can transmit it."""
 
     number: int
     config: dict[str, Any]  # resolved
-    overrides: tuple[str, ...]  # that it was composed from
+    overrides: tuple[str, ...]  # from which it was composed
     setting_hash: str
-    sweep: str  # folder of the sweep, which the worker shares with the process that waits
-    array: tuple[str, int] | None = None  # of SLURM, once it is in the queue: the array's name and the index
+    sweep: str  # folder of the sweep, which the worker shares with the waiting process
+    array: tuple[str, int] | None = None  # name of the SLURM array and index in it, once the task is queued
 
     @property
     def key(self) -> tuple[str, int]:
@@ -52,7 +52,7 @@ class Task:
         return replace(self, array=(array, index))
 
     def write(self) -> None:
-        """For a worker that is handed nothing but the folder."""
+        """Write the task to the sweep's folder, for a worker that receives only the folder."""
         make_folder(Path(self.sweep) / "queue")
         write_json(Path(self.sweep) / "queue" / f"{self.number}.json", asdict(self), durable=False)
 
@@ -64,8 +64,8 @@ class Task:
         write_json(Path(self.sweep) / f"{self.number}.json", report, durable=False)
 
     def last_report(self) -> Report:
-        """What the job's worker last reported; empty before it begins, and where the file is damaged: then the
-        scheduler's word and the run's own folder decide."""
+        """Latest report of the job's worker; empty before it begins, and if the file is damaged: then the scheduler's
+        state and the run folder decide."""
         try:
             report = json.loads((Path(self.sweep) / f"{self.number}.json").read_text())
         except (FileNotFoundError, ValueError):
@@ -74,7 +74,7 @@ class Task:
 
 
 def read_task(sweep: Path, number: int) -> Task:
-    """Raises UserError where this machine does not see the sweep's folder, or the file is damaged."""
+    """Read a task. Raises UserError if this machine cannot see the sweep's folder or the file is damaged."""
     file = sweep / "queue" / f"{number}.json"
     try:
         values = json.loads(file.read_text())
@@ -86,12 +86,12 @@ def read_task(sweep: Path, number: int) -> Task:
 
 
 def stop_file(sweep: str | Path) -> Path:
-    """Where this file exists, jobs that have not begun are left alone."""
+    """File that, once it exists, keeps jobs from being started."""
     return Path(sweep) / "stop"
 
 
 class Reporter:
-    """Reports how far a job is. See `neurobench.experiment.callbacks.Callback`."""
+    """Callback that reports the progress of a job. See `neurobench.experiment.callbacks.Callback`."""
 
     def __init__(self, task: Task, **entries: Any):
         self.task = task
@@ -114,8 +114,8 @@ class Reporter:
 
 
 def attempt(plan: Callable[[], Plan], console: Console, callbacks: Sequence[Callback] = ()) -> Report:
-    """Make a plan and execute it: "finished" with its folder and test accuracy; or "refused", "failed",
-    "interrupted", "queued" with the sentence that says why."""
+    """Make a plan, execute it and return the report: "finished" with run folder and test accuracy; or "refused",
+    "failed", "interrupted", "queued", "running elsewhere" with the reason."""
     from neurobench.devices.jobs import Queued
     from neurobench.experiment.execute import execute
 
@@ -134,8 +134,8 @@ def attempt(plan: Callable[[], Plan], console: Console, callbacks: Sequence[Call
 
 
 def work(task: Task, **entries: Any) -> Report:
-    """Run one job, from its checkpoint where it has one. Returns its report and leaves it in the sweep's folder.
-    `entries` stand in each of its reports.
+    """Run one job, from its checkpoint if it has one. Returns its report and stores it in the sweep's folder.
+    `entries` are added to each of its reports.
 
     Never raises for a run that failed: the report says so. Ctrl-C leaves a checkpoint and ends the sweep.
     """
@@ -159,8 +159,8 @@ def work(task: Task, **entries: Any) -> Report:
 
 
 def take_up(task: Task, seconds: float = 60, **entries: Any) -> Report:
-    """The same where a scheduler may have begun the job elsewhere before: a worker that is on its way out holds the
-    run's lock for a moment, and then this one goes on."""
+    """Run one job that a scheduler may have started elsewhere before: a worker that is shutting down holds the run's
+    lock for a moment, so retry for up to `seconds`."""
     begun_before = bool(task.last_report())
     deadline = time.monotonic() + seconds
     while True:
@@ -171,10 +171,10 @@ def take_up(task: Task, seconds: float = 60, **entries: Any) -> Report:
 
 
 def work_locally(task: Task, folder: str, environment: Mapping[str, str]) -> Report:
-    """The same on the machine of the process that waits: a job that was interrupted means that all are to stop.
+    """Run one job on the machine of the waiting process; an interrupted job stops the whole sweep.
 
-    A worker outlives a sweep: where relative paths begin, and the environment, are those of that process now, but for
-    what is fixed while the worker lives (`is_of_worker`).
+    A worker outlives a sweep: the working directory and the environment are those of the waiting process, except for
+    variables that are fixed for the worker's lifetime (`is_of_worker`).
     """
     kept = {name: os.environ[name] for name in os.environ if is_of_worker(name)}
     os.environ.clear()
@@ -187,23 +187,23 @@ def work_locally(task: Task, folder: str, environment: Mapping[str, str]) -> Rep
 
 
 def is_of_worker(name: str) -> bool:
-    """Whether a variable is a worker's own: its threads, the GPU that it took, the code that it may run."""
+    """Whether an environment variable is fixed for a worker: its threads, its GPU, the code that it may run."""
     return name in (*POOLS, ALLOW) or (name == VISIBLE and has_gpu())
 
 
 def warm(parent: int, code: Sequence[str | None], named_in: str | None, gpus: Sequence[str] = ()) -> None:
-    """What every job needs and takes seconds to import; a worker does it once. `code`: fingerprints of a user's own;
-    `named_in`: the folder where what is allowed by name alone may lie; `gpus`: of which it takes one. Of others a new
-    pool is made, since workers outlive a sweep.
+    """Initialise a worker: import once what every job needs and takes seconds to load. `code`: fingerprints of the
+    user's code; `named_in`: folder of code that is allowed by name alone; `gpus`: the worker takes one of them. If any
+    of these changes, a new pool is created, since workers outlive a sweep.
 
-    A worker whose parent was killed stops at the next batch and leaves a checkpoint, so that the sweep can be begun
-    again at once.
+    A worker whose parent was killed stops after its batch and leaves a checkpoint, so that the sweep can be restarted
+    at once.
     """
 
     def stop_with_parent() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGTERM)  # a run that is under way notes it and ends after its batch
+        os.kill(os.getpid(), signal.SIGTERM)  # a run in progress notes it and ends after its batch
         time.sleep(30)
         os._exit(1)
 
@@ -218,8 +218,8 @@ def warm(parent: int, code: Sequence[str | None], named_in: str | None, gpus: Se
 
             import neurobench.experiment.execute
             import neurobench.experiment.loop  # noqa: F401
-    except KeyboardInterrupt:  # Ctrl-C reaches workers too: nothing has begun here, and the parent says so
+    except KeyboardInterrupt:  # Ctrl-C reaches workers too: no job has begun here, and the parent reports it
         os._exit(130)
     torch.set_num_threads(1)
     numba.set_num_threads(1)
-    gc.freeze()  # the pool collects garbage every second, and all of this need not be looked through for it
+    gc.freeze()  # the pool collects garbage every second and need not traverse the imported objects

@@ -1,8 +1,8 @@
-"""`njit` of every kernel: numba's, without wrappers that nobody calls.
+"""The `njit` decorator of all kernels: numba's, without unused wrappers.
 
-Numba compiles two with each kernel, one for callers in C and one for callers in Python. Nobody calls ours from C, nor
-from Python one whose name begins with an underscore. Wrappers are optimised like the kernel itself, and again in each
-kernel that calls it: a quarter of the time of compiling.
+Numba compiles two wrappers with each kernel, one for callers in C and one for callers in Python. No kernel of this
+package is called from C, and none whose name begins with an underscore from Python. Wrappers are optimised like the
+kernel itself, and again in each kernel that calls it: a quarter of the compile time.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from numba.core.registry import CPUDispatcher
 
 
 class Inner(CPUDispatcher):
-    """Of a kernel that kernels alone call. Without this, Python would jump to where there is no function."""
+    """Dispatcher of a kernel that only kernels call; without it, Python calls would jump to a missing function."""
 
     def __call__(self, *args: Any) -> Any:
         raise TypeError(f"{self.py_func.__name__} begins with an underscore: it can be called by kernels alone")
@@ -23,7 +23,7 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def declared(function: Callable[..., Any]) -> Any:
         inner = function.__name__.startswith("_")
         kernel = numba.njit(**options, no_cfunc_wrapper=True, no_cpython_wrapper=inner)(function)
-        if inner and isinstance(kernel, CPUDispatcher):  # NUMBA_DISABLE_JIT leaves the function as it is
+        if inner and isinstance(kernel, CPUDispatcher):  # NUMBA_DISABLE_JIT leaves the function unchanged
             kernel.__class__ = Inner
         return kernel
 

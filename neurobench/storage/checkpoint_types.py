@@ -1,4 +1,4 @@
-"""What a checkpoint can hold: only that is read again without executing anything."""
+"""Types that a checkpoint may contain: only these are read back without executing anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAMED = (dict, OrderedDict, Counter)
 
 
 def require_plain(state: dict[str, Any]) -> None:
-    """Raises UserError that names the first entry which could be written and not read again."""
+    """Check that a state can be read back. Raises UserError that names the first entry which could only be written."""
     for path, kind in _foreign(state, ""):
         raise UserError(
             f"a checkpoint cannot hold {path}, which is a {kind}: it could never be read again. A learner's state_dict "
@@ -24,7 +24,7 @@ def require_plain(state: dict[str, Any]) -> None:
 
 
 def _foreign(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Where something else lies, and of which type. Exact types: a subclass is stored by its class."""
+    """Path and type of each value of another type. Types are compared exactly: a subclass is stored by its class."""
     import torch
 
     kind = type(value)

@@ -1,4 +1,4 @@
-"""Splits are apart by content, and odd folders are read, passed over or refused by their own name."""
+"""Splits share no content, and unusual folders are read, with stray files ignored, or refused with the reason."""
 
 import os
 import shutil
@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from neurobench.data import files
+from neurobench.data.checks import sound
 from neurobench.data.dataset import DataError, Split, Splits
-from neurobench.data.sound import sound
 from tests.data.test_aer import encode
 from tests.specs import spec
 
@@ -26,29 +26,40 @@ def splits(train: list[list[float]], held: list[list[float]], test: list[list[fl
     return Splits(*map(made_split, (train, held, test)), source="made", sha256="", evaluated_on="")
 
 
-def test_a_sample_that_is_tested_and_trained_on_is_refused_with_both_numbers() -> None:
+def test_a_test_sample_that_is_also_in_another_split_is_refused_with_both_numbers() -> None:
     with pytest.raises(DataError, match=r"1 test samples are in the training set as well.*number 1, there number 2"):
         sound(splits([[1, 2], [3, 4], [5, 6]], [[7, 8]], [[0, 0], [5, 6]]), 2)
     with pytest.raises(DataError, match="in the validation set as well"):
         sound(splits([[1, 2], [3, 4]], [[0, 0]], [[0, 0]]), 2)
 
 
-def test_a_held_out_sample_is_not_trained_on_under_another_number() -> None:
-    both = splits([[1, 2], [3, 4], [1, 2]], [[1, 2]], [[0, 0]])
+def test_training_copies_of_a_held_out_sample_are_dropped_with_a_warning() -> None:
+    both = splits([[1, 2], [3, 4], [1, 2], [7, 8], [5, 6]], [[1, 2]], [[0, 0]])
     both = replace(both, train=replace(both.train, classes=("even", "odd")))
     with pytest.warns(UserWarning, match="2 training samples are copies of held-out ones"):
         left = sound(both, 2)
-    # What is left has one class alone, and that one is tested: the check of classes came before.
-    assert left.train.x.tolist() == [[3, 4]]
+    assert left.train.x.tolist() == [[3, 4], [7, 8], [5, 6]]
+    assert left.train.ids.tolist() == [1, 3, 4]
     assert left.train.classes == ("even", "odd")
 
 
-def test_two_labels_of_one_sample_are_told() -> None:
+@pytest.mark.parametrize("train", [[[1, 2], [3, 4], [1, 2]], [[1, 2]]])
+def test_a_tested_class_whose_training_samples_are_all_copies_of_held_out_ones_is_refused(
+    train: list[list[float]],
+) -> None:
+    with (
+        pytest.warns(UserWarning, match="training samples are copies of held-out ones, left out"),
+        pytest.raises(DataError, match=f"class 0 is in the test set and nowhere among the {len(train) // 2} training"),
+    ):
+        sound(splits(train, [[1, 2]], [[0, 0]]), 2)
+
+
+def test_a_training_sample_with_two_labels_causes_a_warning() -> None:
     with pytest.warns(UserWarning, match="1 training samples occur under two labels"):
         sound(splits([[1, 2], [1, 2]], [], [[0, 0]]), 2)
 
 
-def test_classes_and_sizes_are_those_that_can_be_learned() -> None:
+def test_an_unlearned_test_class_an_empty_test_set_and_an_unknown_label_are_refused() -> None:
     with pytest.raises(DataError, match="class 1 is in the test set and nowhere among the 1 training samples"):
         sound(splits([[1, 2]], [], [[0, 0], [9, 9]]), 2)
     with pytest.raises(DataError, match="the test set is empty"):
@@ -57,7 +68,7 @@ def test_classes_and_sizes_are_those_that_can_be_learned() -> None:
         sound(splits([[1, 2], [3, 4]], [], [[0, 0]]), 1)
 
 
-def test_a_class_that_is_validated_on_and_was_never_learned_is_told() -> None:
+def test_a_validation_class_that_does_not_occur_in_training_causes_a_warning() -> None:
     with pytest.warns(UserWarning, match="class 1 is in the validation set and nowhere in training"):
         sound(splits([[1, 2]], [[3, 4], [5, 6]], [[0, 0]]), 2)
 
@@ -91,13 +102,13 @@ FURTHER: dict[str, tuple[dict[str, Split], str]] = {
 
 
 @pytest.mark.parametrize(("others", "sentence"), FURTHER.values(), ids=list(FURTHER))
-def test_a_further_test_set_is_held_to_what_the_test_set_is(others: dict[str, Split], sentence: str) -> None:
+def test_a_further_test_set_has_to_pass_the_checks_of_the_test_set(others: dict[str, Split], sentence: str) -> None:
     made = splits([[1, 2], [3, 4]], [[5, 6]], [[0, 0], [9, 9]])
     with pytest.raises(DataError, match=sentence):
         sound(replace(made, others=others), 2)
 
 
-def test_a_further_test_set_may_share_samples_with_the_test_set_and_have_classes_that_were_learned() -> None:
+def test_a_further_test_set_may_share_samples_with_the_test_set_but_not_have_unlearned_classes() -> None:
     made = splits([[1, 2], [3, 4]], [[5, 6]], [[0, 0], [9, 9]])
     others = {"noisy": made_split([[7, 7], [0, 0]])}
     assert sound(replace(made, others=others), 2).others is others
@@ -114,7 +125,7 @@ def test_recordings_are_compared_by_their_events() -> None:
 
 
 @pytest.mark.parametrize("name", ["mnist", "yin_yang", "nmnist_folds"])
-def test_what_ships_is_apart(name: str) -> None:
+def test_bundled_data_sets_have_no_sample_in_two_splits(name: str) -> None:
     made = spec(f"dataset/{name}")
     loaded = made.load(0)
     assert len(sound(loaded, made.n_classes).train) == len(loaded.train)
@@ -167,7 +178,7 @@ READ: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.filterwarnings("ignore:.*hidden files")
 @pytest.mark.parametrize("change", READ.values(), ids=list(READ))
-def test_an_odd_folder_is_read_as_the_plain_one(root: Path, change: Callable[[Path], object]) -> None:
+def test_an_unusual_folder_is_read_like_a_plain_one(root: Path, change: Callable[[Path], object]) -> None:
     plain = spec("dataset/nmnist", root=str(root)).load(0)
     change(root)
     odd = spec("dataset/nmnist", root=str(root)).load(0)
@@ -193,7 +204,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize(("change", "sentence"), REFUSED.values(), ids=list(REFUSED))
-def test_what_cannot_be_meant_is_refused_by_its_name(
+def test_a_faulty_folder_is_refused_with_the_reason(
     root: Path, change: Callable[[Path], object], sentence: str
 ) -> None:
     change(root)

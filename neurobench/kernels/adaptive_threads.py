@@ -1,7 +1,7 @@
-"""As many threads as are faster right now, for repeated work that gives the same bits whatever their number.
+"""Choice between all threads and one, by current speed, for repeated work whose bits do not depend on their number.
 
-A kernel that shares its work out waits for its slowest thread. Where another process has one of the cores, that one is
-away for milliseconds at a time, and two threads can take four times as long as one; on idle cores they take half.
+A kernel that shares out its work waits for its slowest thread. If another process uses one of the cores, a thread is
+suspended for milliseconds at a time, and two threads can take four times as long as one; on idle cores they take half.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import ParamSpec, TypeVar
 
 import numba
 
-TRIED = 3  # calls with each number of threads, before it is decided
-SHORTEST, LONGEST = 30, 1000  # calls until they are tried again: twice as many whenever the decision stands
+TRIED = 3  # calls with each number of threads before the decision
+SHORTEST, LONGEST = 30, 1000  # calls until the next trial: twice as many whenever the decision stays the same
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 @contextmanager
 def kernel_threads(number: int) -> Iterator[None]:
-    """Within it compiled kernels have so many threads."""
+    """Context manager: run compiled kernels with `number` threads."""
     before = numba.get_num_threads()
     numba.set_num_threads(number)
     try:
@@ -32,23 +32,23 @@ def kernel_threads(number: int) -> Iterator[None]:
         numba.set_num_threads(before)
 
 
-class Pace:
-    """Calls of about the same length are made with all threads that there are, or with one."""
+class AdaptiveThreads:
+    """Runner for calls of about equal length: with all available threads or with one, whichever is faster."""
 
     def __init__(self) -> None:
         self._begin(1)
 
     def _begin(self, most: int) -> None:
-        self.most, self.cold = most, True  # the first call may be compiled or read from a file, and memory is new to it
+        self.most, self.cold = most, True  # the first call may compile or load its kernel, and touches new memory
         self.tried: dict[int, list[float]] = {}  # threads -> s of a call
-        self.fastest = 0  # threads; none yet
-        self.left, self.period = 0, SHORTEST  # calls until the next trial, and of the next period
+        self.fastest = 0  # number of threads; 0: not decided yet
+        self.left, self.period = 0, SHORTEST  # calls left until the next trial, and calls between two trials
 
     def __call__(self, work: Callable[P, R], *args: P.args, **keywords: P.kwargs) -> R:
         most = numba.get_num_threads()
         if most == 1:
             return work(*args, **keywords)
-        if most != self.most:  # another run of the same process
+        if most != self.most:  # another run in the same process
             self._begin(most)
         if self.left:
             self.left -= 1

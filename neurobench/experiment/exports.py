@@ -1,5 +1,5 @@
-"""What a run's folder holds of a trained model besides its checkpoint: the network in a format of its field, and what
-its tutorial prints."""
+"""Files of a trained model in a run folder besides its checkpoint: the network in a format of its field, and the output
+of its tutorial."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 
 def write_exports(folder: RunFolder, plan: Plan, learner: Learner, best: Mapping[str, Any] | None) -> None:
-    """NAME.SUFFIX of the network as training left it and, where it was kept, NAME_best.SUFFIX of the state that was
-    best by `training.monitor`. What cannot be written (an extra is missing, the format has no word for it) is named
-    in run.log."""
+    """Write NAME.SUFFIX of the network at the end of training and, if it was stored, NAME_best.SUFFIX of the best state
+    by `training.monitor`. A file that cannot be written (an extra is missing, the format cannot express the network) is
+    named in run.log."""
     if not plan.model.leaves:
         return
     states = {"": None} if best is None or not plan.training.keep_best else {"": None, "_best": best}
@@ -47,7 +47,7 @@ def _export(folder: RunFolder, plan: Plan, learner: Learner, suffix: str) -> Non
             content = formats[kind]()
         except UserError as reason:
             log.info("%s is not written: %s", file, reason)
-        else:  # a full disk ends the run: it is to be resumed
+        else:  # a full disk ends the run, which must then be resumed
             write_bytes(folder.path / file, content)
 
 
@@ -59,7 +59,7 @@ def write_printout(
     record: TrainingRecord,
     metrics: Mapping[str, float],
 ) -> None:
-    """The tutorial's own lines with this run's figures, where the model has any."""
+    """Write the tutorial's output with this run's figures, if the model has any."""
     checkpoint = folder.load_checkpoint() if plan.model.printout else None
     if plan.model.printout is None or checkpoint is None:
         return

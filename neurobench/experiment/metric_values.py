@@ -1,4 +1,4 @@
-"""What functions of a model return as figures of a run."""
+"""Check of the figures that functions of a model return."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from neurobench.metrics.numbers import plain, shown
 
 
 def numbers_of(handed: Any, by: str) -> tuple[dict[str, float], dict[str, str]]:
-    """What `by` (a function of the model) returned: its finite numbers, and of every other name the reason why it has
-    none, so that one slip does not cost a whole training. Raises UserError where it is no mapping."""
+    """Split what `by` (a function of the model) returned into finite numbers and, for every other name, the reason why
+    it has none, so that one slip does not cost a whole training. Raises UserError if it is not a mapping."""
     if not isinstance(handed, Mapping):
         raise UserError(f"{by} returned {shown(handed)}, not a mapping of names to numbers. Return {{}} for none.")
     found, undefined = {}, {}
