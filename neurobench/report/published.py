@@ -25,7 +25,7 @@ from neurobench.config import targets
 from neurobench.config.compose import GROUPS, Composer, choices, composer
 from neurobench.config.errors import ConfigError
 from neurobench.config.schema import Row
-from neurobench.config.targets import PLUGIN_FILES, config_places, own_folders, own_options, plugin_targets
+from neurobench.config.targets import config_places, own_folders, own_options, plugin_targets
 from neurobench.experiment.plan import parse
 from neurobench.import_time import BEGAN
 from neurobench.metrics.catalog import metric
@@ -130,9 +130,9 @@ def _stamp(config_dir: str | None) -> str:
     earlier rules."""
     places = config_places(config_dir)
     texts = dict(entry for place in places for entry in sorted(_yaml_files(place, str(place))))
-    for path in (places[0].joinpath("config.yaml"), *PLUGIN_FILES.values(), EARLIER):
+    for path in (places[0].joinpath("config.yaml"), *targets.PLUGIN_FILES.values(), EARLIER):
         texts[str(path)] = path.read_text()
-    names = sorted(set(targets.ALLOWED) - set(PLUGIN_FILES))  # these may lie in the current folder
+    names = sorted(set(targets.ALLOWED) - set(targets.PLUGIN_FILES))  # these may lie in the current folder
     code = [*sorted(plugin_targets()), *names, *([str(Path.cwd())] if names else [])]
     return hashlib.sha256(json.dumps([__version__, code, texts]).encode()).hexdigest()
 
@@ -150,7 +150,7 @@ def _code() -> list[str]:
         for name, file in modules.items()
         if file and (name.partition(".")[0] in roots or Path(file).parent in folders)
     }
-    return sorted({*imported, *map(str, PLUGIN_FILES.values())})
+    return sorted({*imported, *map(str, targets.PLUGIN_FILES.values())})
 
 
 def _digests(paths: Iterable[str]) -> dict[str, str]:
