@@ -56,6 +56,7 @@ def sweep(
 
     Raises ConfigError if none can run, UserError if none finished, and warns of each other run that did not finish.
     """
+    from neurobench.config.overrides import RESUME
     from neurobench.experiment.folder_choice import nothing_to_resume
     from neurobench.storage.folder import RunFolder
     from neurobench.sweeps.launch import Settings, run_jobs
@@ -68,7 +69,7 @@ def sweep(
         raise ConfigError(list(dict.fromkeys(fault for job in jobs for fault in job.faults)))
     console = console_for(progress)
     plans = [job.plan for job in jobs if job.plan]
-    if "resume=true" in words and (note := nothing_to_resume(plans)):
+    if RESUME in words and (note := nothing_to_resume(plans)):
         console.print(f"note: {note}", soft_wrap=True)
     with recorded_as("sweep", words, folder):
         table = run_jobs(jobs, settings, console)

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from neurobench.cli.arguments import VerbParser, add_common
 from neurobench.config.compose import composer, folders, searchpath
 from neurobench.config.errors import FINE, ConfigError
-from neurobench.config.overrides import keep_texts, override_of, parse_word, quote_texts
+from neurobench.config.overrides import RESUME, keep_texts, override_of, parse_word, quote_texts
 from neurobench.experiment.request import accepted, plan_of, refusal
 from neurobench.phases import phase
 from neurobench.process import importing
@@ -48,7 +48,6 @@ def run_command(words: list[str]) -> int:
     return FINE
 
 
-RESUME = "resume=true"
 EXAMPLES = """examples:
   neurobench run model=qrbm                                 train and test; the model brings its own data set
   neurobench run model=slayer_snn backend=mock              the same on an emulated chip

@@ -39,7 +39,8 @@ def sweep_command(words: list[str]) -> int:
     if args.status or args.cancel or args.logs:
         return _control(args)
     with importing(""):
-        from neurobench.cli.run import RESUME, print_nothing_to_resume
+        from neurobench.cli.run import print_nothing_to_resume
+        from neurobench.config.overrides import RESUME
         from neurobench.sweeps.launch import run_jobs
         from neurobench.sweeps.plan import jobs_of
 

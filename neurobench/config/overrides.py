@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from neurobench.config.errors import ConfigError
 from neurobench.config.sections import paths, takes_text
 
+RESUME = "resume=true"  # the override that --resume stands for
 MOST_RUNS = 100_000  # most runs of one sweep: a plan takes about 20 KB and 20 ms
 NULLABLE = ("logger", "experiment")  # groups that need no choice
 PLAIN = re.compile(r"^[\w.+/-]+(,[\w.+/-]+)+$", re.ASCII)

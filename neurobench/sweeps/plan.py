@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.config.compose import GROUPS, Composer, composer, explain, read, set_value
 from neurobench.config.errors import ConfigError
-from neurobench.config.overrides import sweep_fault, too_many, values_of
+from neurobench.config.overrides import RESUME, sweep_fault, too_many, values_of
 from neurobench.data.dataset import stamp
 from neurobench.experiment.plan import Plan, parse
 from neurobench.storage.files import Damaged
@@ -57,7 +57,7 @@ def jobs_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Job
     A sweep always resumes: resume=true is dropped.
     """
     said = [word for word in overrides if word.startswith("resume=")]
-    if others := [word for word in said if word != "resume=true"]:
+    if others := [word for word in said if word != RESUME]:
         raise ConfigError(
             [
                 f"{others[0]} would have no effect: a sweep resumes unfinished jobs and leaves alone what has "
