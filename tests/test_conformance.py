@@ -50,12 +50,12 @@ LIF = "LIF, reset to -0.5"
     ("name", "how", "word", "detail"),
     [
         (LIF, {}, "faithful", ""),
-        (LIF, {"reset": "subtract"}, "wrong", "resets by subtraction, as NIR had it before"),
-        ("LIF", {"reset": "subtract"}, "approximate", "resets by subtraction, as NIR had it before"),
+        (LIF, {"reset": "subtract"}, "wrong", "resets by subtraction, as in NIR before"),
+        ("LIF", {"reset": "subtract"}, "approximate", "resets by subtraction, as in NIR before"),
         ("LI", {"scheme": "exponential"}, "approximate", "exp"),
-        ("CubaLI", {"scheme": "lagged"}, "approximate", "the current of the step before"),
+        ("CubaLI", {"scheme": "lagged"}, "approximate", "the current of the previous step"),
         ("IF, v = threshold", {"tie": "reached"}, "wrong", "fires where v = threshold"),
-        (LIF, {"begins": "reset"}, "approximate", "v begins at v_reset, of which NIR says nothing"),
+        (LIF, {"begins": "reset"}, "approximate", "v starts at v_reset, which NIR does not specify"),
     ],
 )
 def test_a_verdict_says_how_the_dynamics_of_a_simulator_deviate(
@@ -78,9 +78,9 @@ def test_a_verdict_locates_the_first_wrong_spike_and_tells_refusals_and_failures
     assert "first at step 7, neuron 2" in told.detail
     assert "1 of 240 values differ" in told.detail
     assert verdict(case, Answer(refusal="ValueError: no")).word == "unsupported"
-    assert verdict(case, Answer(failure="TypeError: no")).detail == "stops when it runs: TypeError: no"
+    assert verdict(case, Answer(failure="TypeError: no")).detail == "fails when run: TypeError: no"
     off = verdict(case, Answer(truth.y, truth.v + 0.25))
-    assert (off.word, off.detail) == ("approximate", "all spikes right, membranes off by up to 0.25")
+    assert (off.word, off.detail) == ("approximate", "all spikes correct, membranes off by up to 0.25")
 
 
 def test_the_conformance_page_has_a_row_per_node_and_the_reason_for_a_wrong_verdict(tmp_path: Path) -> None:
@@ -97,4 +97,4 @@ def test_an_unknown_or_missing_framework_is_reported_with_a_remedy(
     assert main(["conform", "norsk", "--outputs", str(tmp_path)]) != 0
     assert "Did you mean norse?" in capsys.readouterr().err
     assert main(["conform", "norse", "--outputs", str(tmp_path), "--python", str(tmp_path / "no")]) != 0
-    assert "`make conform-norse` makes it" in capsys.readouterr().err
+    assert "`make conform-norse` creates it" in capsys.readouterr().err

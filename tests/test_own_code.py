@@ -257,7 +257,7 @@ def test_a_custom_model_and_its_runs_are_listed_and_shown(own: Own, capsys: pyte
     assert exit_code(["list", *words, "--json"]) == FINE
     cells = json.loads(capsys.readouterr().out)["matrix"]
     echo = [cell for cell in cells if cell["model"] == "echo" and cell["backend"] == "sim"]
-    assert all(cell["runs"] or "there are no files of your own yet" in cell["why_not"] for cell in echo)
+    assert all(cell["runs"] or "no files are given yet" in cell["why_not"] for cell in echo)
     assert all(cell["runs"] for cell in echo if cell["dataset"] in ("mnist", "nmnist", "yin_yang"))
     assert exit_code(["show", "echo", "--predict", "5"]) == FINE
     assert "of 5 right" in capsys.readouterr().out
@@ -292,7 +292,7 @@ def test_a_custom_data_set_of_an_unknown_layout_is_refused(own: Own, capsys: pyt
     for setting in ([], ["encoder=latency"]):
         assert exit_code(["validate", *words, "model=eprop_rsnn", "dataset=rings", *setting]) == BAD_USAGE
         told = capsys.readouterr().err
-        assert "dataset=rings: layout='vectr' is none of vector, image, events. Did you mean vector?" in told
+        assert "dataset=rings: layout='vectr' is not one of vector, image, events. Did you mean vector?" in told
 
 
 def test_custom_code_is_refused_unless_the_environment_variable_allows_it(own: Own, tmp_path: Path) -> None:
@@ -428,7 +428,7 @@ def test_a_plugin_file_in_another_folder_brings_its_yaml_and_is_part_of_a_runs_i
         ("neurobench.py", "Python has another module neurobench"),
         ("sys.py", "Python has another module sys (built in)"),
         ("notes.txt", "there is no such Python file"),
-        ("a,b/mine.py", "a comma parts the entries of NEUROBENCH_ALLOW"),
+        ("a,b/mine.py", "a comma separates the entries of NEUROBENCH_ALLOW"),
     ],
 )
 def test_a_file_that_cannot_be_a_plugin_is_refused_with_the_reason(
@@ -448,7 +448,7 @@ def test_a_spec_class_without_the_dataclass_decorator_is_refused_with_the_remedy
     words = own("echo", ECHO.replace("@dataclass(frozen=True)\n", ""), "model", ECHO_YAML)
     assert exit_code(["validate", *words, "model=echo", "dataset=yin_yang"]) == BAD_USAGE
     told = capsys.readouterr().err
-    assert "EchoState is no dataclass, so it has no key units, steps, ridge. Write @dataclass(frozen=True)" in told
+    assert "EchoState is not a dataclass, so it has no key units, steps, ridge. Write @dataclass(frozen=True)" in told
     assert "(1 fault)" in told
 
 
@@ -505,7 +505,7 @@ def test_an_unknown_model_whose_file_is_in_the_folder_is_refused_with_the_plugin
     own("echo", ECHO, "model", ECHO_YAML)
     assert exit_code(["validate", "model=echo"]) == BAD_USAGE
     told = capsys.readouterr().err
-    assert 'model/echo.yaml lies here: add --plugin echo.py, or in Python nb.allow("echo.py")' in told
+    assert 'model/echo.yaml is in this folder: add --plugin echo.py, or in Python nb.allow("echo.py")' in told
 
 
 def test_printed_commands_contain_the_plugin_option_that_finds_custom_code(

@@ -34,14 +34,14 @@ COMMON: Mapping[str, Any] = {
 }
 SCHEDULE = ("epochs", "batch_size")
 ROOT = ("backend", "seed", "threads", "device")  # parameters of COMMON that are keys of the configuration
-NO_RUN = "an estimator makes no run, and only runs have that"
+NO_RUN = "only a run has that, and an estimator creates none"
 UNUSED: Mapping[str, str] = {  # keys and sections without effect on an estimator, and why
     **dict.fromkeys(("outputs", "name", "resume", "wait", "figures", "table", "logger", "host_energy"), NO_RUN),
     **dict.fromkeys(("training.checkpoint_every", "training.keep_best"), NO_RUN),
-    "training.test_by_epoch": "an estimator tests nothing",
-    "dataset": "an estimator learns the X and y that it is given, no data set",
-    "scale": "an estimator learns all of X and y, for as many epochs as epochs=... says",
-    "experiment": "data, schedule and seed are the estimator's; an experiment's keys of the model are parameters here",
+    "training.test_by_epoch": "an estimator runs no test",
+    "dataset": "an estimator learns from the X and y passed to fit, not from a data set",
+    "scale": "an estimator learns from all of X and y; epochs=... sets the number of epochs",
+    "experiment": "the estimator sets data, schedule and seed; an experiment's model keys are parameters here",
 }
 
 
@@ -130,7 +130,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"a classifier tells at least two classes apart; y has one class, {self.classes_[0]!r}")
+            raise ValueError(f"a classifier needs at least two classes; y has one class, {self.classes_[0]!r}")
         axis = 0 if X.ndim == 2 else None  # one range per feature; for images one for all pixels
         self.low_, self.span_ = X.min(axis), np.ptp(X, axis)
         try:
@@ -202,7 +202,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         if isinstance(self.overrides, list | tuple):
             faults += [fault for word in override_words(self.overrides, {}) for fault in self._override_faults(word)]
         else:
-            faults.append(f"overrides={self.overrides!r} is no list or tuple of them: write overrides=('key=value',)")
+            faults.append(f"overrides={self.overrides!r} is not a list or tuple: write overrides=('key=value',)")
         if faults:
             raise ConfigError(faults)
 
@@ -225,15 +225,15 @@ class Classifier(ClassifierMixin, BaseEstimator):
     def _key_faults(self, key: str) -> Iterator[str]:
         parameters = self._keys()
         if key in parameters:
-            yield f": that is a parameter of the estimator. Write {parameters[key]}=... in its place"
+            yield f": this is a parameter of the estimator. Write {parameters[key]}=... instead"
         elif key == "model":
-            yield f": this is the estimator of model={self.model}. Make another: estimator('NAME')"
+            yield f": this estimator is for model={self.model}. Create another: estimator('NAME')"
         for name, reason in UNUSED.items():
             if key == name or key.startswith(f"{name}."):
                 yield f": {reason}. Leave it out"
         for name in self._changed():
             if key.startswith(f"model.{name}."):
-                yield f" is a part of the parameter {name}, which is given too. Write it there"
+                yield f" belongs to the parameter {name}, which is also set. Set it there"
 
     def _changed(self) -> list[str]:
         """Parameters of the model itself that differ from its defaults. Raises UserError."""
@@ -286,7 +286,7 @@ def _with_channel(X: Any) -> Any:
 
 
 def _splits(x: Any, y: Any, validation: int, plan: Plan) -> Splits:
-    """Training and held-out samples; the test split is empty, since an estimator tests nothing."""
+    """Training and held-out samples; the test split is empty, since an estimator runs no test."""
     import torch
 
     ids = torch.arange(len(y))

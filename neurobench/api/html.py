@@ -15,9 +15,9 @@ LARGEST = 2 * 2**20  # bytes of a figure shown by default: a notebook stores the
 WIDTH = 340  # pixels of a figure: a column, as in print
 NEXT = {
     "running": "It is still running; this shows its present state.",
-    "killed": "Go on with it: the same run, resume=True.",
-    "queued": "Its jobs are at the device. Fetch the answers: neurobench poll.",
-    "interrupted": "Go on with it: the same run, resume=True.",
+    "killed": "Resume it: the same run with resume=True.",
+    "queued": "Its jobs are queued at the device. Fetch the answers: neurobench poll.",
+    "interrupted": "Resume it: the same run with resume=True.",
 }
 BLOCK = "display:inline-block;vertical-align:top;margin:0 2em 1em 0"
 

@@ -43,7 +43,7 @@ def _in_turn(key: str, values: Any) -> str:
     if not isinstance(values, list):
         return override_of(key, values)
     if not values:
-        raise UserError(f"{key}=[] names no value to take. Give at least one, or leave the key out.")
+        raise UserError(f"{key}=[] contains no value. Give at least one, or leave the key out.")
     return f"{key}={','.join(override_of(key, each).partition('=')[2] for each in values)}"
 
 
@@ -59,7 +59,7 @@ def plain(key: str, value: Any) -> Any:
         return {str(name): plain(key, each) for name, each in value.items()}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise UserError(f"{key}={value!r} is a {type(value).__name__}: a key takes numbers, texts and lists of them")
+    raise UserError(f"{key}={value!r} is a {type(value).__name__}: a key takes numbers, strings and lists of them")
 
 
 def folder_of(config_dir: str | Path | None) -> str | None:

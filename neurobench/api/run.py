@@ -88,7 +88,7 @@ class Run:
         result = self.folder.result()
         if result is None:
             raise UserError(
-                f"{self.path} is '{self.status}' and has no result. Go on with it: the same run, resume=True."
+                f"{self.path} is '{self.status}' and has no result. Resume it: the same run with resume=True."
             )
         return result
 

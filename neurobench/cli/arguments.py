@@ -24,9 +24,9 @@ def verb_parser(
     parser = VerbParser(prog=f"neurobench {verb}", description=description)
     for name in runs:
         meant = 'a path, an id or its beginning, a name (its newest run), or "latest"'
-        parser.add_argument(name, help=f"{meant}; the newest finished one where the verb needs that")
+        parser.add_argument(name, help=f"{meant}; the newest finished one if the verb needs that")
     if json:
-        parser.add_argument("--json", action="store_true", help=f"{json} for programs")
+        parser.add_argument("--json", action="store_true", help=f"print {json} as JSON")
     add_common(parser)
     if outputs:
         add_outputs(parser)
@@ -89,8 +89,8 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     """Add the options that every command accepts."""
     add_own_code(parser)
     amount = parser.add_mutually_exclusive_group()
-    amount.add_argument("--verbose", "-v", action="store_true", help="say more: all figures, all reasons")
-    amount.add_argument("--quiet", "-q", action="store_true", help="say less: the answer and errors alone")
+    amount.add_argument("--verbose", "-v", action="store_true", help="print more: all figures, all reasons")
+    amount.add_argument("--quiet", "-q", action="store_true", help="print less: only the answer and errors")
 
 
 def add_outputs(parser: argparse.ArgumentParser, may_be_new: bool = False) -> None:
@@ -99,7 +99,7 @@ def add_outputs(parser: argparse.ArgumentParser, may_be_new: bool = False) -> No
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", metavar="PATH", help="where the run's data lie now, if they have moved")
+    parser.add_argument("--data", metavar="PATH", help="where the run's data are now, if they have moved")
 
 
 def add_own_code(parser: argparse.ArgumentParser) -> None:
@@ -117,8 +117,8 @@ def add_own_code(parser: argparse.ArgumentParser) -> None:
             raise argparse.ArgumentTypeError(str(error)) from None
         return text
 
-    code = "a Python file of your own that configurations may name; YAML files are found in its folder"
-    yaml = "a folder of YAML files of your own"
+    code = "your own Python file that configurations may refer to; YAML files in its folder are found too"
+    yaml = "a folder with your own YAML files"
     parser.add_argument("--config-dir", "-cd", type=absolute, metavar="FOLDER", help=yaml)
     parser.add_argument("--plugin", type=allowed, action="append", metavar="FILE.py", help=code)
 
@@ -139,7 +139,7 @@ def new_file(*suffixes: str) -> Callable[[str], Path]:
         if file.is_dir():
             raise argparse.ArgumentTypeError(f"{text} is a folder: name a file in it")
         if suffixes and file.suffix not in suffixes:
-            raise argparse.ArgumentTypeError(f"{text}: name a file of {', '.join(suffixes)}")
+            raise argparse.ArgumentTypeError(f"{text}: give a file name ending in {' or '.join(suffixes)}")
         if not file.parent.is_dir():
             raise argparse.ArgumentTypeError(f"{text}: there is no folder {file.parent}")
         return file

@@ -20,7 +20,7 @@ def validate_command(words: list[str]) -> int:
     """Check a configuration without running it, as `run` does before it starts; without overrides, check every
     experiment and every model with every data set and backend. Exit code 0 if no fault is found, 2 otherwise."""
     parser = verb_parser("validate", validate_command.__doc__, outputs=False)
-    parser.add_argument("overrides", nargs="*", help="as of `run`: key=value")
+    parser.add_argument("overrides", nargs="*", help="as for `run`: key=value")
     args = parser.parse_intermixed_args(words)
     if not args.overrides:
         return _validate_everything(args.config_dir, args.verbose)
@@ -55,7 +55,7 @@ def _validate_everything(config_dir: str | None, verbose: bool) -> int:
         raise ConfigError(faults)
     if verbose:
         print(", ".join(checked))
-    with composer(config_dir) as compose, phase("composing what runs with what"):
+    with composer(config_dir) as compose, phase("composing all combinations"):
         cells = matrix(compose, choices)
     runs, models, experiments = (
         sum(not cell.faults for cell in cells),

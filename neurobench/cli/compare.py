@@ -21,7 +21,7 @@ from neurobench.report.screen import Screen, print_whole
 from neurobench.storage.folder import Difference, RunFolder, differences
 from neurobench.storage.store import find_run
 
-TITLES = {"config": "configuration", "metrics": "figures", "provenance": "where and with what"}
+TITLES = {"config": "configuration", "metrics": "figures", "provenance": "machine and software"}
 FORMATS: dict[str, Callable[[Sequence[RunFolder], Sequence[Pair]], str]] = {"md": as_markdown, "tex": as_latex}
 
 
@@ -31,7 +31,9 @@ def compare_command(words: list[str]) -> int:
     parser = verb_parser("compare", compare_command.__doc__, json="the differences and tests")
     meant = 'at least two runs: a path, an id or its beginning, a name (its newest finished run), or "latest"'
     parser.add_argument("runs", nargs="+", metavar="RUN", help=meant)
-    parser.add_argument("--format", choices=FORMATS, help="accuracies and tests for papers; else all, for the screen")
+    parser.add_argument(
+        "--format", choices=FORMATS, help="accuracies and tests for papers; default: everything, for the screen"
+    )
     args = parser.parse_args(words)
     if not 2 <= len(args.runs) <= len(LETTERS):
         raise UserError(f"name 2 to {len(LETTERS)} runs to compare: neurobench compare A B")
@@ -86,7 +88,7 @@ def _print(
             console.print(f"  {numbers(pair)}")
     if any(pair.test for pair in pairs):
         console.print(
-            "of these trained models; of their settings, several seeds say more: neurobench results", style="dim"
+            "for these trained models; to compare settings, use several seeds: neurobench results", style="dim"
         )
 
 

@@ -25,7 +25,7 @@ def conform_command(words: list[str]) -> int:
     parser = verb_parser("conform", conform_command.__doc__)
     parser.add_argument("framework", help="norse, snntorch, spikingjelly, sinabs, rockpool")
     parser.add_argument("--python", type=Path, metavar="FILE", help="its interpreter (.frameworks/NAME/bin/python)")
-    parser.add_argument("--to", type=new_file(), metavar="FILE.md", help="write a page of all frameworks run so far")
+    parser.add_argument("--to", type=new_file(), metavar="FILE.md", help="write a page on all frameworks run so far")
     args = parser.parse_args(words)
     with importing("torch"):
         from neurobench.conformance.cases import SAMPLES, STEPS

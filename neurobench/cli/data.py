@@ -20,7 +20,7 @@ def data_command(words: list[str]) -> int:
     parser = _parser()
     args = parser.parse_args(words)
     if args.action == "camera" and args.fitted_to and not args.of:
-        parser.error("--fitted-to speaks of a camera of your own, which --of FILE.json names")
+        parser.error("--fitted-to needs your own camera: add --of FILE.json")
     if args.action == "verify":
         with phase("hashing every file"):
             verdicts = verify()
@@ -53,9 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = verb_parser("data", __doc__, outputs=False)
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("verify", help="check every file against its recorded size and sha256")
-    path = actions.add_parser("path", help="print where a data set's bundled files lie")
+    path = actions.add_parser("path", help="print the folder of a data set's bundled files")
     path.add_argument("name", choices=FOLDERS)
-    full = actions.add_parser("fetch", help="download a full set (needs a network)")
+    full = actions.add_parser("fetch", help="download a full set (needs a network connection)")
     full.add_argument("name", choices=FOLDERS)
     full.add_argument("root", help="folder to put it in; use it with dataset.root=FOLDER")
     _add_emulation(actions)
@@ -69,10 +69,10 @@ def _add_emulation(actions: Any) -> None:
     for name, most, images in (("--train", 60_000, "training"), ("--test", 10_000, "test")):
         emulate.add_argument(name, type=_between(1, most), default=most, help=f"first {images} images; default {most}")
     seed = _between(0, 2**31 - 1)
-    emulate.add_argument("--camera-seed", type=seed, default=0, help="noise, and how late saccades are")
+    emulate.add_argument("--camera-seed", type=seed, default=0, help="seed of the noise and of the delays of saccades")
     camera = actions.add_parser("camera", help="compare the emulated recordings with the real ones of the same images")
-    camera.add_argument("--of", metavar="FILE.json", help="another camera than the one that ships")
-    pairs = "first training pairs that camera saw; the others are shown"
+    camera.add_argument("--of", metavar="FILE.json", help="a camera other than the bundled one")
+    pairs = "number of training pairs, from the first, used to fit that camera; the others are compared"
     camera.add_argument("--fitted-to", type=_between(1, 999), metavar="N", help=pairs)
     camera.add_argument("--figure", metavar="FILE.png", help="draw both side by side")
 
@@ -108,9 +108,9 @@ def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> N
         for row in rows:
             table.add_row(*row)
         print_whole(table, console)
-    columns = ("", "the camera twice", "100 training against 900", "test against training")
-    table = Table(*columns, title="what recordings of the same digits differ by", title_justify="left", box=None)
-    with phase("measuring what recordings of the same digits differ by"):
+    columns = ("", "two emulations", "100 training against 900", "test against training")
+    table = Table(*columns, title="differences between recordings of the same digits", title_justify="left", box=None)
+    with phase("measuring differences between recordings of the same digits"):
         lines = list(floors(camera))
     for line in lines:
         table.add_row(*line)

@@ -75,12 +75,12 @@ def _installation() -> Iterator[Finding]:
 def _machine() -> Iterator[Finding]:
     pinned = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS") if name in os.environ}
     kernels = f"for compiled kernels of the QRBM, SLAYER and e-prop up to {MOST}"
-    yield True, f"{cores()} cores; threads=auto takes 1, {kernels} {pinned or ''}".rstrip()
+    yield True, f"{cores()} cores; threads=auto uses 1, {kernels} {pinned or ''}".rstrip()
     import torch
 
     present = torch.cuda.is_available()
     processor = f"GPU: {torch.cuda.get_device_name()}" if present else "CPU: torch finds no CUDA device"
-    yield True, f"device=auto takes the {processor}"
+    yield True, f"device=auto uses the {processor}"
 
 
 def _outputs() -> Iterator[Finding]:
@@ -93,7 +93,7 @@ def _writable(folder: Path, what: str, variable: str) -> Finding:
         existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
         with tempfile.TemporaryFile(dir=existing):
             free = shutil.disk_usage(existing).free / 2**30
-            return free > 1, f"{what} go to {folder.absolute()} ({free:.0f} GiB free)"
+            return free > 1, f"{what} are written to {folder.absolute()} ({free:.0f} GiB free)"
     except OSError as error:
         return False, f"{what} cannot be written to {folder.absolute()}: {error.strerror}. Set {variable}."
 

@@ -32,8 +32,8 @@ def grid_lines(cells: Sequence[Cell]) -> Iterator[str]:
         [*heads, *([model, *marks] for model, marks in zip(models, zip(*alike, strict=True), strict=True))]
     )
     yield ""
-    yield "yes: on every data set that ships, through an encoder where layouts differ"
-    yield "-: on none; 2/9: on 2 of 9. Through which encoder and why not: list grid qrbm"
+    yield "yes: on every bundled data set, through an encoder if layouts differ"
+    yield "-: on none; 2/9: on 2 of 9. Encoders and reasons: list grid qrbm"
 
 
 def _needs_files(cell: Cell) -> bool:
@@ -67,7 +67,7 @@ def _backends(cells: Sequence[Cell]) -> str:
     refused = [cell.backend for cell in cells if cell.faults]
     runs = [cell.backend for cell in cells if not cell.faults]
     if not refused or not runs:
-        return "none" if refused else "every one"
+        return "none" if refused else "all"
     return ", ".join(runs) if len(runs) <= len(refused) else f"all but {', '.join(refused)}"
 
 

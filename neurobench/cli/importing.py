@@ -16,7 +16,7 @@ def import_command(words: list[str]) -> int:
     further."""
     parser = verb_parser("import", import_command.__doc__, outputs=False)
     parser.add_argument("file", type=Path, metavar="FILE.nir")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of `run`")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for `run`")
     parser.add_argument("--data", default="nmnist", metavar="NAME", help="data set of recordings (%(default)s)")
     args = parser.parse_intermixed_args(words)
     if not args.file.is_file():

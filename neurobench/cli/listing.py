@@ -29,11 +29,11 @@ WIDEST_NAME = 30  # columns
 def list_command(words: list[str]) -> int:
     """List the available choices: models, datasets, encoders, backends, experiments, scales, loggers; `grid`: what runs
     with what; `chips`: snapshots of quantum processors; `runs`: past runs."""
-    parser = verb_parser("list", list_command.__doc__, json="the same")
+    parser = verb_parser("list", list_command.__doc__, json="the list")
     plurals = {f"{group}s": group for group in GROUPS}
     known = ["all", *plurals, "grid", "chips", "runs"]
     parser.add_argument("what", nargs="?", default="all", help=f"one of {', '.join(known)}")
-    matching = "only names that hold this; of `grid` a model, whose reasons are then shown"
+    matching = "only names that contain this; for `grid`, a model, whose reasons are then shown"
     parser.add_argument("filter", nargs="?", default="", help=matching)
     args = parser.parse_args(words)
     what = f"{args.what}s" if f"{args.what}s" in known else args.what
@@ -62,7 +62,7 @@ def list_command(words: list[str]) -> int:
 
 
 def _cells(config_dir: str | None) -> list[Cell]:
-    with phase("composing what runs with what"), composer(config_dir) as compose:
+    with phase("composing all combinations"), composer(config_dir) as compose:
         return matrix(compose, catalogue(config_dir))
 
 
@@ -80,7 +80,7 @@ def _everything(config_dir: str | None) -> Iterator[str]:
     named = ", ".join(f"{family} ({n})" for family, n in families.items())
     yield from textwrap.wrap(named, _width(), initial_indent="  ", subsequent_indent="  ")
     yield "neurobench list models             one list; also chips, scales, loggers, runs"
-    yield "neurobench list experiments dynex  those of that name, with their times"
+    yield "neurobench list experiments dynex  experiments named like that, with times"
     yield "neurobench list grid [qrbm]        what runs with what, and why not"
 
 

@@ -18,27 +18,27 @@ from neurobench.process import importing, run_one_command
 
 VERBS = {
     "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
-    "sweep": "many runs, planned first, none twice: neurobench sweep model=qrbm seed=0,1,2 --dry-run",
-    "tune": "look for better values on held-out samples: neurobench tune qrbm --trials 30",
-    "poll": "fetch the answers that have arrived from a device and resume the runs that ended with --no-wait",
-    "list": "models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
-    "show": "one past run: configuration, figures of merit, files; predict from its checkpoint",
-    "compare": "in what runs differ, in what their figures do, and whether that is chance: neurobench compare A B",
-    "results": "many runs as a table or plot of settings: neurobench results 'qrbm*' --by model.lr --plot lr.png",
-    "rerun": "a past run once more in a new folder, and whether its figures are the same",
-    "import": "a network of another framework (NIR), tested here: neurobench import FILE.nir --data nmnist",
-    "export": "a finished run's model in a format of its own field: neurobench export RUN --format bqm",
-    "conform": "whether norse, snnTorch, SpikingJelly, sinabs run NIR graphs as NIR says: neurobench conform norse",
-    "table": "published | measured | band | verdict for a tutorial: neurobench table dynex",
-    "report": "every run, table and figure in one HTML page; --serve follows runs while they are computed",
-    "matrix": "every model on every data set on both backends, from finished runs",
+    "sweep": "plan and run many configurations, none twice: neurobench sweep model=qrbm seed=0,1,2 --dry-run",
+    "tune": "search for better values on held-out samples: neurobench tune qrbm --trials 30",
+    "poll": "fetch answers that have arrived from a device and resume the runs started with --no-wait",
+    "list": "list models, datasets, backends, experiments and what runs with what; `list runs` for past runs",
+    "show": "show a past run: configuration, figures of merit, files; predict from its checkpoint",
+    "compare": "differences in settings and figures of runs, and their significance: neurobench compare A B",
+    "results": "tabulate or plot many runs by their settings: neurobench results 'qrbm*' --by model.lr --plot lr.png",
+    "rerun": "repeat a past run in a new folder and check whether its figures are the same",
+    "import": "test a network of another framework (NIR): neurobench import FILE.nir --data nmnist",
+    "export": "write a finished run's model in a format of its field: neurobench export RUN --format bqm",
+    "conform": "check that norse, snnTorch, SpikingJelly, sinabs run NIR graphs as specified: neurobench conform norse",
+    "table": "published and measured figures of a tutorial, bands, verdicts: neurobench table dynex",
+    "report": "write every run, table and figure to one HTML page; --serve follows runs in progress",
+    "matrix": "show every model on every data set on both backends, from finished runs",
     "validate": "check configurations without running them",
-    "new": "files to start a model, data set, device or experiment of your own: neurobench new model mine",
-    "cp": "a recipe that ships, to edit: neurobench cp experiment dynex_qrbm mine",
-    "schema": "a JSON schema of all YAML files, for editors: neurobench schema > schema.json",
-    "data": "verify the data that ships, print its path, fetch the full sets, emulate N-MNIST",
-    "doctor": "say whether this machine and installation are in order",
-    "help": "the documentation: neurobench help data; every key of a model: neurobench help model=qrbm",
+    "new": "create files for your own model, data set, device or experiment: neurobench new model mine",
+    "cp": "copy a bundled recipe for editing: neurobench cp experiment dynex_qrbm mine",
+    "schema": "print a JSON schema of all YAML files, for editors: neurobench schema > schema.json",
+    "data": "verify the bundled data, print its path, fetch the full sets, emulate N-MNIST",
+    "doctor": "check whether this machine and installation are in order",
+    "help": "show the documentation: neurobench help data; every key of a model: neurobench help model=qrbm",
     "version": "print the version",
 }
 # Modules shared by several verbs; any other verb has a module of its own name. The function is `VERB_command`.
@@ -64,7 +64,7 @@ A declarative experiment runner for classifiers that are computed in unusual way
 Try:   neurobench run model=qrbm backend=sim
        neurobench run -m model=qrbm seed=0,1,2
        neurobench VERB --help
-       neurobench help            (the documentation, by topics)
+       neurobench help            (the documentation, by topic)
 
 Your own code: neurobench VERB --plugin mine.py ...
 Tab completion (bash):  eval "$(neurobench -sc install=bash)"
@@ -191,7 +191,7 @@ def _story(error: Exception) -> str:
             file.write(scrubbed("".join(traceback.format_exception(error))))
     except OSError:
         return ""
-    return f"\nThe whole story is in {file.name}"
+    return f"\nThe traceback is in {file.name}"
 
 
 def _complete(words: list[str]) -> int:

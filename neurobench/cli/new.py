@@ -25,7 +25,7 @@ def new_command(words: list[str]) -> int:
     overwritten."""
     parser = verb_parser("new", new_command.__doc__, outputs=False)
     parser.add_argument("kind", choices=list(GROUPS))
-    parser.add_argument("name", help="of the module and of the choice: neurobench new model mine, then model=mine")
+    parser.add_argument("name", help="name of the module and of the choice: neurobench new model mine, then model=mine")
     args = parser.parse_args(words)
     group = GROUPS[args.kind]
     if fault := _name_fault(args.kind, args.name, args.config_dir):
@@ -45,11 +45,11 @@ def cp_command(words: list[str]) -> int:
     overwritten."""
     parser = verb_parser("cp", cp_command.__doc__, outputs=False)
     parser.add_argument("kind", choices=["experiment"])
-    parser.add_argument("name", help="of an experiment: neurobench list")
+    parser.add_argument("name", help="name of an experiment: neurobench list")
     parser.add_argument("file", type=_recipe_file, help="experiment/MINE.yaml, or MINE alone")
     args = parser.parse_args(words)
     if args.file.stem in choices("experiment"):
-        raise UserError(f"{args.file}: there is an experiment {args.file.stem} already, which would be taken")
+        raise UserError(f"{args.file}: experiment {args.file.stem} exists already and would be used instead")
     _write({args.file: _renamed(_recipe(args.name, args.config_dir), args.file.stem)})
     print(f"\nneurobench run --config-dir {args.file.parent.parent} experiment={args.file.stem}\n{SCHEMA}")
     return FINE
@@ -57,11 +57,11 @@ def cp_command(words: list[str]) -> int:
 
 def _name_fault(kind: str, name: str, config_dir: str | None) -> str | None:
     if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name) or name.startswith("_"):
-        return "take letters, digits and underscores, and begin with a letter"
+        return "use letters, digits and underscores, and begin with a letter"
     if name in choices(GROUPS[kind], config_dir):
-        return f"there is {GROUPS[kind]}={name} already, which would be taken. Take another name."
+        return f"{GROUPS[kind]}={name} exists already and would be used instead. Choose another name."
     if kind != "experiment" and not Path(f"{name}.py").exists() and importlib.util.find_spec(name):
-        return f"Python has a module {name} already, which would be taken. Take another name."
+        return f"Python has a module {name} already and would use that one. Choose another name."
     return None
 
 
@@ -76,7 +76,7 @@ def _write(texts: dict[Path, str]) -> None:
     """Write all files, or none if one of them exists already."""
     present = [str(path) for path in texts if path.exists() or path.is_symlink()]
     if present:
-        raise UserError(f"there is {', '.join(present)} already: nothing was written. Move it, or take another name.")
+        raise UserError(f"there is {', '.join(present)} already: nothing was written. Move it, or choose another name.")
     for path, text in texts.items():
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)

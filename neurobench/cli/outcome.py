@@ -46,7 +46,7 @@ def print_details(folder: RunFolder, result: Mapping[str, Any], console: Console
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
     console.print(f"  seconds: {seconds}; peak memory {result['peak_rss_mb']} MB", highlight=False)
     if folder.has(PRINTOUT):
-        console.print("\nas its tutorial prints it", style="bold", highlight=False)
+        console.print("\nas printed by its tutorial", style="bold", highlight=False)
         for line in printable((folder.path / PRINTOUT).read_text(encoding="utf-8")).splitlines():
             console.print(f"  {line}", highlight=False, soft_wrap=True)
     figures = [path.name for path in pictures(folder.path)]

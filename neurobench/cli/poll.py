@@ -23,9 +23,11 @@ def poll_command(words: list[str]) -> int:
     all have finished, 4 if some are still waiting, 1 if one failed."""
     parser = verb_parser("poll", poll_command.__doc__)
     parser.add_argument(
-        "run", nargs="?", help="a path, an id or its beginning, a name; every run with jobs under way if left out"
+        "run", nargs="?", help="a path, an id or its beginning, a name; default: every run with queued jobs"
     )
-    parser.add_argument("--wait", action="store_true", help="until the device has answered, however long that takes")
+    parser.add_argument(
+        "--wait", action="store_true", help="wait until the device has answered, however long that takes"
+    )
     args = parser.parse_args(words)
     folders = [find_run(args.outputs, args.run)] if args.run else queued_runs(args.outputs)
     if not folders:

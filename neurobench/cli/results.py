@@ -28,12 +28,12 @@ def results_command(words: list[str]) -> int:
     parser = verb_parser("results", results_command.__doc__)
     filters = "key=value[,value ...] of the configuration, or the name of a run's folder (a pattern: 'qrbm*')"
     parser.add_argument("filters", nargs="*", metavar="FILTER", help=filters)
-    keys = "keys that tell settings apart, model.lr,model.n_hidden; else those that were typed with several values"
+    keys = "keys that distinguish settings, as model.lr,model.n_hidden; default: those given several values"
     parser.add_argument("--by", default="", metavar="KEY,KEY", help=keys)
-    parser.add_argument("--metric", default="test_accuracy", help="the figure that is shown (%(default)s)")
+    parser.add_argument("--metric", default="test_accuracy", help="the figure to show (%(default)s)")
     parser.add_argument("--judge", metavar="FIGURE", help="validation figure by which the best setting is chosen")
-    parser.add_argument("--format", choices=FORMATS, help="for papers and programs; else for the screen")
-    plot = "draw the figure against the keys: lines with bands over seeds, a heat map of two"
+    parser.add_argument("--format", choices=FORMATS, help="for papers and programs; default: for the screen")
+    plot = "plot the figure against the keys: lines with bands over seeds, a heat map for two keys"
     parser.add_argument("--plot", type=new_file(*PLOTS), metavar="FILE.png|pdf|svg", help=plot)
     args = parser.parse_intermixed_args(words)
     entries = [entry for entry in _chosen(args.filters, args.outputs) if entry.result is not None]
@@ -81,7 +81,7 @@ def _values(text: str) -> list[Any]:
     try:
         whole = yaml.safe_load(f"[{text}]")
     except yaml.YAMLError:
-        raise UserError(f"{text}: write a value, or several with commas") from None
+        raise UserError(f"{text}: write a value, or several separated by commas") from None
     return [_number(value) for value in whole]
 
 

@@ -52,7 +52,7 @@ EXAMPLES = """examples:
   neurobench run model=qrbm                                 train and test; the model brings its own data set
   neurobench run model=slayer_snn backend=mock              the same on an emulated chip
   neurobench run model=qrbm model.lr=0.02 training.epochs=3 seed=1
-  neurobench run experiment=dynex_qrbm                      a published tutorial as it stands
+  neurobench run experiment=dynex_qrbm                      a published tutorial, unchanged
   neurobench run model=qrbm scale=smoke                     in seconds, to see that it works
   neurobench run model=qrbm --resume                        continue after an interruption
   neurobench run model=qrbm --cfg job                       show the configuration, run nothing
@@ -70,8 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.usage = "neurobench run [KEY=VALUE ...] [options]"
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="a choice (model=qrbm) or a value (seed=1)")
-    parser.add_argument("--resume", action="store_true", help="continue the newest unfinished run of it")
-    parser.add_argument("--dry-run", action="store_true", help="what it would ask of its devices, and the price")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the newest unfinished run of this configuration"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print what it would request from its devices, and the price"
+    )
     parser.add_argument(
         "--no-wait", action="store_true", help="end once a device's jobs are queued; `poll` resumes the run"
     )
@@ -82,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         of_hydra.add_argument(name, dest="questions", action="append_const", const=name, help=help_)
     for question, short, value, help_ in (
         ("--cfg", "-c", "job|hydra|all", "print the configuration, run nothing"),
-        ("--package", "-p", "SECTION", "with --cfg: that section alone"),
+        ("--package", "-p", "SECTION", "with --cfg: only that section"),
         ("--info", "-i", "defaults|plugins|...", "how the configuration is composed"),
     ):
         kind = f"{question}={{}}".format

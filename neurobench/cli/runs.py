@@ -31,7 +31,7 @@ SUFFIX = {"qasm3": "qasm", "netx": "net", "nir-snntorch": "nir"}  # of files, if
 
 def show_command(words: list[str]) -> int:
     """Show a run's configuration and results; `--predict` classifies test samples from its checkpoint."""
-    parser = verb_parser("show", show_command.__doc__, runs=("run",), json="what it was, record and result")
+    parser = verb_parser("show", show_command.__doc__, runs=("run",), json="configuration, record and result")
     parser.add_argument(
         "--predict", type=int, metavar="N", help="classify the first N test samples from the checkpoint"
     )
@@ -139,9 +139,7 @@ def rerun_command(words: list[str]) -> int:
     args = parser.parse_args(words)
     before = find_run(args.outputs, args.run, finished=True)
     if before.result() is None:
-        raise UserError(
-            f"{before.path} is '{before.status}': there is nothing to compare with. Go on with it: --resume."
-        )
+        raise UserError(f"{before.path} is '{before.status}': there is nothing to compare with. Resume it: --resume.")
     plan = stored_plan(before, args.data).anew(str(before.path.parent.parent))
     console = Screen(highlight=False, soft_wrap=True)
     after = execute(plan, console)
@@ -157,7 +155,7 @@ def rerun_command(words: list[str]) -> int:
     for key, (a, b) in sections["metrics"]:
         console.print(f"  {key}: {a} before, {b} now")
     if sections["provenance"]:
-        console.print("what else is not as it was:")
+        console.print("other differences:")
         for key, (a, b) in sections["provenance"]:
             console.print(f"  {key}: {a} before, {b} now")
     return FAILED
@@ -166,16 +164,16 @@ def rerun_command(words: list[str]) -> int:
 def export_command(words: list[str]) -> int:
     """Export a finished run's model in a format of its field; without --format, list the formats."""
     parser = verb_parser("export", export_command.__doc__, runs=("run",))
-    parser.add_argument("--format", help="of those that `neurobench export RUN` lists")
-    parser.add_argument("--for", dest="importer", metavar="NAME", help="a variant for an importer: snntorch, of nir")
+    parser.add_argument("--format", help="one of those that `neurobench export RUN` lists")
+    parser.add_argument("--for", dest="importer", metavar="NAME", help="a variant for an importer: snntorch, for nir")
     parser.add_argument(
-        "--to", type=new_file(), metavar="FILE", help="where to write it (model.FORMAT in the run's folder)"
+        "--to", type=new_file(), metavar="FILE", help="file to write (default: model.FORMAT in the run's folder)"
     )
     args = parser.parse_args(words)
     without = "--to" if args.to else "--for" if args.importer else None
     if without and args.format is None:
         listing = f"neurobench export {shlex.quote(args.run)}"
-        raise UserError(f"{without} needs a format: add --format NAME. What there is: {listing}")
+        raise UserError(f"{without} needs a format: add --format NAME. Available: {listing}")
     folder = find_run(args.outputs, args.run, finished=True)
     with importing("torch"):
         from neurobench.experiment.reload import load_learner, stored_plan
@@ -199,7 +197,7 @@ def export_command(words: list[str]) -> int:
 
 def _list_formats(model: str, formats: Mapping[str, str]) -> None:
     if not formats:
-        print(f"model={model} can be exported to nothing")
+        print(f"model={model} has no export formats")
     for name, text in formats.items():
         print(f"{name:14}{text}")
 
@@ -207,5 +205,5 @@ def _list_formats(model: str, formats: Mapping[str, str]) -> None:
 def _require_format(model: str, name: str, formats: Iterable[str]) -> None:
     known = list(formats)
     if name not in known:
-        formats_known = f"it knows {', '.join(known)}" if known else "it knows none"
+        formats_known = f"it has {', '.join(known)}" if known else "it has none"
         raise UserError(f"model={model} has no format {name}; {formats_known}.{did_you_mean(name, known)}")

@@ -86,7 +86,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 def _print_detached(table: StatusTable, console: Console) -> int:
     if not table.tasks:
-        console.print("nothing to submit: no job is new, half-done or failed", highlight=False)
+        console.print("nothing to submit: no job is new, unfinished or failed", highlight=False)
     else:
         console.print("neurobench sweep --status shows them; the same command without --detach follows them")
     return exit_code([job.state if job.state == "refused" else "finished" for job in table.jobs])
@@ -94,29 +94,35 @@ def _print_detached(table: StatusTable, console: Console) -> int:
 
 def _sweep_parser() -> argparse.ArgumentParser:
     description = (
-        "Run every combination, planned first, none twice: finished jobs are skipped, unfinished ones resume from "
+        "Plan and run every combination, none twice: finished jobs are skipped, unfinished ones resume from "
         "their checkpoint."
     )
     plan_or_outcome = "the plan (with --dry-run) or the outcome"
     parser = verb_parser("sweep", description, outputs=False, json=plan_or_outcome)
     parser.epilog, parser.formatter_class = EXAMPLES, argparse.RawDescriptionHelpFormatter
-    parser.add_argument("overrides", nargs="*", help="as of `run -m`: key=value, several values with commas")
+    parser.add_argument("overrides", nargs="*", help="as for `run -m`: key=value, several values with commas")
     parser.add_argument("--dry-run", action="store_true", help="print the jobs and which are done, run nothing")
-    parser.add_argument("--fail-fast", action="store_true", help="begin no further job once one has failed")
+    parser.add_argument("--fail-fast", action="store_true", help="start no further job once one has failed")
     parser.add_argument(
-        "--workers", type=int, help="jobs at once (as many as cores / threads; on a cluster as many as it runs)"
+        "--workers", type=int, help="jobs at once (default: cores / threads; on a cluster, as many as it runs)"
     )
     parser.add_argument("--launcher", help="where jobs run: local (the default), slurm, ray or submitit-local")
-    parser.add_argument("--with", nargs="+", dest="options", default=[], metavar="KEY=VALUE", help="for the launcher")
     parser.add_argument(
-        "--launcher-config", type=Path, metavar="FILE.yaml", help="launcher and KEY: VALUE that a site always needs"
+        "--with", nargs="+", dest="options", default=[], metavar="KEY=VALUE", help="options of the launcher"
     )
     parser.add_argument(
-        "--detach", action="store_true", help="submit to SLURM, say how to cancel, and wait for nothing"
+        "--launcher-config",
+        type=Path,
+        metavar="FILE.yaml",
+        help="YAML file with the launcher and its options that a site always needs",
     )
-    for name, meaning in (("status", "how the jobs of a sweep stand (the newest)"), ("cancel", "end a sweep's jobs")):
+    parser.add_argument("--detach", action="store_true", help="submit to SLURM, print how to cancel, and exit")
+    for name, meaning in (
+        ("status", "print the status of a sweep's jobs (default: the newest sweep)"),
+        ("cancel", "cancel a sweep's jobs"),
+    ):
         parser.add_argument(f"--{name}", nargs="?", const="latest", metavar="SWEEP", help=meaning)
-    parser.add_argument("--logs", nargs="+", metavar=("JOB", "SWEEP"), help="what one job has printed")
+    parser.add_argument("--logs", nargs="+", metavar=("JOB", "SWEEP"), help="print the output of one job")
     for names in (["--resume"], ["-m", "--multirun"]):  # a sweep always does both
         parser.add_argument(*names, action="store_true", help=argparse.SUPPRESS)
     return parser

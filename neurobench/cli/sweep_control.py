@@ -41,6 +41,6 @@ def cancel(outputs: Path, reference: str) -> int:
 def show_log(outputs: Path, words: list[str]) -> int:
     """Print the log of a job. `words`: the job's number and, if it is not the newest, the sweep."""
     if len(words) > 2 or not words[0].isdigit():
-        raise UserError(f"--logs {' '.join(words)}: give the number of a job, and after it a sweep if not the newest")
+        raise UserError(f"--logs {' '.join(words)}: give the number of a job, then a sweep if it is not the newest")
     print(log_of(find_sweep(outputs, words[1] if len(words) == 2 else "latest"), int(words[0])), end="")
     return FINE

@@ -44,16 +44,16 @@ def table_command(words: list[str]) -> int:
     """Compare published figures with those measured here, and check whether these lie in their bands. Exit code 0, or 3
     if a row lies outside its band."""
     parser = verb_parser("table", table_command.__doc__)
-    parser.add_argument("name", help=f"one that experiments declare: {', '.join(table_names())}, ...; or all")
-    parser.add_argument("--format", choices=[*FORMATS, "json"], help="for papers and programs; else for the screen")
+    parser.add_argument("name", help=f"a table that experiments declare: {', '.join(table_names())}, ...; or all")
+    parser.add_argument("--format", choices=[*FORMATS, "json"], help="for papers and programs; default: for the screen")
     into = "write the figures into that document, between `<!-- table NAME [row ...] -->` and `<!-- end -->`"
-    parser.add_argument("--all", action="store_true", help="every row, run or not, with what it means and its source")
+    parser.add_argument("--all", action="store_true", help="show every row, run or not, with its meaning and source")
     parser.add_argument("--into", type=Path, metavar="FILE.md", help=into)
     records = (
-        f"the runs that a file has recorded (FILE: {PLACE} in the outputs folder) in place of those in that folder"
+        f"use the runs recorded in a file (default: {PLACE} in the outputs folder) instead of those in that folder"
     )
     parser.add_argument("--records", type=Path, nargs="?", const=PLACE, metavar="FILE", help=records)
-    record = "write the finished runs of the table there, a line a run, with those recorded before; show nothing"
+    record = "write the finished runs of the table to FILE, one per line, with those recorded before; show nothing"
     parser.add_argument("--record", type=new_file(), metavar="FILE", help=record)
     args = parser.parse_args(words)
     known = [*table_names(args.config_dir), "all"]
@@ -118,7 +118,7 @@ def _print_overviews(results: dict[str, list[ResultRow]]) -> None:
     for name, rows in begun.items():
         print_overview(name, rows, verdict if name == "matrix" else attrgetter("verdict"), console)
     if others := [name for name in results if name not in begun]:
-        console.print(f"nothing was run of: {', '.join(others)} (neurobench table NAME says how)", highlight=False)
+        console.print(f"no runs of: {', '.join(others)} (neurobench table NAME shows how to run them)", highlight=False)
 
 
 def _write_into(document: Path, results: dict[str, list[ResultRow]], compared: dict[str, list[Comparison]]) -> None:
@@ -130,7 +130,7 @@ def _write_into(document: Path, results: dict[str, list[ResultRow]], compared: d
     if not set(places) & set(results):
         raise UserError(
             f"--into {document}: it has no place for {', '.join(results)} (places for: {', '.join(places) or 'none'}); "
-            "put <!-- table NAME --> and <!-- end --> on lines of their own where a table is wanted"
+            "put <!-- table NAME --> and <!-- end --> on separate lines where a table should go"
         )
     write_bytes(document, controls_table.refreshed(refreshed(text, results), compared).encode())
     print(f"{document}: {', '.join(name for name in places if name in results)}")
@@ -140,9 +140,11 @@ def matrix_command(words: list[str]) -> int:
     """Show every model on every data set on both backends, from the runs of `make table-matrix`. Exit code 0, or 3 if a
     cell lies below its sanity line."""
     parser = verb_parser("matrix", matrix_command.__doc__)
-    parser.add_argument("--scale", choices=choices("scale"), help="that one alone; else the largest that was run")
-    parser.add_argument("--all", action="store_true", help="every cell, run or not, with its costs")
-    parser.add_argument("--format", choices=["md", "csv", "tex"], help="for papers and programs; else for the screen")
+    parser.add_argument("--scale", choices=choices("scale"), help="only this scale; default: the largest that was run")
+    parser.add_argument("--all", action="store_true", help="show every cell, run or not, with its costs")
+    parser.add_argument(
+        "--format", choices=["md", "csv", "tex"], help="for papers and programs; default: for the screen"
+    )
     args = parser.parse_args(words)
     results = join(published_tables(args.config_dir)["matrix"], args.outputs, scale=args.scale)
     rows = [matrix_cells(result) for result in results]
@@ -180,19 +182,19 @@ def report_command(words: list[str]) -> int:
         "--to",
         type=new_file(".html", ".tex"),
         metavar="FILE",
-        help="where to write it (report.html among the runs); the tables alone as FILE.tex",
+        help="file to write (default: report.html in the outputs folder); only the tables if FILE.tex",
     )
-    details = "newest runs with configuration and curves (%(default)s)"
+    details = "number of newest runs shown with configuration and curves (%(default)s)"
     parser.add_argument("--details", type=int, default=300, metavar="N", help=details)
-    weight = "most that their figures may weigh (%(default)s)"
+    weight = "size limit of their figures (%(default)s)"
     parser.add_argument("--figures-mb", type=float, default=24, metavar="MB", help=weight)
-    live = "write nothing; show the page to browsers on this machine until Ctrl-C, updated while runs are computed"
+    live = "write nothing; show the page to browsers on this machine until Ctrl-C, updated while runs are in progress"
     parser.add_argument("--serve", action="store_true", help=live)
-    port = "of --serve (%(default)s); 0 takes a free one"
+    port = "port of --serve (%(default)s); 0 chooses a free one"
     parser.add_argument("--port", type=int, default=8321, metavar="N", help=port)
     args = parser.parse_args(words)
     if args.details < 0 or args.figures_mb < 0:
-        raise UserError("--details and --figures-mb are at least 0")
+        raise UserError("--details and --figures-mb must be at least 0")
     tables = published_tables(args.config_dir)
     if args.serve:
         if args.to:
@@ -234,8 +236,8 @@ def _serve(tables: Tables, outputs: Path, details: int, port: int) -> int:
     try:
         live = server(LiveReport(tables, outputs, details), port)
     except OSError as error:
-        raise UserError(f"--port {port}: {error.strerror}. Take another one, or 0 for a free one.") from None
-    print(f"http://{LOOPBACK}:{live.server_port}  (this machine alone; Ctrl-C ends it)", flush=True)
+        raise UserError(f"--port {port}: {error.strerror}. Choose another one, or 0 for a free one.") from None
+    print(f"http://{LOOPBACK}:{live.server_port}  (this machine only; Ctrl-C ends it)", flush=True)
     with live, contextlib.suppress(KeyboardInterrupt):
         live.serve_forever()
     return FINE

@@ -30,14 +30,14 @@ def tune_command(words: list[str]) -> int:
     """Search for better values, judged on held-out samples alone. A search that was stopped resumes when started again.
     Exit code 0; 1 if no trial could be judged."""
     parser = verb_parser("tune", tune_command.__doc__, outputs=False, json="the trials")
-    parser.add_argument("space", help="a file of conf/tune, or a YAML file of your own")
+    parser.add_argument("space", help="a file of conf/tune, or your own YAML file")
     parser.add_argument("overrides", nargs="*", help="key=value, for every trial")
-    parser.add_argument("--trials", type=int, default=20, help="in all, those of earlier sessions too (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the proposals (%(default)s)")
+    parser.add_argument("--trials", type=int, default=20, help="total number, including earlier sessions (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the proposals (%(default)s)")
     add_outputs(parser, may_be_new=True)
     args = parser.parse_intermixed_args(words)
     if args.trials < 1 or args.seed < 0:
-        raise UserError("--trials is at least 1, --seed at least 0")
+        raise UserError("--trials must be at least 1, --seed at least 0")
     if not is_installed("optuna"):
         raise UserError(not_installed("tune", "optuna", "tune"))
     with importing("optuna"):
@@ -51,7 +51,7 @@ def tune_command(words: list[str]) -> int:
     others = sorted(file.parent.glob(f"{Path(args.space).stem}-????????.db"))
     if others and not file.exists():
         earlier = ", ".join(other.name for other in others)
-        console.print(f"another space or other overrides than in {earlier}: a new study begins", highlight=False)
+        console.print(f"the space or the overrides differ from {earlier}: a new study begins", highlight=False)
     with phase("opening the study"):
         study = tune.open_study(space, name, file)
     tune.tune(study, space, args.trials, args.seed, console, args.config_dir)
@@ -82,10 +82,10 @@ def _print_trials(space: Space, trials: list, file: Path, console: Console) -> N
     print_whole(table, console)
     states = [trial.state.name for trial in trials]
     pruned, failed = states.count("PRUNED"), states.count("FAIL")
-    console.print(f"\n{len(complete)} trials finished, {pruned} given up early, {failed} failed; study {file}")
+    console.print(f"\n{len(complete)} trials finished, {pruned} stopped early, {failed} failed; study {file}")
     if trials and not complete:
         console.print(
-            "no trial finished: each said above why not. Widen the space, or try one by hand.", highlight=False
+            "no trial finished: the reasons are printed above. Widen the space, or try one by hand.", highlight=False
         )
 
 

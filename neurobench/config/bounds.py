@@ -125,7 +125,7 @@ def _range_hint(value: Any) -> str:
     if match is None:
         return ""
     first, last = int(match[1]), int(match[2])
-    return f". All from {first} to {last} are written range({first},{last + 1}), for sweep or run -m"
+    return f". The values {first} to {last} are written range({first},{last + 1}), for sweep or run -m"
 
 
 def hint_words(hint: Any) -> str:
@@ -140,5 +140,5 @@ def hint_words(hint: Any) -> str:
         return ("one of " if len(args) > 1 else "") + ", ".join(str(option) for option in args)
     if origin in (tuple, list, Sequence):
         return f"a list, each {hint_words(args[0])}"
-    names = {int: "an integer", float: "a number", str: "a text", bool: "true or false", type(None): "null"}
+    names = {int: "an integer", float: "a number", str: "a string", bool: "true or false", type(None): "null"}
     return names.get(hint, str(hint))

@@ -37,7 +37,7 @@ def _paper(full: Any, cut: Any, *, _root_: DictConfig) -> Any:
 def _case(value: str, choices: dict[str, Any], otherwise: Any = KeyError) -> Any:
     """Resolver of `${case:VALUE,{A:X,B:Y},Z}` in a YAML file: X if VALUE is A, Y if it is B, else Z."""
     if value not in choices and otherwise is KeyError:
-        raise ValueError(f"{value} is none of {', '.join(choices)}")
+        raise ValueError(f"{value} is not one of {', '.join(choices)}")
     return choices.get(value, otherwise)
 
 
@@ -212,8 +212,8 @@ def altered(overrides: Sequence[str], config_dir: str | None = None) -> str | No
             meant = f"{name}_{chosen_name}"
             hint = f" Did you mean experiment={meant}?" if meant in choices("experiment", config_dir) else ""
             return (
-                f"experiment={name} has {group}={made_of}: with {group}={chosen_name} it is another setting, which no "
-                f"table counts as that experiment.{hint}"
+                f"experiment={name} has {group}={made_of}: with {group}={chosen_name} it is a different setting, which "
+                f"no table counts as that experiment.{hint}"
             )
     return None
 
@@ -263,7 +263,7 @@ def _choice_fault(override: Override, config_dir: str | None) -> str | None:
             return f"{group}={override_of('', value)[1:]}: a run has one {group}, not a list."
         for name in value if isinstance(value, list) else [value]:
             if str(name) not in known:
-                lack = f"no run is without {group}" if name is None else f"there is no such {group}"
+                lack = f"{group} cannot be null" if name is None else f"there is no such {group}"
                 more = own_file(group, name) or missing_plugin(group, str(name))
                 return f"{override_of(group, name)}: {lack}; {offered(str(name), known)}{more}"
     return None

@@ -15,8 +15,8 @@ from neurobench.config.spec import Record
 
 KINDS = {
     "derived": "derived from what was published",
-    "measured": "measured by us with the original",
-    "other": "of another network or protocol",
+    "measured": "measured for this project with the original",
+    "other": "from another network or protocol",
 }
 Part = TypeVar("Part", bound=Record)
 
@@ -37,7 +37,7 @@ class Reference(Record):
     def conflicts(self) -> list[Fault]:
         n = len(self.values)
         if n == 1:
-            return [("values", " holds one run; a test of two samples needs two or more, and `value` alone needs none")]
+            return [("values", " has one run; a two-sample test needs at least two, and `value` alone needs none")]
         mean = sum(self.values) / n if n else self.value
         if abs(mean - self.value) > 5e-5 * max(1.0, abs(mean)):
             return [("value", f"={self.value} is not the mean of the values, {mean:.5g}")]
@@ -62,7 +62,7 @@ class BandOrigin(Record):
         if not re.fullmatch(r"[0-9a-f]{7}", self.commit):
             faults.append(("commit", f"={self.commit!r} is not the first seven digits of a commit"))
         if self.n is not None and self.basis != "runs":
-            faults.append(("n", f"={self.n} is of basis=runs; this is basis={self.basis}"))
+            faults.append(("n", f"={self.n} applies to basis=runs; this is basis={self.basis}"))
         return faults
 
     def __str__(self) -> str:
@@ -96,7 +96,7 @@ def part(kind: type[Part], fields: Any) -> tuple[Part | None, list[Fault]]:
     if not isinstance(fields, Mapping):
         return None, [("", f"={fields!r} is not a section of keys")]
     known = {field.name: field for field in dataclasses.fields(kind)}
-    faults = [(f".{key}", f" is no key here.{did_you_mean(str(key), known)}") for key in fields if key not in known]
+    faults = [(f".{key}", f" is not a key here.{did_you_mean(str(key), known)}") for key in fields if key not in known]
     required = [name for name, field in known.items() if field.default is dataclasses.MISSING]
     faults += [(f".{name}", " is missing") for name in required if name not in fields]
     if faults:

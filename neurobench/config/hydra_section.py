@@ -23,16 +23,16 @@ Section = dict[str, Any]
 QUIET = {"version": 1, "root": None, "disable_existing_loggers": False}
 # Key -> its value in conf/config.yaml, and why it is fixed.
 FIXED: dict[str, tuple[Any, str]] = {
-    "callbacks": ({}, "a run is followed by logger=... alone"),
+    "callbacks": ({}, "logger=... is the only way to follow a run"),
     "job_logging": (QUIET, "a run logs to run.log in its folder"),
     "hydra_logging": (QUIET, "a run logs to run.log in its folder"),
     "env": ({}, "set environment variables in the shell"),
     "job.env_set": ({}, "set environment variables in the shell"),
     "job.env_copy": ([], "set environment variables in the shell"),
-    "job.chdir": (False, "a run stays where it was started"),
-    "run.dir": (".", "runs lie below outputs=FOLDER"),
-    "output_subdir": (None, "runs lie below outputs=FOLDER"),
-    "sweep.subdir": ("${hydra.job.num}", "runs lie below outputs=FOLDER"),
+    "job.chdir": (False, "a run stays in the folder in which it was started"),
+    "run.dir": (".", "runs are stored below outputs=FOLDER"),
+    "output_subdir": (None, "runs are stored below outputs=FOLDER"),
+    "sweep.subdir": ("${hydra.job.num}", "runs are stored below outputs=FOLDER"),
 }
 COMPARED = (*{key.partition(".")[0] for key in FIXED}, "sweep", "launcher", "sweeper", "searchpath", "mode", "verbose")
 COMPUTED = ("job.override_dirname", "job.id", "job.num")  # by Hydra, from the overrides
@@ -81,7 +81,7 @@ def _plugin_faults(group: str, values: Section) -> Iterator[str]:
         yield f"hydra.{group}={target} is not an installed Hydra plugin"
     for path in _machinery(values):
         if path != "_target_":
-            yield f"hydra.{group}.{path}: only an installed Hydra plugin names a class here"
+            yield f"hydra.{group}.{path}: only an installed Hydra plugin may name a class here"
 
 
 @cache

@@ -85,7 +85,7 @@ def sweep_fault(override: Override) -> str | None:
         key = override.get_key_element()
         return f"{override.input_line}: an interval has no list of values; write {key}=A,B,C or {key}=range(A,B,STEP)."
     if isinstance(override.value(), Glob):
-        return f"{override.input_line}: glob(...) stands for names of a group, such as model=glob(qrbm*); none match."
+        return f"{override.input_line}: glob(...) matches names of a group, such as model=glob(qrbm*); none match."
     if isinstance(override.value(), RangeSweep) and n_values(override) == 0:
         return f"{override.input_line} is an empty range."
     return None
@@ -162,7 +162,7 @@ def _as_text(word: str, faults: list[str]) -> str:
         return word
     if "," in value:
         several = ",".join(_text(part) for part in value.split(","))
-        faults.append(f'{word}: one text or several? Write "{quoted}" for one, "{key}={several}" for several.')
+        faults.append(f'{word}: one string or several? Write "{quoted}" for one, "{key}={several}" for several.')
     return quoted
 
 

@@ -145,4 +145,4 @@ def _foreign(path: str, value: Any, depth: int = 0) -> Iterator[str]:
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{path}={value} is not a finite number"
     elif value is not None and not isinstance(value, (str, int, float)):
-        yield f"{path} is {type(value).__name__}: a configuration holds numbers, texts, lists and sections"
+        yield f"{path} is {type(value).__name__}: a configuration contains numbers, strings, lists and sections"

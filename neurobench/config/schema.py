@@ -115,9 +115,9 @@ class Row(Record):
         if len(self.band) != 2:
             return [("band", f"={list(self.band)!r} is not [low, high]")]
         if self.band_from and self.band == (None, None):
-            return [("band_from", " says where a band comes from; band=[null, null] is none")]
+            return [("band_from", " gives the origin of a band; band=[null, null] is none")]
         if self.published is not None and self.reference:
-            return [("reference", f" stands where nothing is published; published={self.published:g}")]
+            return [("reference", f" is only for unpublished figures; published={self.published:g}")]
         return []
 
 

@@ -103,7 +103,9 @@ def undecorated(target: type[Spec]) -> str | None:
         names = [name for name in kind.__annotations__ if name not in fixed]
         if names:
             keys = ", ".join(names)
-            return f"{kind.__name__} is no dataclass, so it has no key {keys}. Write @dataclass(frozen=True) above it."
+            return (
+                f"{kind.__name__} is not a dataclass, so it has no key {keys}. Write @dataclass(frozen=True) above it."
+            )
     return None
 
 
@@ -139,7 +141,7 @@ def unknown_key(key: str, owner: str, part: str, known: Sequence[str] | None, co
     prefix = f"{owner}." if owner else ""
     hint = did_you_mean(part, known or (), prefix)
     if MACHINERY.match(part):
-        hint = " Only a section that stands for a class has one."
+        hint = " Only a section that names a class has one."
     elif known is None:
         hint = " It is a value, not a section of keys."
     elif not hint:

@@ -87,4 +87,4 @@ def own_file(group: str, name: Any) -> str:
         ways = f"--plugin {name}.py, or {in_python(name)}"
     else:
         ways = '--config-dir ., or in Python config_dir="."'
-    return f" {group}/{name}.yaml lies here: add {ways}"
+    return f" {group}/{name}.yaml is in this folder: add {ways}"

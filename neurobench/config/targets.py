@@ -227,12 +227,12 @@ def _file_fault(path: Path) -> str | None:
     if not path.stem.isidentifier() or keyword.iskeyword(path.stem):
         return f"{path.stem!r} cannot be the name of a module: rename it, with letters, digits and underscores alone"
     if "," in str(path):
-        return f"a comma parts the entries of {ALLOW}: move the file to a folder without one in its path"
+        return f"a comma separates the entries of {ALLOW}: move the file to a folder without one in its path"
     module = sys.modules.get(path.stem)
     installed = importlib.util.find_spec(path.stem) if module is None else None
     origin = installed.origin if installed else getattr(module, "__file__", None)
     if origin is None or Path(origin).resolve() != path:
-        return f"Python has another module {path.stem} ({origin or 'built in'}) and would take that: rename the file"
+        return f"Python has another module {path.stem} ({origin or 'built in'}) and would use that one: rename the file"
     return None
 
 

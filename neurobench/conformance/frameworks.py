@@ -58,7 +58,7 @@ def framework_of(name: str) -> Framework:
 def conform(framework: Framework, python: Path) -> Conformance:
     """Run every case with the interpreter of the framework's environment. Raises UserError if that fails."""
     if not python.is_file():
-        raise UserError(f"there is no {python}. `make conform-{framework.name}` makes it, or name one with --python.")
+        raise UserError(f"there is no {python}. `make conform-{framework.name}` creates it, or name one with --python.")
     chosen = cases(framework.dt or DT)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -69,7 +69,7 @@ def conform(framework: Framework, python: Path) -> Conformance:
         versions = json.loads((folder / "versions.json").read_text())
     for case in chosen:
         if case not in possible:
-            sentence = f"its importer takes a step for {framework.dt:g} s, and no other"
+            sentence = f"its importer assumes a step of {framework.dt:g} s, and no other"
             verdicts.append(Verdict(case.name, case.kind, "unsupported", sentence))
     return Conformance(framework.name, versions, verdicts)
 
@@ -84,7 +84,7 @@ def _run(words: list[str], framework: Framework) -> None:
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired as fault:
-        raise UserError(f"{framework.name} had not finished after {SECONDS} s.") from fault
+        raise UserError(f"{framework.name} did not finish within {SECONDS} s.") from fault
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or ["nothing"]
         raise UserError(f"{words[0]} cannot run {framework.name}: {said[0]}")

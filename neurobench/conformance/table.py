@@ -11,22 +11,22 @@ from neurobench.conformance.verdicts import Verdict
 WORDS = ("faithful", "approximate", "unsupported", "wrong")
 HEAD = """# NIR graphs in other frameworks
 
-`neurobench conform FRAMEWORK --to FILE.md` writes this page. {cases} reference graphs, each about one kind of node, run
-in each framework's own environment by its own importer, {steps} steps of {samples} samples; next to them the exact
-answer: NIR's equations (Pedersen et al. 2024 and the package `nir`), an Euler step of dt, the current before the
-voltage, from v = 0, in float64.
+`neurobench conform FRAMEWORK --to FILE.md` writes this page. {cases} reference graphs, each testing one kind of node,
+are run for {steps} steps of {samples} samples, in each framework's own environment and by its own importer. They are
+compared with the exact answer: NIR's equations (Pedersen et al. 2024 and the package `nir`), an Euler step of dt, the
+current updated before the voltage, starting at v = 0, in float64.
 
-- **faithful**: every spike right, every value within 1e-5, and the membrane where the framework tells it.
-- **approximate**: other steps of the same equations, or spikes right and membranes further off.
-- **unsupported**: refused when the graph is read, or its importer takes no such dt.
-- **wrong**: other equations. First step and neuron that differ, and why, below.
+- **faithful**: every spike correct and every value within 1e-5, including the membrane if the framework reports it.
+- **approximate**: another discretisation of the same equations, or correct spikes with a larger error of the membranes.
+- **unsupported**: refused when the graph is read, or the importer does not support the dt.
+- **wrong**: other equations. The first step and neuron that differ, and the reason, are given below.
 """
 
 
 def page(results: Sequence[Conformance], steps: int, samples: int) -> str:
     n = max(len(each.verdicts) for each in results)
-    parts = [HEAD.format(cases=n, steps=steps, samples=samples), _versions(results), "## A kind of node a row\n"]
-    parts += [_by_kind(results), "## A graph a row\n", _by_case(results), "## Why\n", _reasons(results)]
+    parts = [HEAD.format(cases=n, steps=steps, samples=samples), _versions(results), "## By kind of node\n"]
+    parts += [_by_kind(results), "## By graph\n", _by_case(results), "## Reasons\n", _reasons(results)]
     return "\n".join(parts)
 
 

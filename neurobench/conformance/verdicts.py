@@ -59,7 +59,7 @@ def _judged(graph: SpikingGraph, case: Case, answer: Answer) -> tuple[Word, str]
     if answer.refusal:
         return "unsupported", _short(answer.refusal)
     if answer.y is None:
-        return "wrong", f"stops when it runs: {_short(answer.failure)}"
+        return "wrong", f"fails when run: {_short(answer.failure)}"
     truth = exact(graph, case.x, Dynamics(case.dt))
     if answer.y.shape != truth.y.shape:
         return "wrong", f"gives {answer.y.shape[2:]} for each sample and step, not {truth.y.shape[2:]}"
@@ -72,8 +72,8 @@ def _judged(graph: SpikingGraph, case: Case, answer: Answer) -> tuple[Word, str]
     return "wrong", _first(answer.y, truth.y)
 
 
-_UNSAID = "of which NIR says nothing"
-_BEFORE = "as NIR had it before v_reset came"
+_UNSAID = "which NIR does not specify"
+_BEFORE = "as in NIR before v_reset was introduced"
 
 
 def _fires(graph: SpikingGraph) -> bool:
@@ -84,7 +84,7 @@ def _fires(graph: SpikingGraph) -> bool:
 def _membranes(answer: Answer, truth: Exact) -> tuple[Word, str]:
     if answer.v is None or truth.v is None or answer.v.shape != truth.v.shape or _same(answer.v, truth.v, False):
         return "faithful", ""
-    return "approximate", f"all spikes right, membranes off by up to {np.abs(answer.v - truth.v).max():.2g}"
+    return "approximate", f"all spikes correct, membranes off by up to {np.abs(answer.v - truth.v).max():.2g}"
 
 
 def _variants(graph: SpikingGraph, case: Case) -> Iterator[tuple[Word, str, Exact]]:
@@ -94,9 +94,9 @@ def _variants(graph: SpikingGraph, case: Case) -> Iterator[tuple[Word, str, Exac
     older: Word = "wrong" if any(each.any() for each in resets) else "approximate"
     ways: tuple[tuple[Word, str, Dynamics], ...] = (
         ("approximate", "exp(-dt / tau) in place of 1 - dt / tau", Dynamics(case.dt, "exponential")),
-        ("approximate", "the voltage sees the current of the step before", Dynamics(case.dt, "lagged")),
-        ("approximate", f"v begins at v_leak, {_UNSAID}", Dynamics(case.dt, begins="leak")),
-        ("approximate", f"v begins at v_reset, {_UNSAID}", Dynamics(case.dt, begins="reset")),
+        ("approximate", "the voltage uses the current of the previous step", Dynamics(case.dt, "lagged")),
+        ("approximate", f"v starts at v_leak, {_UNSAID}", Dynamics(case.dt, begins="leak")),
+        ("approximate", f"v starts at v_reset, {_UNSAID}", Dynamics(case.dt, begins="reset")),
         ("wrong", "fires where v = threshold", Dynamics(case.dt, tie="reached")),
         (older, f"resets by subtraction, {_BEFORE}", Dynamics(case.dt, reset="subtract")),
         (older, f"exp(-dt / tau), resets by subtraction, {_BEFORE}", Dynamics(case.dt, "exponential", "subtract")),
@@ -104,7 +104,7 @@ def _variants(graph: SpikingGraph, case: Case) -> Iterator[tuple[Word, str, Exac
     for word, name, how in ways:
         yield word, name, exact(graph, case.x, how)
     late = exact(graph, case.x, Dynamics(case.dt)).y
-    yield "approximate", "a step late", Exact(np.concatenate([np.zeros_like(late[:1]), late[:-1]]), None)
+    yield "approximate", "one step late", Exact(np.concatenate([np.zeros_like(late[:1]), late[:-1]]), None)
 
 
 def _same(one: np.ndarray, other: np.ndarray, spikes: bool) -> bool:
@@ -120,7 +120,7 @@ def _first(y: np.ndarray, truth: np.ndarray) -> str:
     at = (step, sample, *place)
     neuron = place[0] if len(place) == 1 else tuple(place)
     share = f"{differs.sum()} of {differs.size} values differ"
-    return f"first at step {step}, neuron {neuron}: {y[at]:.4g} for {truth[at]:.4g}; {share}"
+    return f"first at step {step}, neuron {neuron}: {y[at]:.4g} instead of {truth[at]:.4g}; {share}"
 
 
 def _short(sentence: str) -> str:

@@ -23,7 +23,7 @@ def sound(splits: Splits, n_classes: int) -> Splits:
     empty, a label is not a class, a sample contains a non-finite number, a tested class does not occur in training, or
     a test sample is also in the training set or its held-out part."""
     for name in sorted(RESERVED & {*splits.others}):
-        raise DataError(f"{splits.source}: a further test set is named {name}, as another split is. Name it otherwise.")
+        raise DataError(f"{splits.source}: a further test set is named {name}, like another split. Rename it.")
     tests = {"test": splits.test, **splits.others}
     learned = {"training": splits.train, "validation": splits.validation}
     for name, split in {**learned, **tests}.items():
@@ -39,8 +39,8 @@ def sound(splits: Splits, n_classes: int) -> Splits:
         _require_classes(split, f"the {name} set", left)
     if missing := _not_learned(splits.validation, left):
         warnings.warn(
-            f"{splits.source}: class {missing} is in the validation set and nowhere in training, so that none of its "
-            "samples counts as correct there",
+            f"{splits.source}: class {missing} is in the validation set but not in training, so that none of its "
+            "samples can count as correct there",
             stacklevel=2,
         )
     return left
@@ -83,10 +83,10 @@ def _require_samples(split: Split, name: str, source: str, n_classes: int, may_b
     if not len(split) and not may_be_empty:
         raise DataError(f"{source}: {name} is empty. Give it samples, or hold out fewer.")
     for label in {*split.y.tolist()} - {*range(n_classes)}:
-        raise DataError(f"{source}: label {label} of {name} is none of 0 to {n_classes - 1}.")
+        raise DataError(f"{source}: label {label} of {name} is not in 0 to {n_classes - 1}.")
     if strange := _not_finite(split):
         raise DataError(
-            f"{source}: {len(strange)} samples of {name} hold NaN or an infinite number (first: number "
+            f"{source}: {len(strange)} samples of {name} contain NaN or an infinite number (first: number "
             f"{int(split.ids[strange[0]])}). Remove or repair them."
         )
 
@@ -95,7 +95,7 @@ def _require_classes(test: Split, name: str, splits: Splits) -> None:
     """Check the classes of a test set. Raises DataError if one is tested but cannot have been learned."""
     if missing := _not_learned(test, splits):
         raise DataError(
-            f"{splits.source}: class {missing} is in {name} and nowhere among the "
+            f"{splits.source}: class {missing} is in {name} but not among the "
             f"{len(splits.train)} training samples, so it cannot be learned. Add samples of it, or hold out fewer."
         )
 

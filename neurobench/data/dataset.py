@@ -144,7 +144,7 @@ def hold_out(n: int, validation: int, seed: int) -> tuple[np.ndarray, np.ndarray
     import numpy as np
 
     if not 0 <= validation < n:
-        fault = f"validation={validation} of {n} training samples leaves none to train on. Ask for fewer than {n}."
+        fault = f"validation={validation} of {n} training samples leaves none to train on. Hold out fewer than {n}."
         raise DataError(fault)
     order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[: n - validation]), np.sort(order[n - validation :])

@@ -83,7 +83,7 @@ class Latency(Spikes, EncoderSpec):
     repeats: Annotated[int, Bound(1, 300)]
 
     def misfit(self, shape: Shape) -> str | None:
-        fault = f"window={self.window:g} ms {self.repeats} times is longer than the 300 ms of a recording"
+        fault = f"window={self.window:g} ms repeated {self.repeats} times is longer than the 300 ms of a recording"
         return super().misfit(shape) or (fault if self.window * self.repeats > 300 else None)
 
 
@@ -151,7 +151,7 @@ class Raster(EncoderSpec):
     width: Annotated[float, Bound(0, 1, above=True)]
 
     def misfit(self, shape: Shape) -> str | None:
-        return f"{shape[0]} values have no row each in side={self.side}" if shape[0] > self.side else None
+        return f"{shape[0]} values do not fit one row each into side={self.side}" if shape[0] > self.side else None
 
     def shape(self, shape: Shape) -> Shape:
         return 1, self.side, self.side
@@ -212,7 +212,7 @@ def chain(encoder: EncoderSpec, layout: Layout, shape: Shape, reads: Sequence[La
         return encoder.misfit(shape) or (encoder,)
     if layout in reads:
         return ()
-    refusal = f"knows no way from {layout} to {' or '.join(reads)}"
+    refusal = f"cannot convert {layout} to {' or '.join(reads)}"
     for steps in DEFAULTS[layout]:
         if steps[-1].yields in reads:
             fault = _misfit(steps, shape)

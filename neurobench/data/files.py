@@ -123,7 +123,7 @@ def bundled_folder(name: str) -> Path:
     """Folder of a data set's bundled files. Raises DataError if the name has none."""
     if name not in FOLDERS:
         hint = did_you_mean(name, FOLDERS)
-        raise DataError(f"no data files are known as {name!r}. There are {', '.join(FOLDERS)}.{hint}")
+        raise DataError(f"there are no data files named {name!r}. There are {', '.join(FOLDERS)}.{hint}")
     return FOLDERS[name]
 
 
@@ -160,7 +160,7 @@ def _fetch_nmnist(root: Path) -> None:
         if final.exists():
             if (n := sum(1 for _ in final.glob("?/*.bin"))) == OFFICIAL[split]:
                 continue
-            raise DataError(f"{final}: is there with {n} of {OFFICIAL[split]} recordings. Remove it to fetch it again.")
+            raise DataError(f"{final}: exists with {n} of {OFFICIAL[split]} recordings. Remove it to fetch it again.")
         with _staging(root) as staging:
             with _readable_errors(url):
                 download_url(url, str(staging), f"{split}.zip", md5)
@@ -177,18 +177,20 @@ def extract(archive: Path, split: str, into: Path, n: int) -> None:
     try:
         opened = zipfile.ZipFile(archive)
     except zipfile.BadZipFile as error:
-        raise DataError(f"{archive}: is not a zip archive, or was cut ({error}). Fetch again.") from error
+        raise DataError(f"{archive}: is not a zip archive, or is truncated ({error}). Fetch again.") from error
     with opened:
         members = opened.namelist()
         for member in members:
             parts = PurePosixPath(member.replace("\\", "/"))
             if parts.is_absolute() or ".." in parts.parts or ":" in member:
-                raise DataError(f"{archive}: its member {member!r} would be written elsewhere. Nothing was unpacked.")
+                raise DataError(
+                    f"{archive}: its member {member!r} would be written outside the folder. Nothing was unpacked."
+                )
         if sum(member.file_size for member in opened.infolist()) > LARGEST:
             raise DataError(f"{archive}: would unpack to more than {LARGEST >> 30} GiB. Nothing was unpacked.")
         recordings = [member for member in members if re.fullmatch(rf"{split}/[0-9]/[0-9]{{5}}\.bin", member)]
         if len(recordings) != n:
-            raise DataError(f"{archive}: holds {len(recordings)} recordings, expected {n}. Nothing was unpacked.")
+            raise DataError(f"{archive}: contains {len(recordings)} recordings, expected {n}. Nothing was unpacked.")
         try:
             opened.extractall(into, recordings)  # checks each member's CRC
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
@@ -202,7 +204,7 @@ def _staging(root: Path) -> Iterator[Path]:
         root.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".fetch-", dir=root))
     except OSError as error:
-        raise DataError(f"{root}: cannot be written ({error.strerror}). Give a folder that can.") from error
+        raise DataError(f"{root}: cannot be written ({error.strerror}). Give a writable folder.") from error
     try:
         yield staging
     finally:
@@ -219,8 +221,8 @@ def _readable_errors(url: str) -> Iterator[None]:
     except (OSError, RuntimeError, EOFError, HTTPException) as error:  # URLError is an OSError
         reason = " ".join(str(error).split())
         raise DataError(
-            f"the download from {url} failed: {reason} Nothing was kept. Check the network and try again; the bundled "
-            "files need none."
+            f"the download from {url} failed: {reason} Nothing was stored. Check the network and try again; the "
+            "bundled files need none."
         ) from error
     finally:
         socket.setdefaulttimeout(before)

@@ -198,7 +198,7 @@ def _writable_cache() -> Iterator[Path]:
     if writable:
         yield folder
     elif os.environ.get("NEUROBENCH_DATA"):
-        raise DataError(f"{folder}: cannot be written. Set NEUROBENCH_DATA to a folder that can, or unset it.")
+        raise DataError(f"{folder}: cannot be written. Set NEUROBENCH_DATA to a writable folder, or unset it.")
     else:
         with tempfile.TemporaryDirectory(prefix="neurobench-") as temporary:
             yield Path(temporary)

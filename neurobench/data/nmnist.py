@@ -87,7 +87,7 @@ def load_fold(spec: NMNISTFolds, seed: int) -> Splits:
     train, test = _files(spec.root)
     every = [*train, *(each._replace(id=each.id + len(train)) for each in test)]
     if len(every) < spec.folds:
-        raise DataError(f"dataset.folds={spec.folds}: there are {len(every)} recordings. Take at most as many folds.")
+        raise DataError(f"dataset.folds={spec.folds}: there are {len(every)} recordings. Use at most that many folds.")
     fold = np.random.default_rng(0).permutation(len(every)) % spec.folds
     digests: dict[str, str] = {}
     return Splits(
@@ -127,7 +127,7 @@ def _under_root(root: str, split: str) -> list[RecordingFile]:
     paths = _recordings(base / "NMNIST" / split)
     if not paths:
         raise DataError(
-            f"{base / 'NMNIST' / split}: holds no recordings (*.bin). Run `neurobench data fetch nmnist {root}`, "
+            f"{base / 'NMNIST' / split}: contains no recordings (*.bin). Run `neurobench data fetch nmnist {root}`, "
             "or leave out dataset.root to read the bundled ones."
         )
     identified = [_identify(path.relative_to(base / "NMNIST").as_posix(), f"{base}/NMNIST/") for path in paths]
@@ -166,13 +166,13 @@ def _recordings(folder: Path) -> list[Path]:
                 stray += name.lower().endswith(".bin")
                 continue
             if not path.is_file():
-                kind = "a link to nothing" if path.is_symlink() else "no regular file"
+                kind = "a broken link" if path.is_symlink() else "not a regular file"
                 raise DataError(f"{path}: is {kind}. Restore or remove it.")
             if not os.access(path, os.R_OK):
                 raise DataError(f"{path}: cannot be read (no permission). Allow it: chmod +r.")
             recordings.append(path)
     if stray:
-        warnings.warn(f"{folder}: {stray} hidden files (._*.bin) are passed over", stacklevel=2)
+        warnings.warn(f"{folder}: {stray} hidden files (._*.bin) are ignored", stacklevel=2)
     return sorted(recordings)
 
 
@@ -181,7 +181,7 @@ def _identify(path: str, folder: str = "") -> tuple[int, int]:
     match = re.fullmatch(r"(Train|Test)/(?:\1/)?([0-9])/([0-9]{5})\.bin", path, re.IGNORECASE)
     if match is None:
         raise DataError(
-            f"{folder}{path}: is not named as a recording is, (Train or Test)/(digit 0-9)/(five-digit number).bin"
+            f"{folder}{path}: is not named like a recording, (Train or Test)/(digit 0-9)/(five-digit number).bin"
         )
     split, label, number = match[1], int(match[2]), int(match[3])
     if not 1 <= number <= OFFICIAL[split]:
@@ -194,7 +194,7 @@ def _in_order(files: Iterable[RecordingFile]) -> list[RecordingFile]:
     ordered = sorted(files, key=lambda each: each.id)
     for one, other in pairwise(ordered):
         if one.id == other.id:
-            raise DataError(f"{one.name} and {other.name} carry the same number; remove the one that is wrong.")
+            raise DataError(f"{one.name} and {other.name} carry the same number; remove the wrong one.")
     return ordered
 
 
@@ -235,8 +235,8 @@ def decode(raw: bytes, name: str) -> Recording:
     if len(raw) % EVENT:
         whole = len(raw) - len(raw) % EVENT
         raise DataError(
-            f"{name}: ends within an event that starts at byte {whole} ({len(raw)} bytes are no multiple of {EVENT}). "
-            "The file was cut; replace it."
+            f"{name}: ends within an event that starts at byte {whole} ({len(raw)} bytes are not a multiple of "
+            f"{EVENT}). The file is truncated; replace it."
         )
     byte = np.frombuffer(raw, np.uint8).reshape(-1, EVENT)
     stamp = byte[:, 2].astype(np.int32) << 16 | byte[:, 3].astype(np.int32) << 8 | byte[:, 4]
@@ -260,12 +260,12 @@ def _check(events: Recording, name: str) -> None:
         if column_or_row.max() >= SIDE:
             k = int(np.argmax(column_or_row >= SIDE))
             mark = axis == "y" and column_or_row[k] == OVERFLOW_ROW
-            why = "; row 240 is where the camera notes that its clock went round" if mark else ""
+            why = "; row 240 marks an overflow of the camera's clock" if mark else ""
             _refuse(name, k, f"{axis}={column_or_row[k]} is outside the sensor, whose pixels are 0 to {SIDE - 1}{why}")
     backwards = events.t[1:] < events.t[:-1]
     if backwards.any():
         k = int(np.argmax(backwards)) + 1
-        _refuse(name, k, f"time {events.t[k]} us comes after {events.t[k - 1]} us; times must not run backwards")
+        _refuse(name, k, f"time {events.t[k]} us comes after {events.t[k - 1]} us; times must not decrease")
 
 
 def _refuse(name: str, event: int, fault: str) -> NoReturn:
@@ -281,7 +281,7 @@ def check_window(events: Recording, name: str) -> None:
     last = WINDOW - 500
     if events.t[0] >= last:
         _refuse(
-            name, 0, f"time {events.t[0]} us, its first, is past the {last} us that models see, so it shows nothing"
+            name, 0, f"time {events.t[0]} us of the first event is past the {last} us that models see: it shows nothing"
         )
 
 
@@ -291,6 +291,6 @@ def check_apart(train: Mapping[str, str], test: Mapping[str, str]) -> None:
     for name, digest in test.items():
         if digest in known:
             raise DataError(
-                f"{name}: from byte 0 to its end the same as {known[digest]}; no recording may be in both the training "
+                f"{name}: identical to {known[digest]}, byte for byte; no recording may be in both the training "
                 "and the test set. Replace one of them."
             )

@@ -50,7 +50,7 @@ class MNIST(DatasetSpec):
     def conflicts(self) -> list[Fault]:
         faults = []
         if len(self.digits) < 2:
-            fault = f"={list(self.digits)} names fewer than two classes; there is nothing to tell apart"
+            fault = f"={list(self.digits)} names fewer than two classes; there is nothing to distinguish"
             faults.append(("digits", fault))
         if len(set(self.digits)) < len(self.digits):
             faults.append(("digits", f"={list(self.digits)} names a class twice; give each digit once"))
@@ -58,7 +58,7 @@ class MNIST(DatasetSpec):
             rarest = min(self.digits, key=lambda digit: counts[digit], default=0)
             n = getattr(self, name)
             if n is not None and n > counts[rarest]:
-                faults.append((name, f"={n} is more than the {counts[rarest]} images of digit {rarest}; ask for fewer"))
+                faults.append((name, f"={n} is more than the {counts[rarest]} images of digit {rarest}; use fewer"))
         if self.test_as_validation and self.validation:
             faults.append(("validation", f"={self.validation} with test_as_validation=true; set validation=0"))
         if self.test_slice_bug and self.train_per_class is None:

@@ -26,7 +26,7 @@ def checked(device: str, verb: str, request: tuple[Any, ...], answer: Any) -> An
 
     def refuse(fault: str) -> NoReturn:
         raise UserError(
-            f"backend.{device} answered {verb} {fault}. What it returned is not used; mend or change the device."
+            f"backend.{device} answered {verb} {fault}. Its answer is not used; repair or change the device."
         )
 
     if verb not in _ANSWERS:
@@ -58,7 +58,7 @@ def _check_cost(cost: Any, refuse: Refuse) -> None:
     for name, value in cost.items():
         number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
         if not number or not math.isfinite(value) or value < 0:
-            refuse(f"with {value!r} as its cost in {name}, which is no finite number of at least 0")
+            refuse(f"with {value!r} as its cost in {name}, which is not a finite number of at least 0")
 
 
 def _reads(refuse: Refuse, answer: Any, rbm: RBM, num_reads: int, *_: Any) -> dict[str, Tensor]:
@@ -76,7 +76,7 @@ def _bits(refuse: Refuse, name: str, values: Any, shape: tuple[int, ...], like: 
         return x
     if not bool((x * x == 1).all()):
         low, high = (float(bound) for bound in torch.aminmax(x))
-        refuse(f"with states {name} that span [{low:g}, {high:g}], where there are only 0 and 1")
+        refuse(f"with states {name} that span [{low:g}, {high:g}], where only 0 and 1 are allowed")
     return (x + 1) / 2
 
 
@@ -111,7 +111,7 @@ def _tensor(refuse: Refuse, name: str, values: Any, shape: tuple[Any, ...]) -> T
     got = tuple(values.shape)
     if got[-len(last) :] != last or (shape[0] is not ... and len(got) != len(shape)):
         wanted = ", ".join("..." if side is ... else str(side) for side in shape)
-        refuse(f"with {name} of shape {got}, where ({wanted}) was asked")
+        refuse(f"with {name} of shape {got}, where ({wanted}) was requested")
     return values
 
 

@@ -81,7 +81,7 @@ class Queued(UserError):
     def kept_in(self, folder: Path) -> Queued:
         """Copy of this error that also says where the job ids are stored and which command fetches the answers."""
         command = f"neurobench poll {shlex.quote(str(folder))}"
-        return Queued(f"{self}. Their ids are kept in {folder}. To fetch the answers: {command}")
+        return Queued(f"{self}. Their ids are stored in {folder}. To fetch the answers: {command}")
 
 
 class Jobs:
@@ -130,7 +130,7 @@ class Jobs:
             if fresh and most is not None and spent + amount > most:
                 what, one = name.removeprefix("max_"), len(fresh) == 1
                 raise UserError(
-                    f"{device}: {name}={most:g} does not suffice: {spent:g} {what} are spent, and "
+                    f"{device}: {name}={most:g} is not enough: {spent:g} {what} are spent, and "
                     f"{len(fresh)} more {'job takes' if one else 'jobs take'} {amount:g}. "
                     f"{'It was' if one else 'They were'} not sent. Set a higher {name} and continue with --resume."
                 )
@@ -171,7 +171,9 @@ class Jobs:
         except JobGone as gone:
             self.journal.drop(request.key, str(gone))
             if len(self.journal.attempts[request.key]) >= ATTEMPTS:
-                raise UserError(f"{device} gave up a job {ATTEMPTS} times, at last {attempt.id}: {gone}") from None
+                raise UserError(
+                    f"{device} dropped a job {ATTEMPTS} times, most recently {attempt.id}: {gone}"
+                ) from None
             self._require(device, [request], limits)
             return False
         except JobUnknown:

@@ -59,8 +59,8 @@ def build_learner(
     }
     devices = {field: billed[name] for field, name in plan.wiring.items()}
     if device.type != "cpu" and not _gains_by_gpu(plan.model, plan.training.batch_size):
-        sizes = f" in batches of less than {plan.model.gpu_from_batch}" if plan.model.gpu_from_batch else ""
-        warnings.warn(f"the CPU is faster for this model{sizes}; device=auto takes it", stacklevel=2)
+        sizes = f" in batches smaller than {plan.model.gpu_from_batch}" if plan.model.gpu_from_batch else ""
+        warnings.warn(f"the CPU is faster for this model{sizes}; device=auto selects it", stacklevel=2)
     return plan.model.build(plan.task, plan.seeds, devices, device)
 
 
@@ -79,7 +79,7 @@ def pick_kernels(kernels: str) -> None:
     from neurobench.kernels.host import use_fast
 
     if not use_fast(kernels == "fast"):
-        warnings.warn("kernels=fast: this processor has no matrix unit (AMX); the exact kernels run", stacklevel=2)
+        warnings.warn("kernels=fast: this processor has no matrix unit (AMX); the exact kernels are used", stacklevel=2)
 
 
 def pick_device(name: str, model: ModelSpec, batch_size: int) -> torch.device:

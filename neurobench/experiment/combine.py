@@ -71,7 +71,7 @@ def combine(parts: Parts) -> Combination | list[str]:
     shape, layout = dataset.spec.shape, dataset.spec.layout
     if layout not in (layouts := get_args(Layout)):  # of a user's class, where nothing else checks it
         hint = did_you_mean(str(layout), layouts)
-        return [*faults, f"dataset={dataset.name}: layout={layout!r} is none of {', '.join(layouts)}.{hint}"]
+        return [*faults, f"dataset={dataset.name}: layout={layout!r} is not one of {', '.join(layouts)}.{hint}"]
     steps = chain(encoder.spec, layout, shape, model.spec.reads)
     if isinstance(steps, str):
         remedy = "" if isinstance(encoder.spec, Auto) else " Leave out encoder=... for the default."

@@ -95,10 +95,10 @@ def lines(made: Estimate, limits: Mapping[str, Mapping[str, Any]]) -> list[str]:
             for limit, keys in (("max_shots", ("shots", "reads")), ("max_seconds", ("device_seconds",)))
             if (most := limits.get(name, {}).get(limit)) and sum(costs.get(key, 0) for key in keys) > most
         ]
-    return said or ["this run asks no device"]
+    return said or ["this run uses no device"]
 
 
 def _words(costs: Mapping[str, float]) -> str:
     counted = [f"{value:,.0f} {key}" for key, value in costs.items() if key != "device_seconds"]
-    modelled = [f"{costs['device_seconds']:,.1f} s of the device, modelled"] if "device_seconds" in costs else []
+    modelled = [f"{costs['device_seconds']:,.1f} s of device time, modelled"] if "device_seconds" in costs else []
     return ", ".join([*counted, *modelled])

@@ -221,7 +221,7 @@ class _Run:
     def _tutorial_metrics(self, loop: Loop) -> tuple[dict[str, float], dict[str, str]]:
         if self.plan.model.tutorial_metrics is None:
             return {}, {}
-        with phase("computing the tutorial's own figures"), self.ledger.phase("tutorial"):
+        with phase("computing the tutorial's figures"), self.ledger.phase("tutorial"):
             handed = load(self.plan.model.tutorial_metrics)(self.learner, self.splits, loop.record)
         return numbers_of(handed, self.plan.model.tutorial_metrics)
 
@@ -252,7 +252,9 @@ class _Run:
         except (Exception, SystemExit) as error:
             _log(self.folder, error)
             story = self.folder.path / "run.log"
-            sentence = f"figures could not be drawn ({type(error).__name__}: {error}); the result stands. See {story}"
+            sentence = (
+                f"figures could not be drawn ({type(error).__name__}: {error}); the result is not affected. See {story}"
+            )
             warnings.warn(scrubbed(sentence), stacklevel=1)
 
     def _drawn(self, loop: Loop, evaluation: Evaluation) -> None:
@@ -290,4 +292,4 @@ def _failure(folder: RunFolder, error: BaseException) -> RunFailed:
     folder.update(status="failed", error=scrubbed(f"{kind}: {error}"))
     _log(folder, error)
     sentence = str(error) if isinstance(error, UserError | DataError | Divergence) else f"{kind}: {error}"
-    return RunFailed(scrubbed(f"the run failed: {sentence}\nThe whole story is in {folder.path / 'run.log'}"))
+    return RunFailed(scrubbed(f"the run failed: {sentence}\nThe traceback is in {folder.path / 'run.log'}"))

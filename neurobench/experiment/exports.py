@@ -46,7 +46,7 @@ def _export(folder: RunFolder, plan: Plan, learner: Learner, suffix: str) -> Non
         try:
             content = formats[kind]()
         except UserError as reason:
-            log.info("%s is not written: %s", file, reason)
+            log.info("%s was not written: %s", file, reason)
         else:  # a full disk ends the run, which must then be resumed
             write_bytes(folder.path / file, content)
 
@@ -63,6 +63,6 @@ def write_printout(
     checkpoint = folder.load_checkpoint() if plan.model.printout else None
     if plan.model.printout is None or checkpoint is None:
         return
-    with phase("writing what the tutorial prints"):
+    with phase("writing the tutorial's output"):
         lines = load(plan.model.printout)(learner, Finished(splits, record, metrics, checkpoint["learner"]))
         write_bytes(folder.path / PRINTOUT, "".join(f"{line}\n" for line in lines).encode())

@@ -24,8 +24,10 @@ def nothing_to_resume(plans: Sequence[Plan]) -> str | None:
         return None
     outputs = ", ".join(dict.fromkeys(plan.run.outputs for plan in plans))
     if len(plans) == 1:
-        return f"nothing to resume: {outputs}/{plans[0].run.name} holds no run of this configuration; a new one begins"
-    return f"nothing to resume: {outputs} holds no run of any of these {len(plans)} configurations; new ones begin"
+        return (
+            f"nothing to resume: {outputs}/{plans[0].run.name} contains no run of this configuration; a new one begins"
+        )
+    return f"nothing to resume: {outputs} contains no run of any of these {len(plans)} configurations; new ones begin"
 
 
 def folder_for(plan: Plan, console: Console, into: RunFolder | None) -> tuple[RunFolder, bool]:
@@ -66,6 +68,6 @@ def _read_the_same(plan: Plan, folder: RunFolder, console: Console) -> bool:
     read = folder.record().get("data", {})
     if plan.root is None or read.get("stamp") in (None, stamp(plan.root)) or load_splits(plan).sha256 == read["sha256"]:
         return True
-    line = f"{folder.path} read other data than {plan.root} holds now: it stays as it is, and a new run begins"
+    line = f"{folder.path} read different data than {plan.root} now contains: it is left as it is, and a new run begins"
     console.print(line, highlight=False, soft_wrap=True)
     return False

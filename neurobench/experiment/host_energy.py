@@ -13,10 +13,10 @@ from typing import Any
 from neurobench.config.errors import not_installed
 from neurobench.config.targets import import_extra, is_installed
 
-RESUMED = "the run was resumed: what an earlier session took is not known"
+RESUMED = "the run was resumed: the energy of earlier sessions is not known"
 NO_COUNTER = (
-    "this machine has no counter that can be read: neither RAPL of a processor (on Linux /sys/class/powercap, which "
-    "asks for root's rights) nor NVML of a GPU"
+    "this machine has no readable energy counter: neither RAPL of a processor (on Linux /sys/class/powercap, which "
+    "requires root) nor NVML of a GPU"
 )
 OWNER = "host_energy=true"
 

@@ -144,8 +144,8 @@ class Loop:
         stops = schedule.patience is not None or schedule.goal is not None
         if stops and schedule.monitor.startswith("validation_") and not len(self.validation):
             raise UserError(
-                f"training.monitor={schedule.monitor} decides when to stop, and dataset.validation holds no sample "
-                "out. Hold some out (dataset.validation=100), or monitor a train_ figure."
+                f"training.monitor={schedule.monitor} decides when to stop, but dataset.validation holds out no "
+                "samples. Hold some out (dataset.validation=100), or monitor a train_ figure."
             )
         checkpoint = self.folder.load_checkpoint() if self.folder else None
         if checkpoint is None or self.folder is None:
@@ -254,7 +254,7 @@ class Loop:
         """Monitored figure of an epoch, with its sign such that larger is better."""
         if self.schedule.monitor not in row:
             names = ", ".join(name for name in row if name.startswith(("train_", "validation_")))
-            raise UserError(f"training.monitor={self.schedule.monitor} is not a figure of an epoch; there is {names}")
+            raise UserError(f"training.monitor={self.schedule.monitor} is not a figure of an epoch; available: {names}")
         return self.sign * float(row[self.schedule.monitor])
 
 

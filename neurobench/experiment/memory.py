@@ -51,4 +51,4 @@ def memory_fault(name: str, model: ModelSpec, dataset: DatasetSpec, task: Task, 
         return None
     largest = sorted(((n, key) for key, n in requested.items() if n > available / 10), reverse=True)
     needs = "; ".join(f"{key} takes {n / 2**30:,.1f} GiB" for n, key in largest)
-    return f"{needs}: this machine has {available / 2**30:.1f} GiB. Make it smaller, or take a larger machine."
+    return f"{needs}: this machine has {available / 2**30:.1f} GiB. Make it smaller, or use a larger machine."

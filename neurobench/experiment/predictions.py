@@ -24,7 +24,7 @@ def predictions_of(folder: RunFolder) -> Predictions:
     accuracy, recorded = int((predicted == test.y).sum()) / len(test), result["metrics"]["test_accuracy"]
     if accuracy != recorded:
         raise UserError(
-            f"{folder.label} recorded no predictions, and computed once more they are others ({accuracy:.2%} right, "
-            f"{recorded:.2%} recorded): its device answers at random. Run it again to have them recorded."
+            f"{folder.label} recorded no predictions, and recomputed ones differ ({accuracy:.2%} correct, "
+            f"{recorded:.2%} recorded): its device is not deterministic. Run it again to record them."
         )
     return Predictions(test.ids.numpy(), test.y.numpy(), predicted.numpy())

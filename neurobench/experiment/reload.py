@@ -36,11 +36,11 @@ class Loaded:
         except DataError as error:
             if self.plan.root is None:
                 raise
-            raise UserError(f"{error} If they have moved, say where they lie with --data PATH.") from None
+            raise UserError(f"{error} If they have moved, give their location with --data PATH.") from None
         if splits.sha256 != self.sha256:
             raise UserError(
-                f"the run read data of sha256 {self.sha256:.12}, and {splits.source} has {splits.sha256:.12} now: "
-                "these are other samples. Restore them, or name where they lie with --data PATH."
+                f"the run read data of sha256 {self.sha256:.12}, but {splits.source} now has {splits.sha256:.12}: "
+                "these are different samples. Restore them, or give their location with --data PATH."
             )
         return splits
 
@@ -86,7 +86,7 @@ def load_learner(folder: RunFolder, root: str | None = None) -> Loaded:
     result = folder.result()
     if checkpoint is None or result is None:
         raise UserError(
-            f"{folder.path} is '{folder.status}' and has no trained model. Go on with it: same command, --resume."
+            f"{folder.path} is '{folder.status}' and has no trained model. Resume it: same command with --resume."
         )
     learner = build_learner(plan, torch.device("cpu"), Ledger(), opens_devices=False)
     with fitting(folder):
@@ -108,7 +108,7 @@ def find_initial(plan: Plan) -> Initial | None:
     checkpoint = run.load_checkpoint()
     if checkpoint is None:
         raise UserError(
-            f"model.init_from={reference}: {run.path} has no checkpoint to start from. Run it to its end first, or "
+            f"model.init_from={reference}: {run.path} has no checkpoint to start from. Finish it first, or "
             "name another run: neurobench list runs"
         )
     return Initial(reference, run.path, checkpoint["learner"])

@@ -34,7 +34,7 @@ def samples(x: Any) -> Samples:
     array = array.to("cpu", torch.float32)
     if not bool(((array >= 0) & (array <= 1)).all()):
         raise UserError(
-            "samples are numbers in [0, 1]; these have others. Scale them as the training data were scaled."
+            "samples are numbers in [0, 1]; these contain others. Scale them as the training data were scaled."
         )
     return array[:, None] if array.dim() == 3 else array
 
@@ -53,7 +53,7 @@ def encoded(x: Samples, steps: Sequence[EncoderSpec]) -> Samples:
     """
     for step in steps:
         if isinstance(step, Auto):
-            raise UserError("encoder auto follows from the model that is to read the samples; name another one")
+            raise UserError("encoder auto depends on the model that reads the samples; name another one")
         layout, shape = kind(x)
         fault = step.misfit(shape) if layout in step.reads else f"reads {' or '.join(step.reads)}, not {layout}"
         if fault:

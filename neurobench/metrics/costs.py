@@ -20,7 +20,7 @@ Totals = dict[str, dict[str, float]]  # device -> "calls", "reads", "shots", ...
 
 # Phases that make up the run; other requests (a tutorial's own metrics, figures, counts) are not part of it.
 RUN = ("training", "validation", "finalize", "test")
-SIMULATED = "the device is simulated: no chip whose energy could be estimated"
+SIMULATED = "the device is simulated: there is no chip whose energy could be estimated"
 
 
 class Ledger:
@@ -118,7 +118,7 @@ class Price:
         return sum(rate * costs.get(key, 0.0) for key, rate in rates.items())
 
     def words(self, costs: Mapping[str, float]) -> str:
-        return f"${self.of(costs):,.2f} by the list of {self.date} ({self.source})"
+        return f"${self.of(costs):,.2f} by the price list of {self.date} ({self.source})"
 
 
 Energies = Mapping[str, Energy | str]  # device -> figures, or why there are none
@@ -127,12 +127,12 @@ Energies = Mapping[str, Energy | str]  # device -> figures, or why there are non
 def joules_of_sample(energies: Energies, batches: Sequence[Operations]) -> float | str:
     """Joules of one prediction by the device that computes it, averaged over samples; or why they are not known."""
     if not energies:
-        return "this model asks no device"
+        return "this model uses no device"
     (energy,) = energies.values() if len(energies) == 1 else (" ".join(map(str, energies.values())),)
     if isinstance(energy, str):
         return energy
     if not energy.accumulation:
-        return "the source gives the system's power alone: joules of the whole run stand in device_costs"
+        return "the source gives only the system's power: joules of the whole run are in device_costs"
     accumulations = sum(c.effective for b in batches for c in b.connections if c.spikes)
     neurons = [p for b in batches for p in b.populations if p.updates is not None]
     updates = sum(p.updates or 0 for p in neurons)

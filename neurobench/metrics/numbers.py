@@ -14,7 +14,7 @@ def plain(value: Any) -> float:
             raise ValueError("is text")
         return float(value.detach() if hasattr(value, "detach") else value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{shown(value)} is no number") from error
+        raise ValueError(f"{shown(value)} is not a number") from error
 
 
 def shown(value: Any) -> str:

@@ -72,7 +72,7 @@ class Sums(NamedTuple):
         try:
             return {name: plain(value) for name, value in handed.items()}
         except ValueError as error:
-            raise UserError(f"a learner's Sums have to be numbers, and {error}") from None
+            raise UserError(f"a learner's Sums must be numbers, but {error}") from None
 
 
 class Initial(NamedTuple):

@@ -102,7 +102,9 @@ def from_bqm(bqm: dimod.BinaryQuadraticModel, visible: int) -> RBM:
         raise ValueError(f"visible={visible} leaves no hidden unit: the model has {len(linear)} variables")
     top, bottom = np.minimum(row, column), np.maximum(row, column)
     if ((top >= visible) | (bottom < visible)).any():
-        raise ValueError(f"with {visible} visible units some units of one layer touch: this is no restricted machine")
+        raise ValueError(
+            f"with {visible} visible units some units of one layer are coupled: this is no restricted Boltzmann machine"
+        )
     W = np.zeros((visible, len(linear) - visible), np.float32)
     W[top, bottom - visible] = -weight
     a, b = np.split(-np.asarray(linear, np.float32), [visible])

@@ -62,7 +62,7 @@ class Program:
             _require_gate(gate, self.n)
         used = sorted(gate.slot for gate in self.gates if gate.slot is not None)
         if used != list(range(self.n_sample + self.n_shared)):
-            raise ProgramError(f"slots used are {used}; each of 0..{self.n_sample + self.n_shared - 1} once is wanted")
+            raise ProgramError(f"slots used are {used}; expected each of 0..{self.n_sample + self.n_shared - 1} once")
         for wires in self.observables:
             if not wires or len(set(wires)) < len(wires) or not set(wires) <= set(range(self.n)):
                 raise ProgramError(f"observable {wires} does not name different wires below {self.n}")
@@ -85,7 +85,7 @@ def require_angles(program: Program, angles: Angles) -> None:
         if part.ndim == 0 or part.shape[-1] != want:
             raise ProgramError(f"{name} angles have shape {tuple(part.shape)}; the last axis must be {want}")
         if not part.is_floating_point():
-            raise ProgramError(f"{name} angles are {part.dtype}; float32 or float64 is wanted")
+            raise ProgramError(f"{name} angles are {part.dtype}; expected float32 or float64")
         if not torch.isfinite(part).all():
             raise ProgramError(f"{name} angles are not all finite; training has diverged, try a smaller learning rate")
     if 0 in angles.sample.shape[:-1]:

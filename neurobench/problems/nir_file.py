@@ -43,9 +43,9 @@ def read_nir(content: bytes, name: str) -> SpikingGraph:
     try:
         graph = nir.read(io.BytesIO(content), type_check=False)
     except Exception as error:  # whatever the reader raises on a foreign file
-        raise UserError(f"{name} is no NIR graph: {type(error).__name__}: {error}") from error
+        raise UserError(f"{name} is not a NIR graph: {type(error).__name__}: {error}") from error
     if not isinstance(graph, nir.NIRGraph):
-        raise UserError(f"{name} holds a single {type(graph).__name__}, no graph with an input and an output.")
+        raise UserError(f"{name} contains a single {type(graph).__name__}, not a graph with an input and an output.")
     try:
         return parse_nir(graph)
     except GraphError as fault:
@@ -203,7 +203,7 @@ def _node(node: Any) -> Node:
     """Convert a node of nir. Raises GraphError naming the type or value that was read."""
     kind = type(node).__name__
     if kind not in _READERS:
-        raise GraphError(f"is a {kind}; what can be run is {', '.join(_READERS)}")
+        raise GraphError(f"is a {kind}; supported are {', '.join(_READERS)}")
     for field, value in vars(node).items():
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
             raise GraphError(f"has {field} that is not finite")
@@ -218,7 +218,7 @@ def _weights(node: Any) -> Weights:
     """Read Linear or Affine; a bias of zeros becomes None."""
     weight, bias = _array(node.weight), getattr(node, "bias", None)
     if weight.ndim != 2:
-        raise GraphError(f"has weights of shape {weight.shape}; two axes can be run")
+        raise GraphError(f"has weights of shape {weight.shape}; only two axes are supported")
     bias = None if bias is None or not np.any(bias) else _array(bias)
     if bias is not None and bias.shape != weight.shape[:1]:
         raise GraphError(f"has a bias of shape {bias.shape} for {len(weight)} outputs")

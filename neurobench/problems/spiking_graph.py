@@ -28,7 +28,7 @@ class Weights(NamedTuple):
     def shape_after(self, shape: Shape) -> Shape:
         outputs, inputs = self.weight.shape
         if shape != (inputs,):
-            raise GraphError(f"reads {inputs} values; what arrives has shape {shape}")
+            raise GraphError(f"reads {inputs} values; its input has shape {shape}")
         return (outputs,)
 
 
@@ -54,7 +54,7 @@ class Convolution(NamedTuple):
     def shape_after(self, shape: Shape) -> Shape:
         channels = self.weight.shape[1] * self.groups
         if len(shape) != 3 or shape[0] != channels:
-            raise GraphError(f"reads {channels} channels of rows and columns; what arrives has shape {shape}")
+            raise GraphError(f"reads {channels} channels of rows and columns; its input has shape {shape}")
         kernel = [d * (k - 1) + 1 for d, k in zip(self.dilation, self.weight.shape[2:], strict=True)]
         return (len(self.weight), *_slid(shape[1:], tuple(kernel), self.stride, self.padding))
 
@@ -69,7 +69,7 @@ class Pool(NamedTuple):
 
     def shape_after(self, shape: Shape) -> Shape:
         if len(shape) != 3:
-            raise GraphError(f"reads channels of rows and columns; what arrives has shape {shape}")
+            raise GraphError(f"reads channels of rows and columns; its input has shape {shape}")
         return (shape[0], *_slid(shape[1:], self.kernel, self.stride, self.padding))
 
 
@@ -82,7 +82,7 @@ class Flatten(NamedTuple):
     def shape_after(self, shape: Shape) -> Shape:
         first, last = (axis + len(shape) if axis < 0 else axis for axis in self)
         if not 0 <= first <= last < len(shape):
-            raise GraphError(f"joins axes {self.first} to {self.last}; what arrives has shape {shape}")
+            raise GraphError(f"joins axes {self.first} to {self.last}; its input has shape {shape}")
         return (*shape[:first], int(np.prod(shape[first : last + 1])), *shape[last + 1 :])
 
 
@@ -173,7 +173,7 @@ def fitting(shape: Shape, parameters: dict[str, np.ndarray]) -> Shape:
         except ValueError:
             fits = False
         if not fits:
-            raise GraphError(f"{name} has shape {value.shape}; what arrives has shape {shape}")
+            raise GraphError(f"{name} has shape {value.shape}; its input has shape {shape}")
     return shape
 
 
@@ -183,5 +183,5 @@ def _slid(size: Shape, kernel: tuple[int, ...], stride: tuple[int, int], padding
         raise GraphError(f"has a stride of {stride}; it is at least 1")
     places = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding, strict=True)]
     if min(places) < 1:
-        raise GraphError(f"has windows of {kernel}; what arrives has {size} rows and columns")
+        raise GraphError(f"has windows of {kernel}; its input has {size} rows and columns")
     return tuple(places)

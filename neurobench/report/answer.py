@@ -9,7 +9,7 @@ from typing import Any
 from neurobench.metrics.catalog import printed
 
 LABEL, WIDTH = 15, 80  # columns
-BASELINES = {"majority_class": "commonest class", "logistic_regression": "logistic regression"}
+BASELINES = {"majority_class": "majority class", "logistic_regression": "logistic regression"}
 PREFIXES = ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
 
 
@@ -95,12 +95,12 @@ def _cost(key: str, value: float, timed: str) -> str:
 
 def energy(result: Mapping[str, Any]) -> str:
     joules = [
-        f"{quantity(costs['device_joules'], 'J')} in all"
+        f"{quantity(costs['device_joules'], 'J')} in total"
         for costs in result.get("device_costs", {}).values()
         if "device_joules" in costs
     ]
     if "energy_joules" in result["metrics"]:
-        joules.append(f"{quantity(result['metrics']['energy_joules'], 'J')} a prediction")
+        joules.append(f"{quantity(result['metrics']['energy_joules'], 'J')} per prediction")
     return f"{', '.join(joules)}: an estimate" if joules else ""
 
 
@@ -110,7 +110,7 @@ def _notes(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         more = f" ({len(warnings) - 1} more: neurobench show)" if len(warnings) > 1 else ""
         yield "warning", f"{warnings[0]}{more}"
     if result["scale"] != "paper":
-        yield "note", f"scale={result['scale']} shows that it runs; it is never a result"
+        yield "note", f"scale={result['scale']} only shows that it runs; it is never a result"
 
 
 def duration(seconds: float) -> str:

@@ -91,7 +91,7 @@ def newest_of_each_chip(outputs: Path, name: str) -> list[ChipRun]:
     if not by_chip:
         raise UserError(
             f"there is no finished run of {name} below {outputs}. "
-            f"Start some: neurobench run -m experiment={name} seed=0,1,2,3,4"
+            f"Start runs with: neurobench run -m experiment={name} seed=0,1,2,3,4"
         )
     return [by_chip[chip] for chip in sorted(by_chip)]
 

@@ -58,14 +58,14 @@ def _test(runs: Sequence[RunFolder], read: Sequence[Predictions | str], a: int, 
         return one if isinstance(one, str) else str(other)
     data = [(runs[k].result() or {})["data"]["sha256"] for k in (a, b)]
     if data[0] != data[1]:
-        return f"they read other data (sha256 {data[0]:.8} and {data[1]:.8}): no sample is the same"
+        return f"they read different data (sha256 {data[0]:.8} and {data[1]:.8}): no samples in common"
     if len(np.unique(one.ids)) < len(one.ids) or len(np.unique(other.ids)) < len(other.ids):
         return "samples of their data cannot be distinguished"
     _, of_one, of_other = np.intersect1d(one.ids, other.ids, return_indices=True)
     if not len(of_one):
-        return "they were tested on other samples of the same data"
+        return "they were tested on different samples of the same data"
     if (one.target[of_one] != other.target[of_other]).any():
-        return "their samples are the same and the classes are not: they solve different tasks"
+        return "their samples are the same but the classes differ: they solve different tasks"
     right = [(each.predicted == each.target)[index].tolist() for each, index in ((one, of_one), (other, of_other))]
     return paired_test(*right)
 
@@ -76,16 +76,16 @@ def conclusion(pair: Pair) -> str:
     if test is None:
         return f"{pair.a} and {pair.b}: no paired test, {pair.reason}"
     if not test.only_a + test.only_b:
-        return f"{pair.a} and {pair.b} are right on the same samples"
+        return f"{pair.a} and {pair.b} are correct on the same samples"
     assert pair.corrected is not None
     if pair.corrected >= LEVEL:
-        return f"{pair.a} and {pair.b}: no difference can be told on {test.n:,} samples"
+        return f"{pair.a} and {pair.b}: no significant difference on {test.n:,} samples"
     better, worse = (pair.b, pair.a) if test.only_b > test.only_a else (pair.a, pair.b)
     return f"{better} is better than {worse} on these {test.n:,} samples"
 
 
 def numbers(pair: Pair) -> str:
-    """Figures of a test: "B - A = +0.30 points (95 %: +0.05 to +0.55); A alone right on 12, B alone on 42; p = 0.0002
+    """Figures of a test: "B - A = +0.30 points (95 %: +0.05 to +0.55); only A correct on 12, only B on 42; p = 0.0002
     (McNemar, chi squared)"."""
     test = pair.test
     assert test is not None
@@ -93,8 +93,8 @@ def numbers(pair: Pair) -> str:
     method = "exact" if test.exact else "chi squared"
     corrected = "" if pair.corrected == test.p else f", {p_text(pair.corrected)} by Holm"
     return (
-        f"{pair.b} - {pair.a} = {100 * test.difference:+.2f} points (95 %: {low} to {high}); {pair.a} alone right on "
-        f"{test.only_a}, {pair.b} alone on {test.only_b}; p = {p_text(test.p)} (McNemar, {method}){corrected}"
+        f"{pair.b} - {pair.a} = {100 * test.difference:+.2f} points (95 %: {low} to {high}); only {pair.a} correct on "
+        f"{test.only_a}, only {pair.b} on {test.only_b}; p = {p_text(test.p)} (McNemar, {method}){corrected}"
     )
 
 

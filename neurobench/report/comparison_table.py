@@ -43,7 +43,7 @@ def _words(pairs: Sequence[Pair]) -> str:
     kinds = {True: "exact", False: "chi squared with continuity correction"}
     method = " or ".join(kinds[each] for each in sorted(exact, reverse=True))
     sentences = "; ".join(conclusion(pair) for pair in pairs)
-    said = "Samples that only one of the two classifies rightly, difference of accuracies in points, McNemar's test"
+    said = "Samples that only one of the two classifies correctly, difference of accuracies in points, McNemar's test"
     return f"{said} ({method}). {sentences}" if method else sentences
 
 

@@ -29,7 +29,7 @@ Outcome = Literal["better", "worse", "no difference", "not tested", "not run"]
 OUTCOMES: dict[Outcome, str] = {
     "better": "better",
     "worse": "worse",
-    "no difference": "not told apart from the second",
+    "no difference": "indistinguishable from the second",
     "not tested": "not tested",
 }
 
@@ -52,7 +52,7 @@ class Comparison(NamedTuple):
         """The outcome, with the reason if the test over seeds could not be made."""
         if self.outcome != "not tested":
             return self.outcome
-        return f"not tested: {'the same difference at every seed' if len(self.seeds) > 1 else 'one seed alone'}"
+        return f"not tested: {'the same difference for every seed' if len(self.seeds) > 1 else 'only one seed'}"
 
     @property
     def outcome(self) -> Outcome:
@@ -112,7 +112,7 @@ def _compared(control: ResultRow, model: ResultRow, outputs: Path, finished: Fin
         folders = [[finished[run["name"], run["config_hash"]].folder(outputs) for run in pair] for pair in pairs]
         tested = [_tested(*pair) for pair in folders]
     else:
-        tested = [Pair("A", "B", None, None, f"predictions are recorded of {PREDICTED} alone")] * len(pairs)
+        tested = [Pair("A", "B", None, None, f"predictions are recorded for {PREDICTED} only")] * len(pairs)
     reasons = [each.reason for each in tested if each.reason] if pairs else [_not_run(control, model)]
     return Comparison(
         control,
@@ -144,10 +144,10 @@ def _paired_runs(control: ResultRow, model: ResultRow) -> Iterator[tuple[dict[st
 
 def _not_run(control: ResultRow, model: ResultRow) -> str:
     if not control.runs:
-        ran = f"has no {control.row.metric}" if control.scale else "is not run"
+        ran = f"has no {control.row.metric}" if control.scale else "has not been run"
         return f"experiment={control.experiment} {ran}"
     if not model.runs or model.scale != control.scale:
-        return f"experiment={model.experiment} is not run at scale={control.scale}"
+        return f"experiment={model.experiment} has not been run at scale={control.scale}"
     return f"experiment={model.experiment} was run with other seeds"
 
 
@@ -157,24 +157,24 @@ def not_run(made: Sequence[Comparison]) -> str:
     if not reasons:
         return ""
     listed = "; ".join(f"{reason} ({n})" if n > 1 else reason for reason, n in reasons.items())
-    return f"{reasons.total()} of {len(made)} comparisons are not run: {listed}."
+    return f"{reasons.total()} of {len(made)} comparisons were not run: {listed}."
 
 
 def conclusion(made: Sequence[Comparison]) -> str:
     """Conclusion of a table's comparisons, in one sentence."""
     run = [each for each in made if each.outcome != "not run"]
     if not run:
-        return "Nothing is compared yet: no two settings were run with the same seeds at one scale."
+        return "Nothing is compared yet: no two settings were run with the same seeds at the same scale."
     named = {outcome: _named(run, outcome) for outcome in OUTCOMES}
     counts = ", ".join(f"{words} in {len(named[outcome])}" for outcome, words in OUTCOMES.items())
     which = "".join(f"; {outcome}: {', '.join(named[outcome])}" for outcome in ("better", "worse") if named[outcome])
     trained, apart = sum(len(each.samples) for each in run), sum(each.told_apart for each in run)
-    samples = f", and McNemar's test tells {apart} of {trained} pairs of trained models apart" if trained else ""
+    samples = f", and McNemar's test distinguishes {apart} of {trained} pairs of trained models" if trained else ""
     small = ", ".join(sorted({str(each.control.scale) for each in run} - {"paper"}))
     return (
         f"Of {len(run)} comparisons over the same seeds, the first is {counts} (paired t, p < {LEVEL:g} by Holm's "
         f"rule{which}){samples}"
-        f"{f'; scale={small} gives an impression, no result' if small else ''}."
+        f"{f'; scale={small} gives an impression, not a result' if small else ''}."
     )
 
 

@@ -22,7 +22,7 @@ from neurobench.storage.predictions import FILE as PREDICTIONS
 
 COLUMNS = (
     "first", "second", "parameters", "operations", "chip, J", "mesh, J", "seeds", "samples",
-    "of the first", "of the second", "difference (95 %)", "p of t", "by Holm", "McNemar", "the first is",
+    "mean of first", "mean of second", "difference (95 %)", "p (t-test)", "p (Holm)", "McNemar", "the first is",
 )  # fmt: skip
 _PLACE = re.compile(r"(?P<begin><!-- comparisons (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 COLOURS = {
@@ -33,18 +33,18 @@ COLOURS = {
     "not run": "dim",
 }
 MEANT = (
-    "parameters: of the first / of the second. p of t: Student's paired t over the seeds, then by Holm's rule over the "
-    "table."
+    "parameters: of the first / of the second. p (t-test): Student's paired t-test over the seeds; p (Holm): corrected "
+    "by Holm's rule over the table."
 )
 OF_COST = ("operations", "chip, J", "mesh, J")  # columns that are left out if no record has any
 MEANT_OF_COST = (
-    " Of one prediction: operations (a MAC multiplies, an AC adds a weight for a spike; none is turned into joules) "
-    "and two estimates of its joules, each by a source of its own: energy_joules of the chip's operations, mesh_joules "
-    "of an architecture model of its mesh; - where no chip is modelled."
+    " Per prediction: operations (a MAC multiplies, an AC adds a weight for a spike; neither is converted to joules) "
+    "and two estimates of the joules from separate sources: energy_joules of the chip's operations, mesh_joules of an "
+    "architecture model of its mesh; - if no chip is modelled."
 )
 OF_SAMPLES = ("samples", "McNemar")  # columns that are empty if no predictions are available
 MEANT_OF_SAMPLES = (
-    " McNemar: seeds whose two trained models the test tells apart on the same samples, by Holm's rule too."
+    " McNemar: seeds whose two trained models the test distinguishes on the same samples, also by Holm's rule."
 )
 
 
@@ -125,7 +125,7 @@ def as_markdown(made: Sequence[Comparison]) -> Iterator[str]:
     """Markdown lines: table of the comparisons run, meaning of its columns, comparisons not run, and conclusion."""
     run = [each for each in made if each.seeds]
     if run:
-        tested = not all(each.reason.endswith((f"no {PREDICTIONS}", f"{PREDICTED} alone")) for each in run)
+        tested = not all(each.reason.endswith((f"no {PREDICTIONS}", f"{PREDICTED} only")) for each in run)
         rows = [dict(zip(COLUMNS, cells(each), strict=True)) for each in run]
         absent = [name for name in OF_COST if {row[name] for row in rows} <= {"? / ?", "- / -"}]
         shown = [name for name in COLUMNS if name not in absent and (tested or name not in OF_SAMPLES)]

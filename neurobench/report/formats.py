@@ -51,7 +51,7 @@ def held_against(row: ResultRow) -> str:
     """Description of the row or the runs that this row is compared with; "" if there are none."""
     relation, reference = row.row.relation, row.row.reference
     if relation is None:
-        return f"as {len(reference.values)} runs of the reference" if reference and reference.values else ""
+        return f"compared with {len(reference.values)} runs of the reference" if reference and reference.values else ""
     other = f'"{row.partner.row.what}"' if row.partner else relation.row
     if relation.margin is None:
         return f"equal to {other}"
@@ -115,7 +115,7 @@ def _block(row: ResultRow) -> RenderableType:
     named = ("published", "reference", "difference", "band", "set")
     parts += [f"{name} {text[name]}" for name in named if text[name] != "-"]
     parts += [f"compared: {row.comparison}"] if row.comparison and row.runs else []
-    where = f"On {row.evaluated_on} ({row.data}). {text['wall time']} a run. " if row.runs else ""
+    where = f"On {row.evaluated_on} ({row.data}). {text['wall time']} per run. " if row.runs else ""
     commit = f" at {text['commit']}" if row.commits else ""
     small = Text(f"{row.row.means} {where}experiment={row.experiment}, {row.setting_hash}{commit}", style="dim")
     again = Text(f"again: {row.again}", style="dim", no_wrap=True, overflow="ignore")
@@ -211,5 +211,5 @@ def _device(result: dict[str, Any]) -> str:
         costs.append(f"{name}: {figures}")
     joules = result["metrics"].get("energy_joules")
     if joules is not None:
-        costs.append(f"{joules:.3g} J a prediction")
+        costs.append(f"{joules:.3g} J per prediction")
     return "; ".join(costs) or "-"

@@ -33,11 +33,10 @@ def print_overview(name: str, rows: Sequence[ResultRow], judge: Judge, console: 
     if not missing:
         return
     seconds = stated_seconds(comments("table").get(name, "")) or _seconds([row for row in rows if not row.runs])
-    time = "" if seconds is None else f", {_about(seconds)} of one core a seed"
-    which = f"{missing} of its rows are not" if run else f"none of its {len(rows)} rows is"
-    console.print(f"table {name}: {which} run yet{time}:", highlight=False)
+    time = "" if seconds is None else f", {_about(seconds)} of one core per seed"
+    console.print(f"table {name}: {missing} of {len(rows)} rows not run yet{time}:", highlight=False)
     console.print(f"  {how_to_run(rows)}", highlight=False, soft_wrap=True)
-    console.print(f"what was published, and each band: neurobench table {name} --all", highlight=False)
+    console.print(f"published figures and bands: neurobench table {name} --all", highlight=False)
 
 
 def _about(seconds: float) -> str:

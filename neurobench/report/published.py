@@ -203,8 +203,8 @@ def incomparable(setting: Published, table: Sequence[Published]) -> list[str]:
     direction: their difference would be meaningless."""
     by_id = {row.id: row for each in table for row in each.rows}
     return [
-        f"row {_measure(row)} is held against row {_measure(by_id[name])}: only metrics of one unit and direction "
-        "can be compared; take another row in `against`, or another metric"
+        f"row {_measure(row)} is compared with row {_measure(by_id[name])}: only metrics of the same unit and "
+        "direction can be compared; choose another row in `against`, or another metric"
         for row in setting.rows
         for name in row.against
         if name in by_id and metric(row.metric) != metric(by_id[name].metric)
@@ -242,7 +242,7 @@ def _settings(compose: Composer, experiment: str) -> Iterator[tuple[str, DictCon
         yield experiment, config
         return
     if not (isinstance(over, DictConfig) and _are_choices(over)):
-        raise ConfigError([f"table.over={over} is not a list of choices for each of some groups"])
+        raise ConfigError([f"table.over={over} is not a mapping from groups to lists of choices"])
     for values in product(*over.values()):
         words = [f"{group}={value}" for group, value in zip(over, values, strict=True)]
         as_composed = all(config[group].name == value for group, value in zip(over, values, strict=True))

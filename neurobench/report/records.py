@@ -50,10 +50,10 @@ class RunRecord(Record):
         return self.name, self.setting_hash, self.seed
 
     def conflicts(self) -> list[Fault]:
-        faults = [(f"metrics.{name}", " is no number") for name, value in _items(self.metrics) if not _number(value)]
+        faults = [(f"metrics.{name}", " is not a number") for name, value in _items(self.metrics) if not _number(value)]
         for name, ends in _items(self.intervals):
             if name not in self.metrics or not isinstance(ends, list) or [*map(_number, ends)] != [True, True]:
-                faults.append((f"intervals.{name}", " is not two numbers of one of the metrics"))
+                faults.append((f"intervals.{name}", " is not a pair of numbers for one of the metrics"))
         missing = [key for key in ("sha256", "evaluated_on") if not isinstance(dict(_items(self.data)).get(key), str)]
         return faults + [(f"data.{key}", " is missing") for key in missing]
 
@@ -98,11 +98,11 @@ def _parsed(line: str, where: str, faults: list[str]) -> RunRecord | None:
     except ValueError:
         plain = None
     if not isinstance(plain, dict):
-        faults.append(f"{where} is no JSON object")
+        faults.append(f"{where} is not a JSON object")
         return None
     known = {field.name for field in fields(RunRecord) if field.default is MISSING}
     faults += [f"{where}: {key} is missing" for key in sorted(known - plain.keys())]
-    faults += [f"{where}: {key} is no key of a record" for key in sorted(plain.keys() - known)]
+    faults += [f"{where}: {key} is not a key of a record" for key in sorted(plain.keys() - known)]
     if plain.keys() != known:
         return None
     try:

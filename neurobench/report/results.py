@@ -103,15 +103,15 @@ def settings_of(entries: Sequence[Entry], outputs: Path, by: Sequence[str] = ())
     for key in by:
         if _repeats(key):
             raise UserError(
-                f"--by {key}: runs that differ in {key} alone are one setting, whose row is the mean over its seeds. "
+                f"--by {key}: runs that differ only in {key} form one setting, whose row is the mean over its seeds. "
                 f"Leave {key} out{' (runs of one seed: neurobench results seed=0)' if key == 'seed' else ''}."
             )
         if described and key not in known:
             raise UserError(f"--by {key}: no run here has such a key.{did_you_mean(key, known)}")
         if described and all(values.get(key) == VARIES for values in described.values()):
             raise UserError(
-                f"--by {key}: runs of one setting have several of its values, as where it follows the seed; a row is "
-                f"the mean over them. Leave {key} out (runs of one seed: neurobench results seed=0)."
+                f"--by {key}: runs of one setting have different values of it, for example because it follows the "
+                f"seed; a row is their mean. Leave {key} out (runs of one seed: neurobench results seed=0)."
             )
     typed = swept_keys(group[-1].record.get("overrides") or () for group in groups.values())
     keys = _separating(described, list(by) or [key for key in typed if _differs(key, described.values())])
@@ -134,7 +134,7 @@ def results_of(
         raise UserError(f"--metric {metric}: no run here has such a figure.{did_you_mean(metric, known)}")
     if judge is not None and settings and not any(judge in run.validation for run in all_runs):
         offered = ", ".join(dict.fromkeys(name for run in all_runs for name in run.validation)) or "none"
-        raise UserError(f"--judge {judge}: the best is chosen by a figure of held-out samples; there is {offered}")
+        raise UserError(f"--judge {judge}: the best is chosen by a figure of held-out samples; available: {offered}")
     judge, best, note = _best(settings, judge)
     return Results(tuple(keys), tuple(key for key in keys if key not in by), tuple(settings), metric, judge, best, note)
 
@@ -162,9 +162,9 @@ def _best(settings: Sequence[Setting], judge: str | None) -> tuple[str | None, S
     names = [judge] if judge else PREFERRED
     judge = ranking_figure((run.validation for each in settings for run in each.runs), names)
     if judge is None:
-        return None, None, "no best is marked: not every setting has a figure of held-out samples in common"
+        return None, None, "no best is marked: the settings have no figure of held-out samples in common"
     if len({(run.dataset, run.scale) for each in settings for run in each.runs}) > 1:
-        return judge, None, "no best is marked: these are of several data sets or scales"
+        return judge, None, "no best is marked: the settings differ in data set or scale"
     sign = 1 if larger_is_better(judge) else -1
     means = [sign * spread.mean for each in settings if (spread := each.spread(judge))]
     return judge, settings[means.index(max(means))], ""

@@ -34,14 +34,14 @@ def plot(results: Results) -> Figure:
     and one line for each combination of the others."""
     keys = results.keys
     if len(results.settings) < 2:
-        raise UserError("there is one setting: nothing to draw it against. Filter less, or sweep over a key")
+        raise UserError("there is only one setting, nothing to plot it against. Filter less, or sweep over a key")
     if len(keys) == 2 and all(len(_axis(results, key)) >= 3 for key in keys):
         return heat_map(results)
     lines = _lines(results)
     if len(lines) > MOST_LINES:
         others = ", ".join(keys[1:])
         raise UserError(
-            f"that would be {len(lines)} lines, one for each of {others}; at most {MOST_LINES}. Filter some"
+            f"that would be {len(lines)} lines, one for each of {others}; at most {MOST_LINES} are drawn. Filter some"
         )
     return lines_plot(results, lines)
 

@@ -71,13 +71,13 @@ def cells(results: Results, setting: Setting) -> list[str]:
 def remarks(results: Results) -> Iterator[str]:
     """Remarks that a reader of the table needs."""
     if results.added and len(results.added) < len(results.keys):
-        yield f"settings differ in {', '.join(results.added)} too: filter by it to leave it out"
+        yield f"settings also differ in {', '.join(results.added)}: filter by it to leave it out"
     if any(value == VARIES for each in results.settings for value in each.values.values()):
-        yield f"{VARIES}: several values among the runs of the row, as where it follows the seed"
+        yield f"{VARIES}: the runs of the row have different values, as for a key that follows the seed"
     if any(len(each.runs) > 1 for each in results.settings):
-        yield "mean ± standard deviation over seeds; interval: Student's over seeds, of one run over test samples"
+        yield "mean ± standard deviation over seeds; interval: Student's over seeds, or over test samples for one run"
     elif results.settings:
-        yield "one seed a setting: the interval is that of the test samples; seed=0,1,2 shows how far seeds differ"
+        yield "one seed per setting: the interval is over test samples; seed=0,1,2 shows how much seeds differ"
     if results.best is not None:
         judge = str(results.judge).replace("_", " ")
         yield f"* best by {judge}, never by a test figure"
@@ -87,7 +87,7 @@ def remarks(results: Results) -> Iterator[str]:
     if smaller := ", ".join(sorted({run.scale for run in runs} - {"paper"})):
         yield f"scale {smaller}: never a result"
     if any(run.emulated for run in runs):
-        yield "emulated data: they do not stand for recorded ones"
+        yield "emulated data: no substitute for recorded data"
 
 
 def print_results(results: Results, console: Console) -> None:

@@ -17,9 +17,9 @@ def require_plain(state: dict[str, Any]) -> None:
     """Check that a state can be read back. Raises UserError that names the first entry which could only be written."""
     for path, kind in _foreign(state, ""):
         raise UserError(
-            f"a checkpoint cannot hold {path}, which is a {kind}: it could never be read again. A learner's state_dict "
-            "holds tensors, numbers and texts, in dicts and lists; numpy's arrays go in as torch.from_numpy(x), "
-            "its numbers as float(x)."
+            f"a checkpoint cannot contain {path}, which is a {kind}: it could not be read back. A learner's state_dict "
+            "contains tensors, numbers and strings, in dicts and lists; convert NumPy arrays with torch.from_numpy(x), "
+            "NumPy numbers with float(x)."
         )
 
 

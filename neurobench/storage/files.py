@@ -64,9 +64,9 @@ def read_record(path: Path) -> dict[str, Any]:
     """Read run.json: status, versions, host, seeds and hashes."""
     record = _checked(path, _object(path, _text(path)), RECORD, RECORD_MAY)
     if record["status"] not in STATUSES:
-        raise Damaged(path, f"has the status {record['status']!r:.40}, which no run has")
+        raise Damaged(path, f"has the unknown status {record['status']!r:.40}")
     if not isinstance(record.get("seeds", {}).get("root", 0), int):
-        raise Damaged(path, "has no number as its seed")
+        raise Damaged(path, "has a seed that is not a number")
     return record
 
 
@@ -77,7 +77,7 @@ def read_result(path: Path) -> dict[str, Any]:
     for name in ("metrics", "seconds"):
         for key, value in result[name].items():
             if not _is_number(value):
-                raise Damaged(path, f"has no number as {name}.{key}")
+                raise Damaged(path, f"has a {name}.{key} that is not a number")
     for key in ("test_accuracy", *intervals):
         bounds = intervals.get(key)
         if key not in metrics or not isinstance(bounds, list) or [*map(_is_number, bounds)] != [True, True]:
@@ -94,7 +94,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         if not line.endswith("\n"):
             raise Damaged(path, f"is cut at byte {start + len(line.encode())}")
         if not isinstance(row.get("epoch"), int) or not all(_is_number(value) for value in row.values()):
-            raise Damaged(path, f"has no numbers in the row at byte {start}")
+            raise Damaged(path, f"has an invalid row at byte {start}")
         rows.append(row)
         start += len(line.encode())
     return rows
@@ -106,12 +106,12 @@ def read_config(path: Path) -> dict[str, Any]:
     text = _text(path)
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_LOADER)):
-            raise Damaged(path, "has YAML aliases, which no run writes")
+            raise Damaged(path, "contains YAML aliases, which runs never write")
         plain = yaml.load(text, Loader=_LOADER)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
-        raise Damaged(path, f"is no YAML{where}") from None
+        raise Damaged(path, f"is not valid YAML{where}") from None
     if not isinstance(plain, dict) or not all(isinstance(plain.get(key), dict) for key in ("model", "dataset")):
         raise Damaged(path, "is not a configuration: it has no model and dataset")
     return {str(key): value for key, value in plain.items()}
@@ -131,7 +131,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         reason = said.splitlines()[0] if said else type(error).__name__
         raise Damaged(path, f"cannot be read as plain data ({reason:.200})", remedy) from None
     if not isinstance(state, dict):
-        raise Damaged(path, f"holds a {type(state).__name__}, not the state of a run", remedy)
+        raise Damaged(path, f"contains a {type(state).__name__}, not the state of a run", remedy)
     if state.get("format") != CHECKPOINT_FORMAT:
         raise UserError(
             f"{path} was written by another version of neurobench (format {state.get('format', 1)!r:.20}, this one "
@@ -161,7 +161,7 @@ def _object(path: Path, text: str, start: int = 0) -> dict[str, Any]:
     """Parse a JSON object and make its strings printable; `start`: byte of the file at which `text` begins."""
 
     def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is no number")
+        raise ValueError(f"{constant} is not a number")
 
     try:
         value = json.loads(text, parse_constant=refuse)
@@ -169,11 +169,11 @@ def _object(path: Path, text: str, start: int = 0) -> dict[str, Any]:
         end = len(text.rstrip())
         is_cut = error.pos >= end or error.msg.startswith("Unterminated")
         byte = start + len(text[: end if is_cut else error.pos].encode())
-        raise Damaged(path, f"is cut at byte {byte}" if is_cut else f"is no JSON at byte {byte}") from None
+        raise Damaged(path, f"is cut at byte {byte}" if is_cut else f"is not valid JSON at byte {byte}") from None
     except (ValueError, RecursionError):
-        raise Damaged(path, "is no JSON that a run writes") from None
+        raise Damaged(path, "is not JSON that a run writes") from None
     if not isinstance(value, dict):
-        raise Damaged(path, f"holds a {type(value).__name__}, not an object")
+        raise Damaged(path, f"contains a {type(value).__name__}, not an object")
     return printable(value)
 
 

@@ -51,13 +51,13 @@ class RunFolder:
             except FileExistsError:
                 continue
             except OSError as error:
-                raise UserError(f"cannot make the run folder {path}: {error.strerror}. Set outputs=FOLDER.") from None
+                raise UserError(f"cannot create the run folder {path}: {error.strerror}. Set outputs=FOLDER.") from None
             folder = cls(path)
             folder.acquire()
             write_bytes(path / "config.yaml", config_yaml.encode())
             folder.update(status="running", created=now.isoformat())
             return folder
-        raise UserError(f"cannot make a new run folder below {outputs / name}")
+        raise UserError(f"cannot create a new run folder below {outputs / name}")
 
     @cached_property
     def _lock(self) -> FileLock:
@@ -203,7 +203,7 @@ def choosing(outputs: Path, name: str, config_hash: str) -> Iterator[None]:
         lock = FileLock(folder / f"{name}-{config_hash}")
         lock.acquire()
     except OSError as error:
-        raise UserError(f"cannot make a run folder below {outputs}: {error.strerror}. Set outputs=FOLDER.") from None
+        raise UserError(f"cannot create a run folder below {outputs}: {error.strerror}. Set outputs=FOLDER.") from None
     try:
         yield
     finally:

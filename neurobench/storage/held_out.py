@@ -42,7 +42,7 @@ def judge(folder: RunFolder, figure: str) -> float:
     assert result is not None
     figures = held_out_figures(folder, result)
     if figure not in figures:
-        names = ", ".join(figures) or "none of held-out samples"
+        names = ", ".join(figures) or "none on held-out samples"
         raise UserError(f"figure={figure} is not a figure of this run; it has {names}")
     return figures[figure]
 

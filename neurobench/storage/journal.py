@@ -22,7 +22,7 @@ from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
 
 FILE = "jobs.jsonl"
-REMEDY = "It no longer says which jobs are paid for: restore it, or start again without --resume."
+REMEDY = "It no longer says which jobs have been paid for: restore it, or start again without --resume."
 
 
 @dataclass
@@ -88,7 +88,9 @@ class Journal:
         try:
             return np.load(path, allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
-            raise Damaged(path, f"is no array ({error})", "Delete it: the device is asked for it again.") from None
+            raise Damaged(
+                path, f"is not an array ({error})", "Delete it: it is then requested from the device again."
+            ) from None
 
     def store(self, key: str, answer: np.ndarray) -> None:
         """Store an answer, after which the device need not be asked again."""
@@ -144,7 +146,7 @@ class Journal:
                 return entry
         except (ValueError, LookupError, TypeError):
             pass
-        raise Damaged(path, f"has a line {number} that no run writes", REMEDY)
+        raise Damaged(path, f"has an invalid line {number}", REMEDY)
 
 
 _LINES: dict[str, dict[str, Any]] = {

@@ -22,7 +22,7 @@ def lock_fault(folder: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
     kind, options = _mount(folder.resolve(), mounts)
     for option in LOCAL_LOCKS.get(kind, ()):
         if option in options:
-            return f"its file system ({kind}, mounted with {option}) does not carry locks from one machine to another"
+            return f"its file system ({kind}, mounted with {option}) does not share locks between machines"
     return _local_fault(folder)
 
 
@@ -47,7 +47,7 @@ def _local_fault(folder: Path) -> str | None:
     except BlockingIOError:
         return None
     except OSError as error:
-        return f"its file system has no locks ({error.strerror})"
+        return f"its file system does not support locks ({error.strerror})"
     finally:
         os.close(other)
         os.close(handle)

@@ -45,5 +45,5 @@ def read_predictions(folder: RunFolder) -> Predictions | None:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise Damaged(path, f"cannot be read ({type(error).__name__})") from None
     if len({array.shape for array in arrays}) != 1 or any(a.ndim != 1 or a.dtype.kind != "i" for a in arrays):
-        raise Damaged(path, "does not hold three rows of whole numbers")
+        raise Damaged(path, "does not contain three rows of integers")
     return arrays

@@ -130,7 +130,7 @@ def find_run(outputs: Path, reference: str, finished: bool = False) -> RunFolder
         return matches[0].folder(outputs)
     if matches:
         candidates = ", ".join(entry.path for entry in matches[:5])
-        raise UserError(f"run '{reference}' is not one run: it can be {candidates}. Give more of the id.")
+        raise UserError(f"run '{reference}' is ambiguous: it can be {candidates}. Give more of the id.")
     known = ["latest", *{word for entry in entries for word in entry.path.split("/")}]
     raise UserError(
         f"there is no run '{reference}' below {outputs} ({len(entries)} runs)."

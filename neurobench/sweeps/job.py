@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from neurobench.experiment.plan import Plan
     from neurobench.storage.folder import RunFolder
 
-LOST = "the process ended without a word (killed, or out of memory)"
+LOST = "the process ended without a message (killed, or out of memory)"
 Report = dict[str, Any]  # state of a job: status, folder, epoch, seconds, error, ...
 
 
@@ -80,7 +80,7 @@ def read_task(sweep: Path, number: int) -> Task:
         values = json.loads(file.read_text())
         return Task(**{**values, "overrides": tuple(values["overrides"])})
     except OSError as error:
-        raise UserError(f"{platform.node()} does not see the sweep's folder {sweep}: {error.strerror}") from None
+        raise UserError(f"{platform.node()} cannot access the sweep's folder {sweep}: {error.strerror}") from None
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{file} is damaged: {error}") from None
 

@@ -34,9 +34,9 @@ def read_launcher_config(path: Path) -> LauncherConfig:
     except OSError as error:
         raise UserError(f"--launcher-config {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"--launcher-config {path} is no YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"--launcher-config {path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
-        raise UserError(f"--launcher-config {path}: write KEY: VALUE, a line each (launcher: slurm, partition: long)")
+        raise UserError(f"--launcher-config {path}: write KEY: VALUE, one per line (launcher: slurm, partition: long)")
     workers = values.pop("workers", None)
     if not (workers is None or (isinstance(workers, int) and not isinstance(workers, bool))):
         raise UserError(f"--launcher-config {path}: workers: {workers} is not a number of jobs at once")

@@ -49,7 +49,7 @@ def is_visible(report: Report) -> bool:
 
 def out_of_sight(report: Report) -> Report:
     host = report.get("host", "another machine")
-    error = f"finished where this machine cannot see it: {host} says that it wrote {report['folder']}"
+    error = f"finished, but this machine cannot access its result: {host} wrote {report['folder']}"
     return {**report, "status": "lost", "error": error}
 
 

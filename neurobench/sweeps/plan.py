@@ -60,8 +60,8 @@ def jobs_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Job
     if others := [word for word in said if word != RESUME]:
         raise ConfigError(
             [
-                f"{others[0]} would have no effect: a sweep resumes unfinished jobs and leaves alone what has "
-                "finished. To compute all of it anew, name another folder: outputs=FOLDER"
+                f"{others[0]} would have no effect: a sweep resumes unfinished jobs and skips finished "
+                "ones. To recompute all of them, choose another folder: outputs=FOLDER"
             ]
         )
     overrides = read([word for word in overrides if word not in said], config_dir)

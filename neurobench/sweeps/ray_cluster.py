@@ -110,7 +110,7 @@ def run_remotely(task: Task, here: str) -> Report:
     place = {"host": platform.node(), "node": node}
     for folder in (task.sweep, here):
         if not Path(folder).is_dir():
-            return {"status": UNSEEN, **place, "error": f"it does not see {folder}; share it, or set outputs=FOLDER"}
+            return {"status": UNSEEN, **place, "error": f"it cannot access {folder}; share it, or set outputs=FOLDER"}
     os.chdir(here)
     return take_up(task, **place)
 

@@ -110,7 +110,7 @@ def find_sweep(outputs: Path, reference: str) -> SweepRecord:
     matches = folders[-1:] if reference == "latest" else [each for each in folders if each.name.startswith(reference)]
     if len(matches) != 1:
         known = ", ".join(folder.name for folder in folders[-5:]) or "none"
-        which = "is not one sweep" if matches else "is no sweep"
+        which = "matches several sweeps" if matches else "matches no sweep"
         raise UserError(f"'{reference}' {which} below {outputs / '.sweeps'}: there is {known}")
     return read_sweep(matches[0])
 
@@ -142,5 +142,5 @@ def _read(file: Path) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         raise UserError(f"{file} cannot be read: {error}") from None
     if not isinstance(values, dict):
-        raise UserError(f"{file} is damaged: it holds no record")
+        raise UserError(f"{file} is damaged: it contains no record")
     return values

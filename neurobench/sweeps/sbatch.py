@@ -147,7 +147,7 @@ def _count(key: str, value: Any, least: int, faults: list[str]) -> int:
 def _text(key: str, value: Any, faults: list[str]) -> str:
     if isinstance(value, str | int | float) and not isinstance(value, bool) and str(value):
         return str(value)
-    faults.append(f"{key}={value} is not a word that sbatch could take")
+    faults.append(f"{key}={value} is not a word that sbatch accepts")
     return ""
 
 

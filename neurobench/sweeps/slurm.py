@@ -55,7 +55,9 @@ def submit(tasks: Sequence[Task], request: Request, batch: Batch) -> list[Task]:
     """Submit all tasks or none. Raises UserError if one cannot be submitted."""
     cores = request.cpus_per_task
     if cores is not None and batch.threads > cores:
-        raise UserError(f"threads={batch.threads} on cpus_per_task={cores}: a run would wait for itself; give as many")
+        raise UserError(
+            f"threads={batch.threads} on cpus_per_task={cores}: threads would wait for each other; give as many cores"
+        )
     sweep, chunks = Path(tasks[0].sweep), _chunks(tasks, request.jobs_per_task)
     at_once = batch.workers or request.array_parallelism
     throttle = max(1, at_once // len(chunks)) if at_once else None
@@ -165,7 +167,7 @@ def _verdict(word: str, job_id: str, task: Task) -> Report:
     if word == "COMPLETED":
         return {
             "status": "lost",
-            "error": f"{where}ended, and this machine cannot see what it reported in {task.sweep}",
+            "error": f"{where}ended, and this machine cannot read its report in {task.sweep}",
         }
     if not word:
         return {"status": "lost", "error": f"{where}is no longer known to the scheduler, and left no report"}
@@ -179,7 +181,7 @@ def _last_line(task: Task, job_id: str) -> str:
     try:
         text = (Path(task.sweep) / "queue" / f"{job_id}.out").read_text(errors="replace")
     except OSError:
-        return "its log cannot be read: perhaps the node does not see this folder"
+        return "its log cannot be read: perhaps the node cannot access this folder"
     lines = text.strip().splitlines()
     return lines[-1] if lines else ""
 

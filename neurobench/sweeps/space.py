@@ -78,7 +78,7 @@ def _text(name: str, config_dir: str | None) -> tuple[str, str]:
     except OSError as error:
         raise UserError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{file} is no YAML: {error}") from None
+        raise UserError(f"{file} is not valid YAML: {error}") from None
 
 
 def _plain(path: str, text: str) -> Any:
@@ -88,7 +88,7 @@ def _plain(path: str, text: str) -> Any:
     try:
         return OmegaConf.to_container(OmegaConf.load(stream))
     except yaml.YAMLError as error:
-        raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     except (OmegaConfBaseException, OSError, ValueError, RecursionError) as error:  # OSError: only a number
         raise UserError(f"{path}: {str(error).splitlines()[0]}") from None
 

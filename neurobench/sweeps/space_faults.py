@@ -13,7 +13,7 @@ from neurobench.config.overrides import keys_of, parse_word
 KEYS = ("overrides", "figure", "prune_on", "space")
 RANGE, CHOICE = {"low", "high", "log", "step"}, {"choices"}
 DECIDED = {  # keys that every trial sets itself
-    "outputs": "it is --outputs FOLDER that says where runs lie",
+    "outputs": "--outputs FOLDER sets the folder of runs",
     "resume": "a trial always resumes its unfinished run",
 }
 FORMS = "{low: , high: [, log: true][, step: ]} or {choices: [...]}"
@@ -32,7 +32,7 @@ def faults_of_file(plain: Any) -> list[str]:
     overrides, space = plain.get("overrides") or [], plain.get("space") or {}
     if isinstance(overrides, list):
         faults += [
-            f"overrides: {_yaml(word)} is not a text: write key=value"
+            f"overrides: {_yaml(word)} is not a string: write key=value"
             for word in overrides
             if not isinstance(word, str)
         ]
@@ -41,7 +41,7 @@ def faults_of_file(plain: Any) -> list[str]:
     if isinstance(space, dict):
         faults += [fault for key, entry in space.items() for fault in _entry_faults(key, entry)]
     else:
-        faults.append(f"space: {_yaml(space)} is not a section: write KEY: {FORMS}, a line each")
+        faults.append(f"space: {_yaml(space)} is not a section: write KEY: {FORMS}, one per line")
     return faults
 
 
@@ -60,7 +60,7 @@ def _overruled(word: str, searched: Collection[str], file: str) -> Iterator[str]
         if key in searched:
             yield (
                 f"{word} would have no effect: {file} searches {key}. Leave it out, or search a copy of the file "
-                f"that says {key} in its overrides and not in its space"
+                f"that sets {key} in its overrides and not in its space"
             )
 
 
@@ -86,7 +86,7 @@ def _choices_faults(where: str, values: Any) -> list[str]:
         return [f"{where}: choices={_yaml(values)} is not a list with something to choose: write {{choices: [A, B]}}"]
     if all(_is_value(each) for each in values):
         return []
-    return [f"{where}: a choice is a number, a text, true, false, null or a list of these"]
+    return [f"{where}: a choice is a number, a string, true, false, null or a list of these"]
 
 
 def _range_faults(where: str, low: float, high: float, log: bool, step: float | None = None) -> list[str]:

@@ -28,7 +28,7 @@ def cancel_sweep(record: SweepRecord) -> str:
     """Cancel waiting jobs and, on SLURM, running ones; return a summary. Raises UserError with SLURM's message."""
     if record.launcher != "slurm":
         stop_file(record.folder).touch()
-        return "jobs that have not begun are left alone; Ctrl-C in the sweep's own terminal ends the others"
+        return "jobs that have not started will not start; Ctrl-C in the sweep's own terminal ends the others"
     states = _slurm_states()
     active = [state.job_id for key, state in states.items() if key in set(_places(record).values()) and state.is_active]
     if active:

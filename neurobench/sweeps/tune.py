@@ -45,7 +45,7 @@ class Pruner:
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         if self._report(row) and self.trial.should_prune():
-            raise Pruned(f"given up after epoch {row['epoch']}")
+            raise Pruned(f"stopped after epoch {row['epoch']}")
 
     def _report(self, row: Mapping[str, Any]) -> bool:
         if self.figure is None:

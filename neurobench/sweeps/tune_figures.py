@@ -41,7 +41,7 @@ def history(space: Space, trials: Sequence[FrozenTrial]) -> Figure:
     best = [pick(y[: k + 1]) for k in range(len(y))]
     axes.plot(x, y, "o", color=VALIDATION, label="trial")
     axes.step(x, best, where="post", color=LIMIT, label="best so far")
-    for state, mark, words in (("PRUNED", "|", "given up early"), ("FAIL", "x", "failed")):
+    for state, mark, words in (("PRUNED", "|", "stopped early"), ("FAIL", "x", "failed")):
         at = [number for number, trial in enumerate(trials, 1) if trial.state.name == state]
         if at:
             look: dict[str, Any] = {"color": LIMIT, "markersize": 5, "transform": axes.get_xaxis_transform()}

@@ -72,7 +72,7 @@ def test_a_custom_encoder_is_found_in_its_config_dir(tmp_path: Path) -> None:
         (lambda: nb.encoders.latency(np.zeros(4)), r"not \(4,\)"),
         (lambda: nb.encoders.counts(np.zeros((2, 4))), "Counts reads events, not vector"),
         (lambda: nb.encoders.camera(np.zeros((2, 8, 8))), r"the camera is fitted to images of \(1, 28, 28\)"),
-        (lambda: nb.encoders.encode("auto", np.zeros((2, 4))), "follows from the model"),
+        (lambda: nb.encoders.encode("auto", np.zeros((2, 4))), "depends on the model"),
     ],
 )  # fmt: skip
 def test_encoders_refuse_unsuitable_samples_and_settings(call, sentence: str) -> None:

@@ -134,7 +134,7 @@ def test_faulty_parameters_and_data_are_refused_with_the_reason() -> None:
         nb.estimator("qrbm", n_hidden=0).fit(X, y)
     with pytest.raises(ValueError, match=r"training.epochs=0 is not at least 1\s+model.lr=-1 is not above 0"):
         nb.estimator("qrbm", lr=-1, epochs=0).fit(X, y)
-    with pytest.raises(ValueError, match="at least two classes apart; y has one class"):
+    with pytest.raises(ValueError, match="at least two classes; y has one class"):
         nb.estimator("qrbm").fit(X[:50], y[:50])
     with pytest.raises(ValueError, match=r"samples are numbers in \[0, 1\]"):
         nb.estimator("qrbm", scaling=False).fit(X, y)
@@ -145,21 +145,27 @@ def test_faulty_parameters_and_data_are_refused_with_the_reason() -> None:
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
     [
-        ({"overrides": ("training.epochs=1",)}, "training.epochs=1: that is a parameter .* Write epochs="),
-        ({"overrides": ("seed=5",)}, "Write seed=... in its place"),
-        ({"overrides": [{"backend": "mock"}]}, "Write backend=... in its place"),
-        ({"overrides": ("++model.lr=1",)}, "Write lr=... in its place"),
-        ({"overrides": ("model=cnn",)}, r"this is the estimator of model=mlp. Make another: estimator\('NAME'\)"),
-        ({"overrides": ("dataset=mnist",)}, "learns the X and y that it is given, no data set"),
-        ({"overrides": ("dataset.validation=3",)}, "learns the X and y that it is given, no data set"),
-        ({"overrides": ("training={epochs:7}",)}, "Write epochs=... in its place"),
-        *(({"overrides": (word,)}, "only runs have that. Leave it out") for word in OF_RUNS),
-        ({"overrides": ("training.test_by_epoch=true",)}, "an estimator tests nothing. Leave it out"),
-        ({"overrides": ("experiment=dynex_qrbm",)}, "an experiment's keys of the model are parameters here. Leave it"),
-        ({"overrides": ("scale=smoke",)}, "learns all of X and y, for as many epochs as epochs=... says. Leave it out"),
-        ({"overrides": ("scale.train=5",)}, "learns all of X and y"),
-        ({"overrides": "seed=5"}, r"overrides='seed=5' is no list or tuple of them: write overrides=\('key=value',\)"),
-        ({"overrides": None}, "overrides=None is no list or tuple"),
+        ({"overrides": ("training.epochs=1",)}, "training.epochs=1: this is a parameter .* Write epochs="),
+        ({"overrides": ("seed=5",)}, "Write seed=... instead"),
+        ({"overrides": [{"backend": "mock"}]}, "Write backend=... instead"),
+        ({"overrides": ("++model.lr=1",)}, "Write lr=... instead"),
+        ({"overrides": ("model=cnn",)}, r"this estimator is for model=mlp. Create another: estimator\('NAME'\)"),
+        ({"overrides": ("dataset=mnist",)}, "learns from the X and y passed to fit, not from a data set"),
+        ({"overrides": ("dataset.validation=3",)}, "learns from the X and y passed to fit, not from a data set"),
+        ({"overrides": ("training={epochs:7}",)}, "Write epochs=... instead"),
+        *(
+            ({"overrides": (word,)}, "only a run has that, and an estimator creates none. Leave it out")
+            for word in OF_RUNS
+        ),
+        ({"overrides": ("training.test_by_epoch=true",)}, "an estimator runs no test. Leave it out"),
+        ({"overrides": ("experiment=dynex_qrbm",)}, "an experiment's model keys are parameters here. Leave it"),
+        (
+            {"overrides": ("scale=smoke",)},
+            "learns from all of X and y; epochs=... sets the number of epochs. Leave it out",
+        ),
+        ({"overrides": ("scale.train=5",)}, "learns from all of X and y"),
+        ({"overrides": "seed=5"}, r"overrides='seed=5' is not a list or tuple: write overrides=\('key=value',\)"),
+        ({"overrides": None}, "overrides=None is not a list or tuple"),
         ({"overrides": (5,)}, "5 is not an override: write 'key=value'"),
         ({"overrides": ("training.epoch=5",)}, "there is no key training.epoch|training.epoch.*Did you mean"),
         ({"scaling": "false"}, "scaling='false' is neither True nor False"),
@@ -206,7 +212,7 @@ def test_an_override_sets_part_of_a_parameter_unless_the_parameter_is_given_too(
     part = ("model.arguments.hidden=[40]",)
     made = nb.estimator("quantized_mlp", layout="vector", epochs=1, overrides=part).fit(X, y)
     assert made.plan_.config["model"]["arguments"]["hidden"] == [40]
-    with pytest.raises(ValueError, match="is a part of the parameter arguments, which is given too. Write it there"):
+    with pytest.raises(ValueError, match="belongs to the parameter arguments, which is also set. Set it there"):
         made.set_params(arguments=QUANTIZED).fit(X, y)
 
 

@@ -47,9 +47,7 @@ def test_resume_says_if_there_is_nothing_to_resume(here: Path, capfd: pytest.Cap
         lambda: nb.sweep("model=toy", scale="smoke", seed=[2], resume=True, workers=1),
     ):
         begin()
-        assert (
-            "nothing to resume: outputs/toy-yin_yang-sim holds no run of this configuration" in capfd.readouterr().err
-        )
+        assert "outputs/toy-yin_yang-sim contains no run of this configuration" in capfd.readouterr().err
         begin()
         assert "nothing to resume" not in capfd.readouterr().err
 

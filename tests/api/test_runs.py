@@ -88,7 +88,7 @@ def test_a_damaged_run_is_a_row_with_the_status_damaged(swept: nb.Runs, tmp_path
 def test_a_sweep_raises_for_faulty_settings_and_warns_of_failed_jobs(here: Path) -> None:
     with pytest.raises(nb.ConfigError, match="seed=-1 is not in"):
         nb.sweep("model=toy", seed=[-1])
-    with pytest.raises(nb.UserError, match=r"model.lr=\[\] names no value"):
+    with pytest.raises(nb.UserError, match=r"model.lr=\[\] contains no value"):
         nb.sweep("model=toy", {"model.lr": []})
     with pytest.raises(nb.UserError, match="launcher cloud: there is no such launcher"):
         nb.sweep("model=toy", seed=[1], launcher="cloud")

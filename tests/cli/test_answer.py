@@ -52,7 +52,7 @@ def test_the_answer_of_a_run_on_any_device_is_at_most_ten_lines_of_eighty_column
     assert max(map(len, lines)) <= 90  # width of the folder's path, which must not be broken
     assert all(len(line) <= 80 for line in lines if FOLDER not in line)
     told = "\n".join(lines)
-    for words in ("96.28 %", "95.89 to 96.64 %", "commonest class 11.35 %", "logistic regression 91.97 %", "1.6 s"):
+    for words in ("96.28 %", "95.89 to 96.64 %", "majority class 11.35 %", "logistic regression 91.97 %", "1.6 s"):
         assert words in told
     assert "never a result" in told
     assert lines[-1] == "next:          neurobench show latest"
@@ -64,13 +64,13 @@ def test_device_costs_are_shown_with_units_and_energy_as_an_estimate() -> None:
     assert "20.6 min modelled" in told
     told_by_it = result("sampler", machines={"sampler": {"device_seconds": "measured"}})
     assert "20.6 min measured" in "\n".join(answer(told_by_it, FOLDER, "neurobench show latest"))
-    assert "31 MJ in all, 46 uJ a prediction: an estimate" in told
+    assert "31 MJ in total, 46 uJ per prediction: an estimate" in told
     assert "143,360,000 shots" in "\n".join(answer(result("circuit"), FOLDER, "x"))
 
 
 def test_a_result_without_stored_baselines_still_shows_the_commonest_class() -> None:
     old = {key: value for key, value in result("mac").items() if key != "baselines"}
-    assert "commonest class 60.00 %" in "\n".join(answer(old, FOLDER, "x"))
+    assert "majority class 60.00 %" in "\n".join(answer(old, FOLDER, "x"))
 
 
 @pytest.mark.parametrize(("joules", "text"), [(4.60381e-05, "46 uJ"), (2.0, "2 J"), (0.25, "250 mJ"), (0.0, "0 pJ")])

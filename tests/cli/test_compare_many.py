@@ -45,9 +45,9 @@ def test_every_pair_of_runs_is_tested_on_its_predictions(three: Neurobench, tmp_
     assert of_ab["p"] == pytest.approx(expected)
     assert of_ab["p_holm"] == pytest.approx(3 * expected), "the smaller of two equal p of three: times three"
     assert of_ab["conclusion"] == f"A is better than B on these {len(a):,} samples"
-    assert pairs["a", "c"]["conclusion"] == "A and C are right on the same samples"
+    assert pairs["a", "c"]["conclusion"] == "A and C are correct on the same samples"
     shown = three("compare", "a", "b").stdout
-    assert f"A alone right on {only_a}, B alone on {only_b}" in shown
+    assert f"only A correct on {only_a}, only B on {only_b}" in shown
     assert r"\label{tab:paired-tests}" in three("compare", "a", "b", "--format", "tex").stdout
     assert "| A, B |" in three("compare", "a", "b", "--format", "md").stdout
 
@@ -67,5 +67,5 @@ def test_runs_that_cannot_be_paired_are_reported_with_the_reason(three: Neuroben
     file.write_text(json.dumps({**result, "data": {**result["data"], "sha256": "f" * 64}}))
     done = three("compare", "a", "d")
     assert done.returncode == 0
-    assert "no paired test, they read other data (sha256" in done.stdout
+    assert "no paired test, they read different data (sha256" in done.stdout
     assert "name 2 to 26 runs" in three("compare", "a").stderr

@@ -96,7 +96,7 @@ def test_every_verb_continues_or_reports_a_damaged_run_in_a_short_message(
         assert "Traceback" not in told, words
         if done.returncode:
             assert len(told) < 2000, (words, told)
-            assert str(file) in told or broken.name in told or "it knows none" in told, (words, told)
+            assert str(file) in told or broken.name in told or "it has none" in told, (words, told)
         return told
 
     assert kept.name in call("list", "runs")

@@ -34,7 +34,7 @@ def test_an_unknown_export_format_is_refused_before_the_checkpoint_is_loaded(
     monkeypatch.setattr(reload, "load_learner", None)
     assert main(["export", "machine", "--format", "bqn", "--outputs", str(outputs)]) != 0
     assert (
-        "model=qrbm has no format bqn; it knows bqm, coo, json, pt2, onnx, safetensors. Did you mean bqm?"
+        "model=qrbm has no format bqn; it has bqm, coo, json, pt2, onnx, safetensors. Did you mean bqm?"
         in capsys.readouterr().err
     )
     assert main(["export", "machine", "--format", "json", "--for", "snntorch", "--outputs", str(outputs)]) != 0
@@ -44,7 +44,7 @@ def test_an_unknown_export_format_is_refused_before_the_checkpoint_is_loaded(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--to", "x.json"], "--to needs a format: add --format NAME. What there is: neurobench export machine"),
+        (["--to", "x.json"], "--to needs a format: add --format NAME. Available: neurobench export machine"),
         (["--for", "snntorch"], "--for needs a format: add --format NAME."),
         (["--format", "json", "--to", "."], "--to: . is a folder: name a file in it"),
         (["--format", "json", "--to", "gone/x.json"], "--to: gone/x.json: there is no folder gone"),

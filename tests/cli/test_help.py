@@ -18,7 +18,7 @@ def key(group: str, name: str, wanted: str) -> KeyHelp:
         ("model=qrbm", KeyHelp("model.lr", "0.05", "", "a number above 0", "learning rate at the first update")),
         ("model=eprop_rsnn", KeyHelp("model.tau_m", "30.0", "ms", "a number above 0", "")),
         ("model=slayer_snn", KeyHelp("model.max_delay", "62", "steps", "an integer in [0, 62]", "")),
-        ("dataset=csv", KeyHelp("dataset.root", "null", "", "a text or null", "the file or folder")),
+        ("dataset=csv", KeyHelp("dataset.root", "null", "", "a string or null", "the file or folder")),
         ("backend=mock", KeyHelp("backend.core.state_bits", "24", "", "an integer in [8, 31]",
                                  "sign included; the current wraps, the voltage is clipped")),
         (

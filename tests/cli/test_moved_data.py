@@ -45,13 +45,13 @@ def test_changed_data_are_never_mixed_with_a_run_on_the_original_data(
     recording.write_bytes(raw[:-5])
     again = neurobench(*words)
     assert again.returncode == 0, again.stderr
-    assert "read other data than" in again.stdout
+    assert "read different data than" in again.stdout
     _, second = runs(tmp_path)
     shas = [json.loads((run / "result.json").read_text())["data"]["sha256"] for run in (first, second)]
     assert shas[0] != shas[1]
     refused = neurobench("show", first.name, "--predict", "3")
     assert refused.returncode == 2
-    assert "these are other samples" in refused.stderr
+    assert "these are different samples" in refused.stderr
 
     recording.write_bytes(raw)
     elsewhere = tmp_path / "elsewhere"
@@ -77,6 +77,6 @@ def test_a_run_is_not_resumed_on_other_data(neurobench: Neurobench, tmp_path: Pa
     next((root / "NMNIST/Train").glob("*/*.bin")).unlink()
     again = neurobench(*words, "--resume")
     assert again.returncode == 0, again.stderr
-    assert "read other data than" in again.stdout
+    assert "read different data than" in again.stdout
     assert not (first / "result.json").exists(), "the old run stays as it is"
     assert len(runs(tmp_path)) == 2

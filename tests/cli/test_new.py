@@ -45,13 +45,13 @@ def test_new_and_cp_overwrite_no_file(neurobench: Neurobench, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("kind", "name", "sentence"),
     [
-        ("model", "qrbm", "there is model=qrbm already"),
-        ("experiment", "dynex_qrbm", "there is experiment=dynex_qrbm already"),
+        ("model", "qrbm", "model=qrbm exists already"),
+        ("experiment", "dynex_qrbm", "experiment=dynex_qrbm exists already"),
         ("model", "torch", "Python has a module torch already"),
         ("dataset", "json", "Python has a module json already"),
-        ("device", "my-device", "take letters, digits and underscores"),
-        ("device", "../up", "take letters, digits and underscores"),
-        ("device", "class", "take letters, digits and underscores"),
+        ("device", "my-device", "use letters, digits and underscores"),
+        ("device", "../up", "use letters, digits and underscores"),
+        ("device", "class", "use letters, digits and underscores"),
     ],
 )
 def test_a_name_that_is_taken_or_not_importable_is_refused(
@@ -81,7 +81,7 @@ def test_cp_copies_recipes_into_the_experiment_folder_and_refuses_other_places(
     assert yaml.safe_load((tmp_path / "experiment/mine.yaml").read_text())["name"] == "mine"
     for file, sentence in (
         ("other/mine.yaml", "an experiment is found as FOLDER/experiment/mine.yaml"),
-        ("dynex_qrbm", "there is an experiment dynex_qrbm already"),
+        ("dynex_qrbm", "experiment dynex_qrbm exists already"),
     ):
         done = neurobench("cp", "experiment", "dynex_qrbm", file)
         assert (done.returncode, sentence in done.stderr) == (BAD_USAGE, True), done.stderr

@@ -113,7 +113,7 @@ def test_a_run_that_would_exceed_its_limit_ends_before_anything_is_sent(
     device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tmp_path, "short", "backend.circuit.max_shots=100") == 1
-    assert "max_shots=100 does not suffice: 0 shots are spent" in capsys.readouterr().err
+    assert "max_shots=100 is not enough: 0 shots are spent" in capsys.readouterr().err
     assert device.jobs == {}
     device.faults["delay"] = 0.0
     assert run(tmp_path, "short", "backend.circuit.max_shots=10000", "--resume") == 0
@@ -158,6 +158,6 @@ def test_a_dry_run_sends_nothing_and_says_what_would_be_sent(
     assert device.jobs == {}
     assert not (tmp_path / "dry").exists()
     # 2 updates of 6 images, each with a circuit and two shifted ones, 20 shots each; 4 circuits per job.
-    assert "training   circuit: 4 calls, 36 circuits, 720 shots, 10 jobs, 0.1 s of the device, modelled" in told
+    assert "training   circuit: 4 calls, 36 circuits, 720 shots, 10 jobs, 0.1 s of device time, modelled" in told
     assert "price      circuit: nothing, it is computed on this machine" in told
     assert "limit      circuit: max_shots=100 would be exceeded" in told

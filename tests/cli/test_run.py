@@ -127,9 +127,9 @@ def test_resume_does_not_continue_a_run_of_another_setting(neurobench: Neurobenc
 @pytest.mark.parametrize(
     ("verb", "seeds", "sentence"),
     [
-        (["run"], "seed=1", "outputs/toy-yin_yang-sim holds no run of this configuration; a new one begins"),
-        (["run", "-m"], "seed=1,2", "outputs holds no run of any of these 2 configurations; new ones begin"),
-        (["sweep"], "seed=1,2", "outputs holds no run of any of these 2 configurations; new ones begin"),
+        (["run"], "seed=1", "outputs/toy-yin_yang-sim contains no run of this configuration; a new one begins"),
+        (["run", "-m"], "seed=1,2", "outputs contains no run of any of these 2 configurations; new ones begin"),
+        (["sweep"], "seed=1,2", "outputs contains no run of any of these 2 configurations; new ones begin"),
     ],
     ids=["run", "multirun", "sweep"],
 )
@@ -219,7 +219,7 @@ def test_an_outputs_folder_that_cannot_be_made_is_refused(neurobench: Neurobench
     (tmp_path / "file").write_text("")
     done = neurobench("run", "model=toy", "outputs=file")
     assert done.returncode == 2
-    assert "cannot make the run folder" in done.stderr
+    assert "cannot create the run folder" in done.stderr
 
 
 def test_on_a_terminal_a_live_bar_shows_loss_accuracy_speed_and_time_left(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_numbers_stay_numbers() -> None:
 
 
 def test_an_ambiguous_comma_is_refused_with_both_ways_to_write_it() -> None:
-    with pytest.raises(ConfigError, match="one text or several") as caught:
+    with pytest.raises(ConfigError, match="one string or several") as caught:
         read(["name=mäßig,grün"])
     for written in ("\"name='mäßig,grün'\"", "\"name='mäßig','grün'\""):
         assert written in str(caught.value)
@@ -66,7 +66,7 @@ def test_a_value_written_as_an_override_is_read_back_unchanged(value: object) ->
         ("=3", "'=3' is not an override"),
         ("model.lr.x=3", "model.lr has no key x. It is a value"),
         ("logger=interval(0,1)", "an interval has no list of values"),
-        ("encoder=null", "no run is without encoder"),
+        ("encoder=null", "encoder cannot be null"),
     ],
 )
 def test_a_faulty_override_is_refused_with_the_reason(word: str, sentence: str) -> None:

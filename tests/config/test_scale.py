@@ -46,7 +46,7 @@ def test_a_plan_contains_the_values_cut_by_a_scale_as_plain_values():
 def test_case_takes_the_named_choice_or_the_default_or_raises_with_the_known_choices():
     config = OmegaConf.create({"of": "b", "x": "${case:${of},{a:1,b:null},3}", "y": "${case:${of},{a:1}}"})
     assert config.x is None
-    with pytest.raises(InterpolationResolutionError, match="b is none of a"):
+    with pytest.raises(InterpolationResolutionError, match="b is not one of a"):
         _ = config.y
     config.of = "c"
     assert config.x == 3

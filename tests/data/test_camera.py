@@ -185,7 +185,7 @@ def test_stored_recordings_equal_the_emulated_ones_and_are_made_only_once(cache,
     assert stored(camera, 0, images, range(7)).sha256 == kept.sha256
     folder = next(path for path in (cache / "emulated").iterdir() if len(np.load(path / "length.npy")) == 7)
     (folder / "codes.u32").write_bytes(b"1234")
-    with pytest.raises(DataError, match=r"holds 1 events, expected .* Remove it"):
+    with pytest.raises(DataError, match=r"contains 1 events, expected .* Remove it"):
         stored(camera, 0, images, range(7))
 
 
@@ -282,6 +282,6 @@ def test_a_camera_is_read_back_from_its_file_and_an_incomplete_file_is_refused(t
     file.write_text(as_json(read(None)))
     assert read(str(file)) == read(None)
     file.write_text('{"gamma": 1}')
-    with pytest.raises(DataError, match="is no camera"):
+    with pytest.raises(DataError, match="is not a camera"):
         read(str(file))
     assert prepare(IDEAL, 0).path.shape == (61, 2)

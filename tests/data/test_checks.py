@@ -49,7 +49,7 @@ def test_a_tested_class_whose_training_samples_are_all_copies_of_held_out_ones_i
 ) -> None:
     with (
         pytest.warns(UserWarning, match="training samples are copies of held-out ones, left out"),
-        pytest.raises(DataError, match=f"class 0 is in the test set and nowhere among the {len(train) // 2} training"),
+        pytest.raises(DataError, match=f"class 0 is in the test set but not among the {len(train) // 2} training"),
     ):
         sound(splits(train, [[1, 2]], [[0, 0]]), 2)
 
@@ -60,16 +60,16 @@ def test_a_training_sample_with_two_labels_causes_a_warning() -> None:
 
 
 def test_an_unlearned_test_class_an_empty_test_set_and_an_unknown_label_are_refused() -> None:
-    with pytest.raises(DataError, match="class 1 is in the test set and nowhere among the 1 training samples"):
+    with pytest.raises(DataError, match="class 1 is in the test set but not among the 1 training samples"):
         sound(splits([[1, 2]], [], [[0, 0], [9, 9]]), 2)
     with pytest.raises(DataError, match="the test set is empty"):
         sound(splits([[1, 2]], [], []), 2)
-    with pytest.raises(DataError, match="label 1 of the training set is none of 0 to 0"):
+    with pytest.raises(DataError, match="label 1 of the training set is not in 0 to 0"):
         sound(splits([[1, 2], [3, 4]], [], [[0, 0]]), 1)
 
 
 def test_a_validation_class_that_does_not_occur_in_training_causes_a_warning() -> None:
-    with pytest.warns(UserWarning, match="class 1 is in the validation set and nowhere in training"):
+    with pytest.warns(UserWarning, match="class 1 is in the validation set but not in training"):
         sound(splits([[1, 2]], [[3, 4], [5, 6]], [[0, 0]]), 2)
 
 
@@ -79,25 +79,25 @@ def test_a_number_that_is_not_finite_is_refused_with_its_sample(name: str, numbe
     made = splits([[1, 2], [3, 4]], [[5, 6], [7, 8]], [[0, 0], [9, 9]])
     split = getattr(made, name)
     made = replace(made, **{name: replace(split, x=split.x.float().index_fill(0, torch.tensor([1]), number))})
-    words = rf"1 samples of the {name}(ing)? set hold NaN or an infinite number \(first: number 1\)"
+    words = rf"1 samples of the {name}(ing)? set contain NaN or an infinite number \(first: number 1\)"
     with pytest.raises(DataError, match=words):
         sound(made, 2)
 
 
 FURTHER: dict[str, tuple[dict[str, Split], str]] = {
     "no sample": ({"noisy": made_split([])}, "the noisy set is empty"),
-    "a label that is none": ({"noisy": made_split([[7, 7]], [2])}, "label 2 of the noisy set is none of 0 to 1"),
-    "a negative label": ({"noisy": made_split([[7, 7]], [-1])}, "label -1 of the noisy set is none of 0 to 1"),
+    "a label that is none": ({"noisy": made_split([[7, 7]], [2])}, "label 2 of the noisy set is not in 0 to 1"),
+    "a negative label": ({"noisy": made_split([[7, 7]], [-1])}, "label -1 of the noisy set is not in 0 to 1"),
     "no number": (
         {"sound": made_split([[7, 7]]), "noisy": made_split([[7, 7], [7, float("nan")]])},
-        r"1 samples of the noisy set hold NaN or an infinite number \(first: number 1\)",
+        r"1 samples of the noisy set contain NaN or an infinite number \(first: number 1\)",
     ),
     "a training sample": (
         {"noisy": made_split([[7, 7], [3, 4]])},
         "1 noisy samples are in the training set as well, by content .first: number 1, there number 1",
     ),
     "a held-out sample": ({"noisy": made_split([[5, 6]])}, "1 noisy samples are in the validation set as well"),
-    "another split's name": ({"test": made_split([[7, 7]])}, "a further test set is named test, as another split is"),
+    "another split's name": ({"test": made_split([[7, 7]])}, "a further test set is named test, like another split"),
 }
 
 
@@ -113,7 +113,7 @@ def test_a_further_test_set_may_share_samples_with_the_test_set_but_not_have_unl
     others = {"noisy": made_split([[7, 7], [0, 0]])}
     assert sound(replace(made, others=others), 2).others is others
     one_class = replace(made, train=made.train.head(1), test=made.test.head(1), others=others)
-    with pytest.raises(DataError, match="class 1 is in the noisy set and nowhere among the 1 training samples"):
+    with pytest.raises(DataError, match="class 1 is in the noisy set but not among the 1 training samples"):
         sound(one_class, 2)
 
 
@@ -191,15 +191,15 @@ def events(t: int) -> bytes:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a dangling link": (lambda root: (first(root).parent / "00999.bin").symlink_to("/none/x"), "a link to nothing"),
-    "a pipe": (lambda root: os.mkfifo(first(root).parent / "00999.bin"), "is no regular file"),
+    "a dangling link": (lambda root: (first(root).parent / "00999.bin").symlink_to("/none/x"), "a broken link"),
+    "a pipe": (lambda root: os.mkfifo(first(root).parent / "00999.bin"), "is not a regular file"),
     "late events alone": (lambda root: first(root).write_bytes(events(299_600)), "it shows nothing"),
-    "a copy": (lambda root: shutil.copy(first(root), first(root).with_name("00001 (1).bin")), "is not named as"),
+    "a copy": (lambda root: shutil.copy(first(root), first(root).with_name("00001 (1).bin")), "is not named like"),
     "two splits in a path": (
         lambda root: shutil.move(root / "NMNIST/Test", root / "NMNIST/Train/Test"),
-        "is not named as a recording is",
+        "is not named like a recording",
     ),
-    "a class nowhere": (lambda root: shutil.rmtree(root / "NMNIST/Train/7"), "class 7 is in the test set and nowhere"),
+    "a class nowhere": (lambda root: shutil.rmtree(root / "NMNIST/Train/7"), "class 7 is in the test set but not"),
 }  # fmt: skip
 
 

@@ -118,7 +118,7 @@ def test_a_folder_of_images_is_read_as_pillow_reads_it(tmp_path: Path) -> None:
     (root / "cat" / "link.png").symlink_to(root.parent / "elsewhere.png")
     Image.new("L", (40, 40), 200).save(root.parent / "elsewhere.png")
     words = ("dataset=image_folder", f"dataset.root={root}", "dataset.size=[20,20]", "dataset.validation=0")
-    with pytest.warns(UserWarning, match="resized to 20 x 20|other files are passed over"):
+    with pytest.warns(UserWarning, match="resized to 20 x 20|other files are ignored"):
         splits = loaded(*words)
     files = sorted((root / "cat").glob("*.png")) + sorted((root / "dog").glob("*.png"))
     for split in (splits.train, splits.test):
@@ -241,41 +241,41 @@ def locked(path: Path) -> Path:
 
 Make = Callable[[Path], Path]
 CSV_FAULTS: list[tuple[Make, str]] = [
-    (lambda r: r / "none.csv", "none.csv: is not there; a .csv file"),
-    (lambda r: r, "train.csv: is not there"),
-    (lambda r: emptied(r / "t.csv"), "is empty; a row a sample"),
+    (lambda r: r / "none.csv", "none.csv: does not exist; expected a .csv file"),
+    (lambda r: r, "train.csv: does not exist"),
+    (lambda r: emptied(r / "t.csv"), "is empty; expected one row per sample"),
     (lambda r: emptied(r / "t.csv", b"\xff\xfe\x00"), "is not UTF-8 text at byte 0"),
     (lambda r: edited(table(r / "t.csv"), 3, "1,,3,4,5,0"), "line 3, column c1 is missing"),
     (lambda r: edited(table(r / "t.csv"), 3, "1,nan,3,4,5,0"), "line 3, column c1 is missing"),
     (lambda r: edited(table(r / "t.csv"), 3, "1,inf,3,4,5,0"), "line 3, column c1 is inf, not a finite number"),
-    (lambda r: edited(table(r / "t.csv"), 3, "1,male,3,4,5,0"), "line 3, column c1 is 'male', no number; encode it"),
+    (lambda r: edited(table(r / "t.csv"), 3, "1,male,3,4,5,0"), "line 3, column c1 is 'male', not a number; encode it"),
     (
         lambda r: edited(table(r / "t.csv"), 3, '1,"2,5",3,4,5,0'),
-        "c1 is '2,5', no number; write its decimal comma as a",
+        "c1 is '2,5', not a number; write its decimal comma as a",
     ),
-    (lambda r: edited(table(r / "t.csv"), 3, "1,2,3,4,0"), "line 3 has 5 cells, the first 6"),
+    (lambda r: edited(table(r / "t.csv"), 3, "1,2,3,4,0"), "line 3 has 5 cells, the first line 6"),
     (lambda r: edited(table(r / "t.csv"), 3, "1,2,3,4,5,"), "line 3 has no label"),
     (lambda r: edited(table(r / "t.csv"), 3, '1,2,3,4,5,"0'), "cannot be read as a table"),
-    (lambda r: table(r / "t.csv", X[:1], Y[:1]), "not two classes to tell apart"),
-    (lambda r: table(r / "t.csv", X, Y * 0), "not two classes to tell apart, only 0"),
+    (lambda r: table(r / "t.csv", X[:1], Y[:1]), "not two classes to distinguish"),
+    (lambda r: table(r / "t.csv", X, Y * 0), "not two classes to distinguish, only 0"),
     (lambda r: table(r / "t.csv", X, np.arange(40) + 0.5), "40 different values in 40 rows; is it the label"),
-    (lambda r: emptied(r / "t.csv", b"a,b\n"), "a line of names and no sample"),
+    (lambda r: emptied(r / "t.csv", b"a,b\n"), "a line of names but no samples"),
     (lambda r: emptied(r / "t.csv", b"kind\n0\n1\n"), "has one column"),
     (lambda r: table(r / "t.csv", X[:5], [0, 0, 0, 0, 1]), "class 1 has 1 sample to share between training and test"),
     (lambda r: locked(table(r / "t.csv")), "no permission|fine"),
 ]
 NPZ_FAULTS: list[tuple[Make, str]] = [
-    (lambda r: r / "none.npz", "is not there; a .npz file"),
-    (lambda r: r, "is a folder; a .npz file is wanted"),
-    (lambda r: emptied(r / "a.npz", b"PK\x03\x04 no archive"), "is no .npz file"),
-    (lambda r: saved(r, data=X, y=Y), "holds data, y; x_train, y_train, x_test, y_test or x, y were looked for"),
+    (lambda r: r / "none.npz", "does not exist; expected a .npz file"),
+    (lambda r: r, "is a folder; expected a .npz file"),
+    (lambda r: emptied(r / "a.npz", b"PK\x03\x04 no archive"), "is not a readable .npz file"),
+    (lambda r: saved(r, data=X, y=Y), "contains data, y; expected x_train, y_train, x_test, y_test or x, y"),
     (lambda r: saved(r, x=X[:, 0], y=Y), r"array x has shape \(40,\)"),
     (lambda r: saved(r, x=X[:0], y=Y[:0]), r"array x has shape \(0, 5\)"),
-    (lambda r: saved(r, x=X, y=Y[:30]), "x holds 40 samples, its labels are 30"),
-    (lambda r: saved(r, x=X, y=np.eye(4)[Y]), r"y has shape \(40, 4\); one label a sample"),
+    (lambda r: saved(r, x=X, y=Y[:30]), "x has 40 samples, its labels are 30"),
+    (lambda r: saved(r, x=X, y=np.eye(4)[Y]), r"y has shape \(40, 4\); expected one label per sample"),
     (lambda r: saved(r, x=X, y=Y + 0.5), "numbers that are not whole"),
     (lambda r: saved(r, x=np.where(np.isin(X, X[1, 1]), np.nan, X), y=Y), r"x\[1, 1\] is nan"),
-    (lambda r: saved(r, x=X.astype(str), y=Y), "samples are numbers"),
+    (lambda r: saved(r, x=X.astype(str), y=Y), "samples must be numbers"),
     (lambda r: saved(r, x=X.astype(object), y=Y), "array x"),
     (lambda r: saved(r, x_train=X, y_train=Y, x_test=X[:, :4], y_test=Y), "different shapes"),
     (lambda r: saved(r, x_train=X, y_train=Y, x_test=X[:3], y_test=Y[:3]), "3 test samples are in the training set"),
@@ -307,31 +307,31 @@ def with_deep(root: Path) -> Path:
 
 
 IMAGE_FAULTS: list[tuple[Make, str]] = [
-    (lambda r: r / "none", "is not there; a folder with a folder of images"),
-    (lambda r: r, "has no folder with files in it"),
-    (lambda r: emptied(r / "file.png", b"x"), "is no folder; a folder with"),
-    (lambda r: pictures(r / "i", n=1), "not two classes to tell apart, only cat"),
+    (lambda r: r / "none", "does not exist; expected a folder with a folder of images"),
+    (lambda r: r, "contains no folders of files"),
+    (lambda r: emptied(r / "file.png", b"x"), "is not a folder; expected a folder with"),
+    (lambda r: pictures(r / "i", n=1), "not two classes to distinguish, only cat"),
     (lambda r: emptied(pictures(r) / "cat" / "0.png").parents[1], "is empty \\(0 bytes\\)"),
-    (lambda r: emptied(pictures(r) / "cat" / "0.png", b"no image").parents[1], "no image that can be read"),
-    (with_link, "a link to nothing"),
-    (with_pipe, "no regular file"),
-    (with_deep, "more than 8 bits a pixel"),
-    (lambda r: (pictures(r) / "bird").mkdir() or r, "bird: holds no file that can be read"),
+    (lambda r: emptied(pictures(r) / "cat" / "0.png", b"no image").parents[1], "not a readable image"),
+    (with_link, "a broken link"),
+    (with_pipe, "not a regular file"),
+    (with_deep, "more than 8 bits per pixel"),
+    (lambda r: (pictures(r) / "bird").mkdir() or r, "bird: contains no readable file"),
     (lambda r: pictures(r / "train").parent, "has a folder train and none called test"),
     (lambda r: strange_class(r, "mouse"), "class mouse is not in"),
 ]
 EVENT_FAULTS: list[tuple[Make, str]] = [
     (lambda r: replaced(r, recording(t=np.arange(50)[::-1])), "event 1 is at 48, after one at 49; sort"),
     (lambda r: replaced(r, recording(p=3)), "polarities are 3; they must be 0 and 1"),
-    (lambda r: replaced(r, recording(x=-1)), "x holds negative numbers; pixels are numbered from 0"),
+    (lambda r: replaced(r, recording(x=-1)), "x contains negative numbers; pixels are numbered from 0"),
     (lambda r: replaced(r, recording(x=300)), r"12 x 301 pixels has more than 256 rows or columns. .*dataset.pool=2"),
     (lambda r: replaced(r, recording(0)), "has no event"),
-    (lambda r: replaced(r, np.zeros((4, 4))), r"plain array of shape \(4, 4\); fields t, x, y, p"),
+    (lambda r: replaced(r, np.zeros((4, 4))), r"plain array of shape \(4, 4\); expected fields t, x, y, p"),
     (lambda r: replaced(r, np.zeros(4, [("t", "i8"), ("x", "i2"), ("p", "i1")])), "has no field y; it has t, x, p"),
     (lambda r: emptied(recordings(r) / "left" / "0.npy").parents[1], "is empty \\(0 bytes\\)"),
-    (lambda r: emptied(recordings(r) / "left" / "0.npy", b"garbage").parents[1], "no file of numpy's"),
+    (lambda r: emptied(recordings(r) / "left" / "0.npy", b"garbage").parents[1], "not a readable NumPy file"),
     (lambda r: emptied(recordings(r) / "left" / "0.bin", b"1234567").parents[1], "ends within an event"),
-    (lambda r: emptied(recordings(r) / "left" / "0.h5", b"garbage").parents[1], "no HDF5 file|pip install"),
+    (lambda r: emptied(recordings(r) / "left" / "0.h5", b"garbage").parents[1], "not a readable HDF5 file|pip install"),
     (lambda r: emptied(recordings(r) / "left" / "0.aedat4", b"garbage").parents[1], "cannot be read|pip install"),
 ]
 FAULTS = [
@@ -360,12 +360,15 @@ def test_unusable_data_files_are_refused_with_the_reason_when_they_are_loaded(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("dataset=csv",), "no files of your own yet: name a .csv file"),
+        (("dataset=csv",), "no files are given yet: give a .csv file"),
         (("dataset=csv", "dataset.label=knd", "dataset.root=ROOT/t.csv"), "no column knd; .*Did you mean kind"),
-        (("dataset=csv", "dataset.label=9", "dataset.root=ROOT/t.csv"), "has 6 columns, so label=9 is none"),
+        (("dataset=csv", "dataset.label=9", "dataset.root=ROOT/t.csv"), "has 6 columns, so label=9 is out of range"),
         (("dataset=csv", "dataset.root=ROOT/t.csv", "dataset.scaling=none"), "not \\[0, 1\\]: scale them"),
         (("dataset=events_folder", "dataset.root=ROOT/e", "dataset.sensor=[4,4]"), "outside a sensor of 4 x 4 pixels"),
-        (("dataset=events_folder", "dataset.root=ROOT/e", "dataset.origin=clock", "dataset.unit=s"), "past the 300 ms"),
+        (
+            ("dataset=events_folder", "dataset.root=ROOT/e", "dataset.origin=clock", "dataset.unit=s"),
+            "after the window of 300 ms",
+        ),
         (("dataset=image_folder", "dataset.root=ROOT/e", "dataset.size=[4]"), "is not two numbers"),
         (("dataset=torchvision", "dataset.root=ROOT"), "FashionMNIST cannot be read .* Nothing is downloaded"),
         (("dataset=torchvision", "dataset.set=CIFAR"), "is not one of MNIST, FashionMNIST"),

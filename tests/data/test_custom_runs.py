@@ -124,7 +124,7 @@ def test_a_first_line_with_numbers_and_names_is_taken_for_column_names_with_a_wa
 def test_a_number_in_pythons_underscore_notation_is_refused(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv")
     path.write_text(f"{path.read_text()}1_0,2,3,4,5,0\n")
-    with pytest.raises(ConfigError, match="line 42, column c0 is '1_0', no number"):
+    with pytest.raises(ConfigError, match="line 42, column c0 is '1_0', not a number"):
         plan("model=mlp", "dataset=csv", f"dataset.root={path}")
 
 
@@ -227,7 +227,7 @@ def test_raw_files_of_an_unknown_encoding_are_refused(head: bytes, tmp_path: Pat
     pytest.importorskip("faery")
     root = recordings(tmp_path / "e")
     (root / "left" / "9.raw").write_bytes(head + bytes(64))
-    with pytest.raises(ConfigError, match="does not say that it is EVT 2 or EVT 3"):
+    with pytest.raises(ConfigError, match="declares neither EVT 2 nor EVT 3"):
         loaded("dataset=events_folder", f"dataset.root={root}")
 
 
@@ -255,5 +255,5 @@ def test_spoken_digits_are_read_by_tonic_from_local_files(tmp_path: Path) -> Non
 
 def test_a_missing_tonic_data_set_is_refused_rather_than_downloaded(tmp_path: Path) -> None:
     for name, pool in (("POKERDVS", 1), ("SSC", 3)):
-        with pytest.raises(DataError, match="Nothing is downloaded unless dataset.download=true"):
+        with pytest.raises(DataError, match="Nothing is downloaded without dataset.download=true"):
             loaded("dataset=tonic", f"dataset.set={name}", f"dataset.root={tmp_path}", f"dataset.pool={pool}")

@@ -122,7 +122,7 @@ def test_arrays_that_are_not_read_are_refused(named: dict[str, Any], sentence: s
 def test_tables_that_are_not_read_are_refused(tmp_path: Path) -> None:
     words = tables(tmp_path, "val")
     table(tmp_path / "extra.csv")
-    with pytest.raises(ConfigError, match=r"holds extra.csv too, but only train.csv, test.csv, val.csv are read\."):
+    with pytest.raises(ConfigError, match=r"contains extra.csv too, but only train.csv, test.csv, val.csv are read\."):
         read(words)
     (tmp_path / "extra.csv").rename(tmp_path / "test2.csv")
     with pytest.raises(ConfigError, match=r"test2.csv too, .*Did you mean test.csv\?"):
@@ -133,7 +133,7 @@ def test_tables_that_are_not_read_are_refused(tmp_path: Path) -> None:
 def test_unknown_folders_beside_the_sets_are_refused_unless_hidden(make: Any, tmp_path: Path) -> None:
     words = make(tmp_path, "val")
     (tmp_path / "val").rename(tmp_path / "vaild")
-    with pytest.raises(ConfigError, match=r"holds vaild too, but only train, test are read .*Did you mean valid\?"):
+    with pytest.raises(ConfigError, match=r"contains vaild too, but only train, test are read .*Did you mean valid\?"):
         read(words)
     (tmp_path / "vaild").rename(tmp_path / ".vaild")
     assert len(read(words, "dataset.validation=0").validation) == 0, "hidden ones belong to other programs"
@@ -158,5 +158,5 @@ def test_a_class_may_be_called_valid(tmp_path: Path) -> None:
 def test_files_beside_the_folders_are_counted_in_a_warning(place: str, tmp_path: Path) -> None:
     words = folders(tmp_path, "val")
     (tmp_path / place / "labels.txt").write_text("of nobody's")
-    with pytest.warns(UserWarning, match=f"{tmp_path / place}: 1 other files are passed over"):
+    with pytest.warns(UserWarning, match=f"{tmp_path / place}: 1 other files are ignored"):
         loaded(*words.split())

@@ -121,9 +121,9 @@ def test_a_damaged_recording_of_a_root_is_refused_with_its_path_and_offset(root,
 @pytest.mark.parametrize(
     ("stray", "sentence"),
     [
-        ("Train/12/00001.bin", "not named as a recording is"),  # tonic would call it a 2
-        ("Train/x/00001.bin", "not named as a recording is"),
-        ("Train/1/1.bin", "not named as a recording is"),
+        ("Train/12/00001.bin", "not named like a recording"),  # tonic would call it a 2
+        ("Train/x/00001.bin", "not named like a recording"),
+        ("Train/1/1.bin", "not named like a recording"),
         ("Train/1/00000.bin", "numbered 1 to 60000"),
         ("Test/1/10001.bin", "numbered 1 to 10000"),
         ("Train/8/00001.bin", "carry the same number"),
@@ -138,7 +138,7 @@ def test_a_misplaced_recording_is_refused(root, stray, sentence):
 
 
 def test_an_empty_root_is_refused_with_the_missing_folder_and_the_remedy(tmp_path):
-    with pytest.raises(DataError, match=r"NMNIST/Train: holds no recordings .* data fetch nmnist"):
+    with pytest.raises(DataError, match=r"NMNIST/Train: contains no recordings .* data fetch nmnist"):
         spec("dataset/nmnist", root=str(tmp_path)).load(0)
 
 

@@ -15,19 +15,19 @@ def encode(t: int, x: int, y: int, p: int) -> bytes:
 
 
 def test_an_event_that_marks_a_clock_overflow_is_refused_with_that_explanation() -> None:
-    with pytest.raises(DataError, match=r"^a\.bin: the event at byte 5: y=240 is outside .* its clock went round"):
+    with pytest.raises(DataError, match=r"^a\.bin: the event at byte 5: y=240 is outside .* camera's clock"):
         decode(encode(1, 1, 1, 0) + encode(2, 5, 240, 1), "a.bin")
 
 
 def test_a_recording_without_an_event_in_its_window_is_refused() -> None:
     check_window(decode(encode(WINDOW - 501, 0, 0, 0), "a.bin"), "a.bin")
-    with pytest.raises(DataError, match=r"^a\.bin: the event at byte 0: time 299500 us, its first, is past"):
+    with pytest.raises(DataError, match=r"^a\.bin: the event at byte 0: time 299500 us of the first event is past"):
         check_window(decode(encode(WINDOW - 500, 0, 0, 0), "a.bin"), "a.bin")
 
 
 def test_a_recording_in_both_the_training_and_the_test_set_is_refused() -> None:
     check_apart({"Train/1.bin": "aa"}, {"Test/1.bin": "bb"})
-    with pytest.raises(DataError, match=r"^Test/2\.bin: from byte 0 .* the same as Train/7\.bin"):
+    with pytest.raises(DataError, match=r"^Test/2\.bin: identical to Train/7\.bin"):
         check_apart({"Train/7.bin": "cc"}, {"Test/1.bin": "bb", "Test/2.bin": "cc"})
 
 

@@ -22,7 +22,7 @@ def test_a_configuration_file_lists_every_field_of_its_spec_and_builds_it(path: 
     assert path.stem == "auto" or callable(load(cls.opens))
     if fields.get("root", "") is None and issubclass(cls, CustomData):  # no files are configured yet
         assert set(fields) == set(declared)
-        with pytest.raises(BoundsError, match="no files of your own yet"):
+        with pytest.raises(BoundsError, match="no files are given yet"):
             spec(file)
         return
     assert list(fields) == declared

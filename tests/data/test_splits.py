@@ -61,7 +61,7 @@ def test_stratified_split_draws_a_share_of_each_class_at_least_one_but_never_all
 
 
 def test_stratified_split_refuses_a_class_of_one_sample_and_ignores_one_without_samples() -> None:
-    for into, remedy in (("validation", "set dataset.validation=0"), ("test", "bring a test set of its own")):
+    for into, remedy in (("validation", "set dataset.validation=0"), ("test", "provide a separate test set")):
         with pytest.raises(DataError, match=f"class b has 1 sample to share between training and {into}; .*{remedy}"):
             stratified_split(np.array([0, 0, 1]), 0.5, 0, "ab", into)
     assert len(stratified_split(np.array([0, 0, 2, 2]), 0.5, 0, "abc", "test")[1]) == 2

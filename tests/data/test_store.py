@@ -54,9 +54,9 @@ def test_verify_names_missing_bundled_files_and_the_remedy(tmp_path, monkeypatch
 def test_bundled_folder_contains_the_files_of_a_set_and_unknown_names_are_refused():
     assert (files.bundled_folder("mnist") / "train-images-idx3-ubyte.gz").is_file()
     assert (files.bundled_folder("nmnist") / "Train.zip").is_file()
-    with pytest.raises(DataError, match="no data files are known as 'nmist'.* Did you mean nmnist"):
+    with pytest.raises(DataError, match="there are no data files named 'nmist'.* Did you mean nmnist"):
         files.bundled_folder("nmist")
-    with pytest.raises(DataError, match="no data files are known as 'yin_yang'"):
+    with pytest.raises(DataError, match="there are no data files named 'yin_yang'"):
         files.fetch("yin_yang", "/nowhere")
 
 
@@ -83,7 +83,7 @@ def test_a_fetched_set_is_read_from_its_root_and_not_downloaded_again(tmp_path, 
     assert sorted(path.name for path in (root / "NMNIST").iterdir()) == ["Test", "Train"]
     files.fetch("nmnist", str(root))  # nothing is downloaded again: `sizes` is used up
     next((root / "NMNIST").glob("Test/*/*.bin")).unlink()
-    with pytest.raises(DataError, match="Test: is there with 1 of 2 recordings"):
+    with pytest.raises(DataError, match="Test: exists with 1 of 2 recordings"):
         files.fetch("nmnist", str(root))
 
 
@@ -101,14 +101,14 @@ def test_a_broken_download_is_refused_and_leaves_no_files(tmp_path, monkeypatch)
 def test_an_archive_that_would_write_outside_its_folder_is_refused_as_a_whole(tmp_path, name):
     (tmp_path / "in").mkdir()
     made = archive(tmp_path / "bad.zip", {"Train/1/00001.bin": RECORDING, name: RECORDING})
-    with pytest.raises(DataError, match="would be written elsewhere. Nothing was unpacked"):
+    with pytest.raises(DataError, match="would be written outside the folder. Nothing was unpacked"):
         files.extract(made, "Train", tmp_path / "in", 1)
     assert list((tmp_path / "in").iterdir()) == []
 
 
 def test_an_archive_with_too_few_recordings_or_a_damaged_member_is_refused(tmp_path):
     made = archive(tmp_path / "few.zip", {"Train/1/00001.bin": RECORDING, "Train/readme.txt": b""})
-    with pytest.raises(DataError, match="holds 1 recordings, expected 2"):
+    with pytest.raises(DataError, match="contains 1 recordings, expected 2"):
         files.extract(made, "Train", tmp_path, 2)
     raw = made.read_bytes()
     made.write_bytes(raw.replace(RECORDING, RECORDING[::-1]))

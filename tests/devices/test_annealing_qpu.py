@@ -245,7 +245,9 @@ def test_discarded_reads_are_repeated_until_the_limit_of_reads() -> None:
     reads = picky.open(0, CPU).sample_rbm(rbm, 100, seed=1)
     assert len(reads.v) == 100
     assert reads.cost["reads"] == pytest.approx(100 / 0.98**50, rel=0.4)
-    with pytest.raises(UserError, match=r"repair=discard: \d+ of 100 reads came back whole out of .* may take 10,000"):
+    with pytest.raises(
+        UserError, match=r"repair=discard: \d+ of 100 reads came back unbroken out of .* may take 10,000"
+    ):
         replace(picky, chain_break=0.3).open(0, CPU).sample_rbm(rbm, 100, seed=1)
 
 
@@ -283,9 +285,9 @@ def test_a_problem_that_does_not_fit_is_refused_with_the_numbers_and_the_remedie
     assert qpu(too_big="block").refuse(Demand(layers=(784, 300))) is None
     assert qpu(chip="Advantage2_system1", faults="none").refuse(Demand(layers=(180, 180))) is None
     dense = dimod.BinaryQuadraticModel({}, {(i, j): 1.0 for i in range(181) for j in range(i)}, 0, "SPIN")
-    with pytest.raises(UserError, match="181 units .* at most 180 units"):
+    with pytest.raises(UserError, match="181 units .* at most 180 fully connected units"):
         replace(CLEAN, faults="none").open(0, CPU).sample(dense)
-    with pytest.raises(UserError, match=f"181 units .* at most {small.chip.clique} units"):
+    with pytest.raises(UserError, match=f"181 units .* at most {small.chip.clique} fully connected units"):
         small.sample(dense)
 
 

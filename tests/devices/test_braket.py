@@ -95,7 +95,7 @@ def test_bits_are_ordered_by_the_qubits_that_the_answer_names_and_others_are_ref
     assert counts_of(bits, [0, 1, 2]).tolist() == [0, 0, 0, 1, 2, 0, 0, 0]
     assert counts_of(bits, [2, 0, 1]).tolist() == [0, 2, 0, 0, 0, 0, 1, 0]
     for measurements, qubits in [(bits, [0, 1]), (bits, [1, 2, 3]), (2 * bits, [0, 1, 2]), (bits[0], [0, 1, 2])]:
-        with pytest.raises(ValueError, match="were measured|are not . bits a shot"):
+        with pytest.raises(ValueError, match="were measured|are not . bits per shot"):
             counts_of(measurements, qubits)
 
 
@@ -105,7 +105,7 @@ def test_the_device_refuses_exact_expectations_and_too_many_qubits() -> None:
     with pytest.raises(ProgramError, match="no exact expectations"):
         made.expectation(program, random_angles(program, 1, seed=0))
     asked = Demand(qubits=2, settings={"exact_for": "model.shots=null"})
-    assert "model.shots=null asks for exact" in str(spec("backend/braket", "circuit").refuse(asked))
+    assert "model.shots=null needs exact" in str(spec("backend/braket", "circuit").refuse(asked))
     assert spec("backend/braket", "circuit").refuse(Demand(qubits=2)) is None
     assert "at most 13 qubits" in str(spec("backend/braket", "circuit", device="braket_dm").refuse(Demand(qubits=14)))
 
@@ -121,14 +121,17 @@ def test_an_answer_about_other_qubits_is_refused_with_the_simulators_name(monkey
     elsewhere = SimpleNamespace(measurements=np.zeros((10, 1), int), measured_qubits=[3])
     task = SimpleNamespace(result=lambda: SimpleNamespace(entries=[SimpleNamespace(entries=[elsewhere])]))
     monkeypatch.setattr(LocalSimulator, "run", lambda *_, **__: task)
-    with pytest.raises(UserError, match=r"braket_sv answered what cannot be read: qubits \[3\] were measured"):
+    with pytest.raises(UserError, match=r"braket_sv returned an unreadable answer: qubits \[3\] were measured"):
         device().counts(Program(1, 0, 0, (Gate("h", (0,)),), ((0,),)), NOTHING, 10, seed=0)
 
 
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"device": "sv1"}, "is none of Braket's; there is braket_sv, braket_dm, and devices of an account by their"),
+        (
+            {"device": "sv1"},
+            "is not a Braket device; there is braket_sv, braket_dm, and devices of an account by their",
+        ),
         ({"max_shots": 5}, "max_shots limits what is paid for; device=braket_sv costs nothing"),
         ({"job": 0}, "job=0 is not in"),
     ],

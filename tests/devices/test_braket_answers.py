@@ -60,13 +60,13 @@ def say_nothing(program: dict[str, Any]) -> None:
     ("spoil", "sentence"),
     [
         (edited(shorten), "do not add up to the 500 shots of each circuit"),
-        (edited(lose_one), r"shape \(1, 8\), where \(2, 8\) was asked"),
-        (edited(lose_a_qubit), r"shape \(2, 4\), where \(2, 8\) was asked"),
-        (edited(rename_qubits), r"what cannot be read: qubits \[5, 6, 7\] were measured"),
-        (edited(repeat), r"what cannot be read: circuits are numbered \[1, 1\]"),
-        (edited(say_nothing), r"what cannot be read: measurements of shape \(0,\)"),
-        (lambda files: {"results.json": "no JSON"}, "what cannot be read"),
-        (lambda files: {"results.json": NEWER}, "what cannot be read: .*program_set_task_result_v2.*upgrade"),
+        (edited(lose_one), r"shape \(1, 8\), where \(2, 8\) was requested"),
+        (edited(lose_a_qubit), r"shape \(2, 4\), where \(2, 8\) was requested"),
+        (edited(rename_qubits), r"an unreadable answer.*: qubits \[5, 6, 7\] were measured"),
+        (edited(repeat), r"an unreadable answer.*: circuits are numbered \[1, 1\]"),
+        (edited(say_nothing), r"an unreadable answer.*: measurements of shape \(0,\)"),
+        (lambda files: {"results.json": "no JSON"}, "an unreadable answer"),
+        (lambda files: {"results.json": NEWER}, "an unreadable answer.*: .*program_set_task_result_v2.*upgrade"),
         (lambda files: {}, "results.json is gone, .* Restore it, or start again without --resume"),
     ],
 )
@@ -91,7 +91,7 @@ def test_a_job_with_a_circuit_that_was_not_run_counts_as_failed(braket: Service,
         }
 
     braket.spoil = edited(fail)
-    with pytest.raises(UserError, match="gave up a job 3 times, .*1 of 2 circuits were not run: laser"):
+    with pytest.raises(UserError, match="dropped a job 3 times, .*1 of 2 circuits were not run: laser"):
         ask(folder)
 
 

@@ -60,19 +60,19 @@ def test_circuits_are_sent_as_program_sets_of_at_most_one_job_and_return_in_orde
 
 
 def test_jobs_larger_than_the_device_accepts_are_refused_when_the_device_is_opened(braket: Service) -> None:
-    with pytest.raises(UserError, match=f"{QPU} takes at most 100 circuits a task: set backend.circuit.job=100"):
+    with pytest.raises(UserError, match=f"{QPU} takes at most 100 circuits per task: set backend.circuit.job=100"):
         ask(None, job=101)
     assert braket.jobs == {}
 
 
 def test_a_device_without_program_sets_accepts_only_one_circuit_per_task(braket: Service) -> None:
     del braket.actions[SETS]
-    with pytest.raises(UserError, match=f"{SIMULATOR} takes one circuit a task: set backend.circuit.job=1"):
+    with pytest.raises(UserError, match=f"{SIMULATOR} takes one circuit per task: set backend.circuit.job=1"):
         ask(None, device=SIMULATOR)
     require_right(ask(None, device=SIMULATOR, job=1))
     require_paid_once(braket, jobs=5)
     del braket.actions[CIRCUITS]
-    with pytest.raises(UserError, match="runs no circuits of gates"):
+    with pytest.raises(UserError, match="does not run gate circuits"):
         ask(None, job=1)
 
 
@@ -140,7 +140,7 @@ def test_a_failed_or_cancelled_task_is_sent_three_times_before_the_run_ends(
     braket: Service, folder: Path, ending: str
 ) -> None:
     braket.faults["fail"], braket.ending = 1.0, ending
-    told = f"gave up a job 3 times, at last arn:.*/job-6: {ending.lower()}: the chip was warm"
+    told = f"dropped a job 3 times, most recently arn:.*/job-6: {ending.lower()}: the chip was warm"
     with pytest.raises(UserError, match=told):
         ask(folder)
     assert len({job["tag"] for job in braket.jobs.values()}) == len(braket.jobs) == 7  # each attempt has its token
@@ -240,7 +240,7 @@ def test_a_run_respects_limits_resumes_by_poll_and_warns_that_it_is_not_reproduc
 ) -> None:
     outputs = tmp_path / "outputs"
     assert run(outputs, "backend.circuit.max_shots=100") == 1
-    assert f"{QPU}: max_shots=100 does not suffice" in capsys.readouterr().err
+    assert f"{QPU}: max_shots=100 is not enough" in capsys.readouterr().err
     assert braket.jobs == {}
     braket.faults["delay"] = 1e9
     assert run(outputs, "--no-wait") == 4

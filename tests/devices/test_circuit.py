@@ -262,7 +262,7 @@ def test_malformed_programs_are_refused(fields: Any, sentence: str) -> None:
         (torch.tensor([[float("inf")]]), "not all finite"),
         (torch.zeros(0, 1), "an empty batch"),
         (torch.zeros(3, 2), "the last axis must be 1"),
-        (torch.zeros(3, 1, dtype=torch.int64), "float32 or float64 is wanted"),
+        (torch.zeros(3, 1, dtype=torch.int64), "expected float32 or float64"),
     ],
 )
 def test_angles_with_invalid_values_shape_or_dtype_are_refused(
@@ -275,7 +275,7 @@ def test_angles_with_invalid_values_shape_or_dtype_are_refused(
 def test_too_many_qubits_are_refused_with_the_memory_that_they_would_take(device: StatevectorDevice) -> None:
     words = spec("backend/sim", "circuit").refuse(Demand(qubits=20))
     assert words is not None
-    assert "n_qubits=20 needs 2^20 numbers a sample, 8.39 GB for 1000 of them; at most 14" in words
+    assert "n_qubits=20 needs 2^20 numbers per sample, 8.39 GB for 1000 of them; at most 14" in words
     assert spec("backend/sim", "circuit").refuse(Demand(qubits=14)) is None
     gates = tuple(Gate("h", (wire,)) for wire in range(15))
     with pytest.raises(ProgramError, match="n_qubits=15 needs"):

@@ -47,16 +47,16 @@ def test_networks_with_too_many_neurons_or_synapses_are_refused() -> None:
     assert loihi().refuse(demand(2312, 512, 512, 10)) is None
     full = loihi(cores=2, neurons_per_core=8)
     assert full.refuse(demand(100, 10, 6)) is None
-    assert full.refuse(demand(100, 11, 6)) == "17 neurons are asked for; the chip has 2 cores of 8"
+    assert full.refuse(demand(100, 11, 6)) == "17 neurons are needed; the chip has 2 cores of 8"
     words = loihi(synapses=1059).refuse(demand(100, 10, 6))
-    assert words == "1060 synapses are asked for; the chip has room for 1059. Use smaller layers"
+    assert words == "1060 synapses are needed; the chip has room for 1059. Use smaller layers"
 
 
 @pytest.mark.parametrize(("name", "value"), [("current_decay", 0.0), ("voltage_decay", 1.0)])
 def test_decays_outside_the_chips_range_are_refused_but_accepted_by_the_simulated_core(name: str, value: float) -> None:
     words = loihi().refuse(demand(**{name: value}))
     assert words is not None
-    assert words.startswith(f"model.{name}={value:g} is {round(4096 * value)}/4096; this core's go from ")
+    assert words.startswith(f"model.{name}={value:g} is {round(4096 * value)}/4096; this core's range from ")
     assert core().refuse(demand(**{name: value})) is None
 
 

@@ -193,7 +193,7 @@ def test_an_unknown_parameter_of_the_sampler_is_refused_with_a_suggestion() -> N
         ({"beta_range": [2.0, 1.0]}, "parameters.beta_range=[2.0, 1.0] is not [hottest, coldest], an ascending pair"),
         ({"beta_range": [1.0]}, "parameters.beta_range=[1.0] is not [hottest, coldest], an ascending pair"),
         ({"seed": 3}, "parameters.seed=3 cannot be set: it follows from the seed of the run"),
-        ({"num_reads": 3}, "parameters.num_reads=3 cannot be set: the model says how many reads it needs"),
+        ({"num_reads": 3}, "parameters.num_reads=3 cannot be set: the model sets the number of reads"),
     ],
 )
 def test_an_invalid_value_is_refused_with_a_specific_message(bad: dict, sentence: str) -> None:

@@ -89,7 +89,7 @@ def test_the_mock_is_a_dimod_sampler_that_returns_energies_of_the_given_model(mo
 
 
 def test_initial_states_zero_reads_and_oversized_models_are_refused(mock: Any, rbm: RBM) -> None:
-    with pytest.raises(UserError, match=r"programs the machine again .* Set model.negative=device\."):
+    with pytest.raises(UserError, match=r"reprograms the QPU .* Set model.negative=device\."):
         mock.sample_rbm(rbm, 4, seed=1, initial_hidden=torch.ones(4, 20))
     with pytest.raises(ValueError, match="num_reads=0 is not at least 1"):
         mock.sample_rbm(rbm, 0, seed=1)

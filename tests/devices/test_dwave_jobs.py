@@ -180,7 +180,7 @@ def test_a_problem_that_the_service_refuses_is_posted_only_once(
     service: Service, rbm: RBM, tmp_path: Path, words: str
 ) -> None:
     service.rejection, device = REJECTIONS[words], opened(tmp_path)
-    with pytest.raises(UserError, match=f"D-Wave refused what was asked: {words}"):
+    with pytest.raises(UserError, match=f"D-Wave refused the request: {words}"):
         device.sample_rbm(rbm, 5, seed=1)
     assert service.posts == 1
     service.rejection = None
@@ -192,7 +192,7 @@ def test_more_reads_than_the_machine_accepts_are_refused_before_they_are_journal
     service: Service, rbm: RBM, tmp_path: Path
 ) -> None:
     service.properties["num_reads_range"] = [1, 4]
-    with pytest.raises(UserError, match="takes 1 to 4 reads of a problem, and num_reads=5 was asked for"):
+    with pytest.raises(UserError, match="takes 1 to 4 reads of a problem, not num_reads=5"):
         opened(tmp_path).sample_rbm(rbm, 5, seed=1)
     assert (service.posts, list(tmp_path.iterdir())) == (0, [])
 
@@ -227,14 +227,14 @@ def test_possible_tokens_and_the_proxy_are_removed_from_an_error_message(
 def test_problems_that_would_exceed_a_budget_are_refused_before_anything_is_sent(
     service: Service, rbm: RBM, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match="max_shots=4 does not suffice: 0 shots are spent, and 1 more job takes 5"):
+    with pytest.raises(UserError, match="max_shots=4 is not enough: 0 shots are spent, and 1 more job takes 5"):
         opened(tmp_path, max_shots=4).sample_rbm(rbm, 5, seed=1)
-    with pytest.raises(UserError, match=r"max_seconds=0\.01 does not suffice: 0 seconds are spent"):
+    with pytest.raises(UserError, match=r"max_seconds=0\.01 is not enough: 0 seconds are spent"):
         opened(tmp_path, max_seconds=0.01).sample_rbm(rbm, 5, seed=1)
     assert service.jobs == {}
     device = opened(tmp_path, max_shots=9, max_seconds=0.1)
     device.sample_rbm(rbm, 5, seed=1)
-    with pytest.raises(UserError, match="max_shots=9 does not suffice: 5 shots are spent, and 1 more job takes 5"):
+    with pytest.raises(UserError, match="max_shots=9 is not enough: 5 shots are spent, and 1 more job takes 5"):
         device.sample_rbm(rbm, 5, seed=2)
     require_paid_once(service, 1)
 
@@ -244,13 +244,13 @@ def test_a_machine_without_a_timing_model_can_be_used_but_not_with_max_seconds(s
         service.properties["problem_timing_data"] = timing
         if timing is None:
             del service.properties["problem_timing_data"]
-        with pytest.raises(UserError, match=r"max_seconds=1 cannot be held: .* Set backend\.sampler\.max_shots"):
+        with pytest.raises(UserError, match=r"max_seconds=1 cannot be guaranteed: .* Set backend\.sampler\.max_shots"):
             opened(None, max_seconds=1.0)
         assert "device_seconds" in opened(None).sample_rbm(rbm, 5, seed=1).cost  # measured, though not modelled
 
 
 def test_max_shots_is_refused_for_the_mock_because_it_costs_nothing() -> None:
-    with pytest.raises(BoundsError, match="max_shots is for machines; solver=mock costs nothing"):
+    with pytest.raises(BoundsError, match="max_shots is for QPUs; solver=mock costs nothing"):
         spec("backend/dwave", "sampler", max_shots=5)
 
 
@@ -308,7 +308,7 @@ def test_a_run_that_does_not_wait_ends_with_its_problem_queued_and_poll_complete
 
     service.faults["delay"] = 1e9
     assert ran("later", "--no-wait") == 4
-    assert "1 job queued at D-Wave's Advantage2_system1.11: job-0. Their ids are kept in" in capsys.readouterr().err
+    assert "1 job queued at D-Wave's Advantage2_system1.11: job-0. Their ids are stored in" in capsys.readouterr().err
     for _ in range(9):
         finish(service)
         if (code := main(["poll", "--outputs", str(tmp_path / "later")])) != 4:

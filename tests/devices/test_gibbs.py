@@ -141,7 +141,7 @@ def test_zero_reads_and_a_wrong_number_of_initial_states_are_refused():
         device.sample(dimod.BinaryQuadraticModel("SPIN"), num_reads=0)
     with pytest.raises(ValueError, match="num_reads=0 is not at least 1"):
         device.sample_rbm(small(), 0, seed=1)
-    with pytest.raises(ValueError, match="num_reads=5, but initial_hidden holds 2 chains"):
+    with pytest.raises(ValueError, match="num_reads=5, but initial_hidden has 2 chains"):
         device.sample_rbm(small(), 5, seed=1, initial_hidden=torch.zeros(2, 3))
 
 

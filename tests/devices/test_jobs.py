@@ -137,7 +137,7 @@ def test_a_journal_line_truncated_by_a_kill_is_ignored_and_written_again(tmp_pat
 def test_a_journal_with_a_line_that_no_run_writes_is_refused(tmp_path: Path) -> None:
     for line in ("{}", '{"event": "intent", "key": 1}', "nonsense", '{"event": "job", "key": "k", "id": 3}'):
         (tmp_path / "jobs.jsonl").write_text(f"{line}\n")
-        with pytest.raises(Damaged, match="line 1 that no run writes. It no longer says which jobs are paid for"):
+        with pytest.raises(Damaged, match="invalid line 1. It no longer says which jobs have been paid for"):
             Journal(tmp_path)
 
 
@@ -179,7 +179,7 @@ def test_without_waiting_a_later_session_fetches_the_answers_to_jobs_of_the_firs
 def test_jobs_that_would_exceed_a_limit_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
     device, needed = Device({}), 3 * 4 * SHOTS
     for limits, name in ((Limits(needed - 1, None), "max_shots"), (Limits(None, needed * SHOT * 0.99), "max_seconds")):
-        with pytest.raises(UserError, match=f"loopback: {name}=.* 0 are? spent|{name}=.* does not suffice"):
+        with pytest.raises(UserError, match=f"loopback: {name}=.* 0 are? spent|{name}=.* is not enough"):
             ask(tmp_path, Direct(device), limits)
     assert device.jobs == {}
     assert not (tmp_path / "jobs.jsonl").exists()
@@ -189,7 +189,7 @@ def test_jobs_that_would_exceed_a_limit_are_refused_before_anything_is_sent(tmp_
 
 def test_a_job_that_fails_three_times_ends_the_run_with_the_devices_reason(tmp_path: Path) -> None:
     device = Device({"fail": 1.0})
-    with pytest.raises(UserError, match="loopback gave up a job 3 times, at last job-6: failed"):
+    with pytest.raises(UserError, match="loopback dropped a job 3 times, most recently job-6: failed"):
         ask(tmp_path, Direct(device))
 
 
@@ -213,7 +213,7 @@ def test_an_invalid_answer_is_refused_and_not_stored(tmp_path: Path) -> None:
             return np.full((4, 2), math.nan)
 
     device = Device({})
-    with pytest.raises(UserError, match="loopback answered with counts that are no whole numbers"):
+    with pytest.raises(UserError, match="loopback answered with counts that are not whole numbers"):
         ask(tmp_path, Liar(device))
     require_right(ask(tmp_path, Direct(device)))
     require_paid_once(device)

@@ -107,11 +107,11 @@ def test_simulating_only_the_used_qubits_gives_the_noise_of_the_whole_chip() -> 
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        ([[5, 5]], "with a list that is no table of numbers"),
-        (np.zeros((2, 3)), r"with counts of shape \(2, 3\), where \(2, 2\) was asked"),
-        (np.array([[10, np.nan], [0, 10]]), "no whole numbers"),
-        (np.array([[11, -1], [0, 10]]), "no whole numbers"),
-        (np.array([[4.5, 5.5], [0, 10]]), "no whole numbers"),
+        ([[5, 5]], "with a list that is not an array of numbers"),
+        (np.zeros((2, 3)), r"with counts of shape \(2, 3\), where \(2, 2\) was requested"),
+        (np.array([[10, np.nan], [0, 10]]), "not whole numbers"),
+        (np.array([[11, -1], [0, 10]]), "not whole numbers"),
+        (np.array([[4.5, 5.5], [0, 10]]), "not whole numbers"),
         (np.array([[9, 0], [0, 10]]), "do not add up to the 10 shots"),
     ],
 )
@@ -123,7 +123,7 @@ def test_invalid_counts_are_refused_with_the_devices_name(answer: Any, sentence:
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"device": "marrakesh"}, "is none of Qiskit's; there is statevector, aer, FakeMarrakesh"),
+        ({"device": "marrakesh"}, "is not a Qiskit device; there is statevector, aer, FakeMarrakesh"),
         ({"layout": [1, 2]}, "device=statevector has no map of qubits"),
         ({"device": "FakeFez", "layout": [1, 1]}, "names a qubit twice"),
         ({"max_shots": 5}, "device=statevector costs nothing"),

@@ -31,11 +31,11 @@ def test_spins_are_converted_to_bits() -> None:
     ("answer", "fault"),
     [
         ([[0, 1, 1]], "with a list, not with a dimod.SampleSet"),
-        (answered(np.empty((0, 3))), "with no sample at all"),
+        (answered(np.empty((0, 3))), "without any sample"),
         (answered(ROWS[:, :2]), r"without 1 of 3 variables \(first: 2\)"),
-        (answered(energy=[0.0, float("nan")]), "with an energy that is no finite number"),
+        (answered(energy=[0.0, float("nan")]), "with an energy that is not a finite number"),
         (answered(num_occurrences=[1, 0]), "with a sample that occurred less than once"),
-        (answered([[0, 1, 2], [1, 0, 0]]), "with values 0, 1, 2, where there are 0 and 1"),
+        (answered([[0, 1, 2], [1, 0, 0]]), "with values 0, 1, 2, where only 0 and 1 are allowed"),
     ],
 )
 def test_invalid_answers_are_refused_with_the_samplers_name(answer: Any, fault: str) -> None:

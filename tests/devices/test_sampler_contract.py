@@ -79,7 +79,7 @@ def test_a_call_changes_neither_the_rbm_nor_the_initial_hidden_states(device: An
 def test_zero_reads_and_a_wrong_number_of_initial_states_are_refused(device: Any, rbm: RBM) -> None:
     with pytest.raises(ValueError, match="num_reads=0 is not (at least 1|in \\[1, 10000\\])"):
         device.sample_rbm(rbm, 0, seed=1)
-    with pytest.raises(ValueError, match="num_reads=5, but initial_hidden holds 2 chains"):
+    with pytest.raises(ValueError, match="num_reads=5, but initial_hidden has 2 chains"):
         device.sample_rbm(rbm, 5, seed=1, initial_hidden=torch.zeros(2, 8))
 
 

@@ -68,12 +68,12 @@ def rbm() -> RBM:
 @pytest.mark.parametrize(
     ("mode", "fault"),
     [
-        ("no rows", "with no sample at all"),
+        ("no rows", "without any sample"),
         ("fewer variables", r"without 1 of 7 variables \(first: 6\)"),
         ("other variables", "without 7 of 7 variables"),
-        ("values", "with values 0, 1, 3, where there are 0 and 1"),
+        ("values", "with values 0, 1, 3, where only 0 and 1 are allowed"),
         ("energy", r"with the energy .* for a sample whose energy is"),
-        ("infinite", "with an energy that is no finite number"),
+        ("infinite", "with an energy that is not a finite number"),
         ("a table", "with a ndarray, not with a dimod.SampleSet"),
     ],
 )

@@ -24,7 +24,7 @@ def test_the_largest_problem_fits_and_one_unit_more_does_not(chip: Chip, layer: 
     assert chip.misfit(layer + 1, 1) is not None
     assert chip.misfit(1, layer + 1) is not None
     assert chip.clique_misfit(clique, 10**6) is None
-    assert f"at most {clique} units" in chip.clique_misfit(clique + 1, 10**6)
+    assert f"at most {clique} fully connected units" in chip.clique_misfit(clique + 1, 10**6)
 
 
 def test_the_refusal_of_the_tutorials_rbm_gives_needed_and_available_couplers() -> None:

@@ -100,7 +100,7 @@ def test_the_stored_best_state_survives_an_interruption(tmp_path: Path) -> None:
 
 def exported(learner: Softmax) -> dict[str, Any]:
     def fail() -> bytes:
-        raise UserError("no word for it")
+        raise UserError("cannot express it")
 
     return {"raw": lambda: repr(learner.W.tolist()).encode(), "odd": fail}
 

@@ -45,7 +45,7 @@ def test_a_run_keeps_its_result_if_its_figures_cannot_be_drawn(
     monkeypatch.setattr(drawing, "figures_of", ends_with(end))
     said = io.StringIO()
     folder = run(tmp_path, said)
-    assert re.search(f"figures could not be drawn .{type(end).__name__}.*the result stands", said.getvalue())
+    assert re.search(f"figures could not be drawn .{type(end).__name__}.*the result is not affected", said.getvalue())
     result = folder.result()
     assert result is not None
     assert 0.3 < result["metrics"]["test_accuracy"] <= 1
@@ -61,9 +61,9 @@ def test_numpy_and_torch_numbers_are_metrics_and_other_values_are_undefined_with
     result = json.loads((run(tmp_path).path / "result.json").read_text())
     assert (result["metrics"]["a"], result["metrics"]["b"]) == (2.5, 1.5)
     assert not {"c", "d", "e"} & set(result["metrics"])
-    assert result["undefined"]["c"] == "the model's finalize returned 'many' (str) is no number"
+    assert result["undefined"]["c"] == "the model's finalize returned 'many' (str) is not a number"
     assert result["undefined"]["d"] == "the model's finalize returned nan"
-    assert "is no number" in result["undefined"]["e"]
+    assert "is not a number" in result["undefined"]["e"]
 
 
 def test_a_finalize_that_returns_none_is_named() -> None:
@@ -84,7 +84,7 @@ def test_sums_of_a_learner_may_be_tensors_with_a_gradient_but_not_strings() -> N
         "correct": 3.0,
         "spikes": 5.0,
     }
-    with pytest.raises(UserError, match="Sums have to be numbers, and 'low' .str. is no number"):
+    with pytest.raises(UserError, match="Sums must be numbers, but 'low' .str. is not a number"):
         Sums("low").named()  # type: ignore[arg-type]
 
 
@@ -92,7 +92,9 @@ def test_a_state_that_a_checkpoint_cannot_store_is_refused_with_the_path_to_the_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(MLPLearner, "state_dict", ends_with({"layers": [{"W": np.zeros(2)}]}))
-    with pytest.raises(RunFailed, match=re.escape("cannot hold ['learner']['layers'][0]['W'], which is a numpy.ndarr")):
+    with pytest.raises(
+        RunFailed, match=re.escape("cannot contain ['learner']['layers'][0]['W'], which is a numpy.ndarr")
+    ):
         run(tmp_path)
     (path,) = tmp_path.glob("*/*/run.json")
     assert not (path.parent / "checkpoint.pt").exists()
@@ -105,7 +107,7 @@ def test_require_plain_agrees_with_what_torch_loads_as_plain_data(value: Any, tm
     require_plain(kept)
     torch.save(kept, tmp_path / "kept")
     torch.load(tmp_path / "kept", weights_only=True)
-    with pytest.raises(UserError, match="cannot hold"):
+    with pytest.raises(UserError, match="cannot contain"):
         require_plain({**kept, "y": [value]})
     torch.save({"y": [value]}, tmp_path / "refused")
     with pytest.raises(Exception, match="[Ww]eights only load failed"):

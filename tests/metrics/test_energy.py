@@ -49,7 +49,7 @@ def test_a_systems_power_gives_the_joules_of_a_run_but_not_of_a_sample() -> None
 
 def test_a_device_without_published_energy_has_a_reason_instead_of_a_figure() -> None:
     assert joules_of_sample({"mac": "nobody says"}, [TOLD]) == "nobody says"
-    assert joules_of_sample({}, [TOLD]) == "this model asks no device"
+    assert joules_of_sample({}, [TOLD]) == "this model uses no device"
     assert energy_sources({"mac": "nobody says", "core": Loihi2.energy}).keys() == {"core"}
 
 

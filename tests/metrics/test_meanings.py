@@ -12,9 +12,9 @@ from neurobench.metrics.meanings import grouped, sentence
         ("readout_validation_accuracy", "Accuracy and loss"),
         ("test_reconstruction_mse", "Accuracy and loss"),
         ("accuracy_at_100_shots", "Shots and noise"),
-        ("error_iteration_10", "Course of the training"),
-        ("epoch_0_validation_loss", "Course of the training"),
-        ("epoch19_test_loss", "Course of the training"),
+        ("error_iteration_10", "Course of training"),
+        ("epoch_0_validation_loss", "Course of training"),
+        ("epoch19_test_loss", "Course of training"),
         ("layer2_most_u", "Layer by layer"),
         ("activation_sparsity_layer2", "Size and operations"),
         ("effective_acs_per_step", "Size and operations"),
@@ -37,6 +37,6 @@ def test_every_metric_is_listed_once_and_no_title_is_empty() -> None:
 
 
 def test_a_sentence_describes_only_the_metric_whose_whole_name_matches() -> None:
-    assert sentence("effective_macs_per_step") == "the same for one time step"
-    assert sentence("effective_macs").startswith("products of a weight")
+    assert sentence("effective_macs_per_step") == "the same per time step"
+    assert sentence("effective_macs").startswith("products of a non-zero weight")
     assert sentence("layer1_rate") == sentence("calibrated_gain_error") == ""

@@ -51,13 +51,13 @@ def test_the_better_run_is_named_regardless_of_the_order_of_the_runs(make: Make)
         assert conclusion(paired(runs)[0]).startswith(sentence)
     (pair,) = paired((bad, good))
     assert numbers(pair).startswith("B - A = +47.50 points (95 %: +")
-    assert "A alone right on 0, B alone on 19" in numbers(pair)
+    assert "only A correct on 0, only B on 19" in numbers(pair)
     assert "(McNemar, exact)" in numbers(pair)
 
 
 def test_equally_many_mistakes_on_different_samples_are_no_difference_but_not_called_the_same(make: Make) -> None:
     (pair,) = paired([make("a", range(5)), make("b", range(5, 10))])
-    assert conclusion(pair) == "A and B: no difference can be told on 40 samples"
+    assert conclusion(pair) == "A and B: no significant difference on 40 samples"
 
 
 def test_several_tests_are_corrected_by_holm(make: Make) -> None:
@@ -68,12 +68,12 @@ def test_several_tests_are_corrected_by_holm(make: Make) -> None:
     assert ab.test is not None
     assert (ab.test.p, ab.corrected, ac.corrected, bc.corrected) == pytest.approx((p, 3 * p, 1, 3 * p))
     assert conclusion(ab) == "A is better than B on these 40 samples", "3 p is still below .05"
-    assert conclusion(ac) == "A and C are right on the same samples"
+    assert conclusion(ac) == "A and C are correct on the same samples"
     assert "p = 0.016 (McNemar, exact), 0.047 by Holm" in numbers(ab)
     six = paired([make("d", range(0)), make("e", range(6)), make("f", range(0))])[0]
     assert six.test is not None
     assert six.test.p < 0.05
-    assert conclusion(six) == "A and B: no difference can be told on 40 samples", "by the corrected p"
+    assert conclusion(six) == "A and B: no significant difference on 40 samples", "by the corrected p"
 
 
 @pytest.mark.parametrize(("p", "told"), [(0.05, False), (0.0499, True)])
@@ -85,11 +85,11 @@ def test_a_corrected_p_equal_to_the_level_shows_no_difference(p: float, told: bo
 def test_runs_on_different_data_samples_or_classes_are_not_paired(make: Make) -> None:
     a, one_differs = make("a", range(3)), np.where(np.arange(40) == 7, 0, TARGET)
     for other, reason in (
-        (make("data", range(3), sha256="b" * 64), "they read other data (sha256 aaaaaaaa and bbbbbbbb)"),
-        (make("ids", range(3), ids=np.arange(40) + 100), "they were tested on other samples of the same data"),
+        (make("data", range(3), sha256="b" * 64), "they read different data (sha256 aaaaaaaa and bbbbbbbb)"),
+        (make("ids", range(3), ids=np.arange(40) + 100), "they were tested on different samples of the same data"),
         (
             make("classes", range(3), target=one_differs),
-            "the classes are not: they solve different tasks",
+            "the classes differ: they solve different tasks",
         ),
         (make("twice", range(3), ids=np.arange(40) // 2), "samples of their data cannot be distinguished"),
     ):

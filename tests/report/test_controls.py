@@ -105,7 +105,7 @@ def test_a_single_seed_is_judged_by_its_samples_and_equal_differences_have_no_t_
     (made,) = compared(tmp_path)
     assert (made.over_seeds, made.p, made.outcome) == (None, None, "not tested")
     assert made.told_apart == 2, "which the samples tell all the same"
-    assert cells(made)[-1] == "not tested: the same difference at every seed"
+    assert cells(made)[-1] == "not tested: the same difference for every seed"
     for name in (MODEL, CONTROL):
         for seed in range(2):
             run(tmp_path / "same", name, seed, range(10))
@@ -116,13 +116,13 @@ def test_only_runs_of_the_same_scale_are_compared(tmp_path: Path) -> None:
     run(tmp_path, CONTROL, 0, range(10), scale="quick")
     run(tmp_path, MODEL, 0, range(20))
     (made,) = compared(tmp_path)
-    assert (made.outcome, made.reason) == ("not run", "experiment=model is not run at scale=quick")
+    assert (made.outcome, made.reason) == ("not run", "experiment=model has not been run at scale=quick")
     run(tmp_path, MODEL, 1, range(20), scale="quick")
     assert compared(tmp_path)[0].reason == "experiment=model was run with other seeds"
     run(tmp_path, MODEL, 0, range(20), scale="quick")
     (made,) = compared(tmp_path)
     assert made.seeds == (0,)
-    assert conclusion([made]).endswith("scale=quick gives an impression, no result.")
+    assert conclusion([made]).endswith("scale=quick gives an impression, not a result.")
 
 
 def test_runs_on_different_data_are_not_tested_and_the_reason_is_given(tmp_path: Path) -> None:
@@ -130,8 +130,8 @@ def test_runs_on_different_data_are_not_tested_and_the_reason_is_given(tmp_path:
     run(tmp_path, CONTROL, 0, range(10), sha="1" * 64)
     (made,) = compared(tmp_path)
     assert (made.samples, made.outcome) == ((), "not tested")
-    assert "they read other data" in made.reason
-    assert "they read other data" in list(as_markdown([made]))[2]
+    assert "they read different data" in made.reason
+    assert "they read different data" in list(as_markdown([made]))[2]
 
 
 def test_runs_whose_folders_are_missing_are_compared_over_seeds_only(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_rows_of_one_table_are_paired_each_by_its_own_metric(tmp_path: Path) -> 
     assert (made.over_seeds.t, made.over_seeds.p) == pytest.approx((expected.statistic, expected.pvalue))
     assert made.differences == pytest.approx([mine - its for mine, its in zip(of_head, circuit, strict=True)])
     assert made.samples == ()
-    assert made.reason == "predictions are recorded of test_accuracy alone"
+    assert made.reason == "predictions are recorded for test_accuracy only"
     assert (absent.outcome, absent.reason) == ("not run", "experiment=model has no test_loss")
 
 
@@ -246,9 +246,9 @@ def test_rows_whose_metrics_differ_in_unit_or_direction_are_not_compared() -> No
     )
     one, two = replace(MODEL, rows=rows[:2]), replace(MODEL, experiment="other", rows=rows[2:])
     (first, second), (third,) = incomparable(one, [one, two]), incomparable(two, [one, two])
-    assert first.startswith("row a (test_accuracy, a proportion, larger is better) is held against row c (test_loss, ")
+    assert first.startswith("row a (test_accuracy, a proportion, larger is better) is compared with row c (test_loss, ")
     assert "row d (gain_over_classical, without a unit, larger is better)" in second
-    assert third.startswith("row c (test_loss, without a unit, smaller is better) is held against row a")
+    assert third.startswith("row c (test_loss, without a unit, smaller is better) is compared with row a")
 
 
 def experiments() -> dict[str, dict[str, list[str]]]:

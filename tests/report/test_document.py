@@ -83,8 +83,8 @@ def test_table_into_writes_a_document_and_refuses_one_without_a_marked_place(
     document = tmp_path / "draft.md"
     document.write_text(DRAFT.replace("error accuracy", "best_accuracy"))
     assert main(["table", "all", "--into", str(document), "--outputs", str(tmp_path)]) == 0
-    row = "| Tuned, 1000 recordings, integers of the simulated core | - | 92.00 % (other) | no record | ≥ 94 % |"
-    assert row in document.read_text()
+    name = "Tuned, 1000 recordings, integer arithmetic of the simulated core"
+    assert f"| {name} | - | 92.00 % (other) | no record | ≥ 94 % |" in document.read_text()
     document.write_text("nothing marked\n")
     assert main(["table", "lava", "--into", str(document), "--outputs", str(tmp_path)]) == 2
     assert "it has no place for lava (places for: none)" in capsys.readouterr().err

@@ -111,7 +111,7 @@ def test_a_report_file_name_without_a_supported_suffix_is_refused(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["report", "--to", str(tmp_path / name), "--outputs", str(tmp_path)])
-    assert f"{name}: name a file of .html, .tex" in capsys.readouterr().err
+    assert f"{name}: give a file name ending in .html or .tex" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

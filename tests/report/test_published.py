@@ -136,19 +136,22 @@ ROW = Row("a", "b", "test_accuracy", None, "c", (0.9, None), "d")
     [
         ({"band_from": {"basis": "guess", "commit": "a95273c"}}, "band_from.basis='guess' is not one of declared"),
         ({"band_from": {"basis": "declared", "commit": "yesterday"}}, "is not the first seven digits of a commit"),
-        ({"band_from": {"basis": "declared", "commit": "a95273c", "n": 3}}, "band_from.n=3 is of basis=runs"),
-        ({"band_from": {"basis": "runs", "when": "now"}}, "band_from.when is no key here"),
+        ({"band_from": {"basis": "declared", "commit": "a95273c", "n": 3}}, "band_from.n=3 applies to basis=runs"),
+        ({"band_from": {"basis": "runs", "when": "now"}}, "band_from.when is not a key here"),
         (
             {"band_from": {"basis": "declared", "commit": "a95273c"}, "band": [None, None]},
-            "says where a band comes from",
+            "gives the origin of a band",
         ),
         ({"relation": {"row": "x", "kind": "within"}}, "relation.margin=None does not go with kind=within"),
         ({"relation": {"row": "x", "kind": "equal", "margin": 0.1}}, "which has no margin"),
         ({"reference": {"value": 1.0, "kind": "rumour", "source": "x"}}, "reference.kind='rumour' is not one of"),
         ({"reference": {"value": 1.0, "kind": "other"}}, "reference.source is missing"),
         ({"reference": {"value": 1.0, "kind": "measured", "source": "x", "values": [1.0, 2.0]}}, "not the mean"),
-        ({"reference": {"value": 1.0, "kind": "measured", "source": "x", "values": [1.0]}}, "holds one run"),
-        ({"reference": {"value": 1.0, "kind": "other", "source": "x"}, "published": 0.5}, "where nothing is published"),
+        ({"reference": {"value": 1.0, "kind": "measured", "source": "x", "values": [1.0]}}, "has one run"),
+        (
+            {"reference": {"value": 1.0, "kind": "other", "source": "x"}, "published": 0.5},
+            "only for unpublished figures",
+        ),
         ({"relation": "best"}, "relation='best' is not a section of keys"),
     ],
 )

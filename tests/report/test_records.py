@@ -87,9 +87,9 @@ def test_a_damaged_records_file_is_refused_with_every_fault(outputs: Path, tmp_p
     with pytest.raises(UserError) as caught:
         read_records(file)
     for sentence in (
-        "line 3: seed=-1 is not at least 0", "line 4: metrics.test_accuracy is no number", "line 5: scale='smoke'",
-        "line 6: commit is missing", "line 7: host is no key", "line 8: data.sha256 is missing",
-        "seed 1 has more than one line", "line 10 is no JSON object", "line 11 is no JSON object",
+        "line 3: seed=-1 is not at least 0", "line 4: metrics.test_accuracy is not a number", "line 5: scale='smoke'",
+        "line 6: commit is missing", "line 7: host is not a key", "line 8: data.sha256 is missing",
+        "seed 1 has more than one line", "line 10 is not a JSON object", "line 11 is not a JSON object",
     ):  # fmt: skip
         assert sentence in str(caught.value)
     with pytest.raises(UserError, match="neurobench table all --record"):

@@ -95,7 +95,7 @@ def test_keys_of_rows_are_those_overridden_with_several_values_or_those_requeste
 @pytest.mark.parametrize("key", ["seed", *RUNTIME_KEYS, "logger.tensorboard.name"])
 def test_seed_and_runtime_keys_are_refused_as_keys_of_rows_and_are_never_swept_keys(swept: Path, key: str) -> None:
     """A row combines runs with several of their values: none of these is the value of the row."""
-    with pytest.raises(UserError, match=f"^--by {key}: .* are one setting"):
+    with pytest.raises(UserError, match=f"^--by {key}: .* form one setting"):
         results(swept, key)
     assert swept_keys([[f"{key}=0", "model.lr=1"], [f"{key}=1", "model.lr=2"]]) == ["model.lr"]
 
@@ -113,14 +113,14 @@ def test_a_key_that_follows_the_seed_is_shown_as_varies(folds: Path) -> None:
     """The value of the newest run was once shown instead."""
     made = results(folds, "model.fold")
     assert [each.values for each in made.settings] == [{"model.fold": 7}, {"model.fold": "varies"}]
-    assert "varies: several values among the runs of the row" in "; ".join(remarks(made))
+    assert "varies: the runs of the row have different values" in "; ".join(remarks(made))
     assert "varies" not in "; ".join(remarks(results(folds, "model.lr")))
 
 
 def test_a_key_that_varies_within_every_row_is_refused_as_a_key_of_rows(folds: Path) -> None:
     """The seed itself is refused likewise."""
     chosen = [entry for entry in read_index(folds) if entry.result and entry.result["setting_hash"] == "following"]
-    with pytest.raises(UserError, match=r"^--by model\.fold: runs of one setting have several .* Leave"):
+    with pytest.raises(UserError, match=r"^--by model\.fold: runs of one setting have different .* Leave"):
         settings_of(chosen, folds, ["model.fold"])
     (setting,), _ = settings_of(chosen[:1], folds, ["model.fold"])
     assert setting.values == {"model.fold": 0}, "of one run it is known"
@@ -177,7 +177,7 @@ def test_the_best_setting_is_chosen_by_validation_even_if_another_is_best_on_the
     assert made.judge == "validation_accuracy"
     assert made.best is not None
     assert made.best.values["model.lr"] == 0.02
-    with pytest.raises(UserError, match="a figure of held-out samples; there is validation_accuracy"):
+    with pytest.raises(UserError, match="a figure of held-out samples; available: validation_accuracy"):
         results(swept, judge="test_accuracy")
 
 
@@ -196,7 +196,7 @@ def test_no_best_setting_is_marked_across_several_data_sets_or_scales(tmp_path: 
     made = results(tmp_path)
     assert made.best is None
     assert made.judge == "validation_accuracy", "it is shown"
-    assert "several data sets or scales" in "; ".join(remarks(made))
+    assert "differ in data set or scale" in "; ".join(remarks(made))
 
 
 def test_validation_samples_that_are_test_samples_choose_no_best_setting(swept: Path) -> None:
@@ -291,9 +291,9 @@ def test_markdown_and_screen_show_mean_deviation_interval_and_how_the_best_was_c
         (["--by", "model.lrr"], "Did you mean model.lr?"),
         (["--by", "seeds"], "--by seeds: no run here has such a key.\n"),
         (["--by", "seed"], "one setting, whose row is the mean over its seeds. Leave seed out (runs of one seed:"),
-        (["--by", "model.lr,figures"], "runs that differ in figures alone are one setting"),
+        (["--by", "model.lr,figures"], "runs that differ only in figures form one setting"),
         (["--metric", "test_acuracy"], "Did you mean test_accuracy?"),
-        (["model.lr=0.1", "--plot", "x.png"], "there is one setting"),
+        (["model.lr=0.1", "--plot", "x.png"], "there is only one setting"),
     ],
 )
 def test_unknown_names_keys_and_metrics_and_unusable_keys_are_refused_with_a_hint(

@@ -110,6 +110,6 @@ def test_an_occupied_or_impossible_port_and_contradictory_options_are_refused(
     live: ThreadingHTTPServer, outputs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["report", "--serve", "--port", str(live.server_port), "--outputs", str(outputs)]) == 2
-    assert "Take another one, or 0 for a free one" in capsys.readouterr().err
+    assert "Choose another one, or 0 for a free one" in capsys.readouterr().err
     assert main(["report", "--serve", "--port", "70000", "--outputs", str(outputs)]) == 2
     assert main(["report", "--serve", "--to", "x.html", "--outputs", str(outputs)]) == 2

@@ -143,7 +143,7 @@ def test_a_full_id_means_its_run_even_if_another_started_in_the_same_second(
 
 
 def test_a_reference_to_no_run_or_to_several_is_refused(tmp_path: Path, three: list[RunFolder]) -> None:
-    with pytest.raises(UserError, match=r"not one run.*20260101.*Give more"):
+    with pytest.raises(UserError, match=r"is ambiguous.*20260101.*Give more"):
         find_run(tmp_path, "202601")
     with pytest.raises(UserError, match=r"no run 'latst'.*3 runs"):
         find_run(tmp_path, "latst")

@@ -44,4 +44,4 @@ def test_a_file_system_without_locks_is_detected(tmp_path: Path, monkeypatch: py
         raise OSError(errno.ENOSYS, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    assert lock_fault(tmp_path) == "its file system has no locks (Function not implemented)"
+    assert lock_fault(tmp_path) == "its file system does not support locks (Function not implemented)"

@@ -44,7 +44,7 @@ class StandIn:
     def get(self, reference: tuple[str, int]) -> dict[str, Any]:
         node, number = reference
         if node in self.blind:
-            return {"status": "unseen", "node": node, "host": f"host-{node}", "error": "it does not see /sweep"}
+            return {"status": "unseen", "node": node, "host": f"host-{node}", "error": "it cannot access /sweep"}
         return {"status": "failed", "node": node, "number": number}
 
 
@@ -63,11 +63,11 @@ def test_a_node_that_cannot_see_the_sweep_is_reported_once_and_loses_no_job(monk
     reports, said = run(StandIn("ab", blind="b"), monkeypatch)
     assert sorted(report["number"] for report in reports) == list(range(6))
     assert {report["node"] for report in reports} == {"a"}
-    assert said == ["host-b gets none of the jobs: it does not see /sweep"]
+    assert said == ["host-b gets none of the jobs: it cannot access /sweep"]
 
 
 def test_a_sweep_ends_with_an_error_if_no_node_can_see_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError, match="no node of the cluster can run the jobs: it does not see /sweep"):
+    with pytest.raises(UserError, match="no node of the cluster can run the jobs: it cannot access /sweep"):
         run(StandIn("ab", blind="ab"), monkeypatch)
 
 
@@ -76,14 +76,14 @@ def test_a_worker_reports_a_folder_that_its_node_cannot_see(tmp_path: Path, monk
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(get_runtime_context=lambda: context))  # type: ignore[arg-type]
     report = ray_cluster.run_remotely(Task(0, {}, (), "", f"{tmp_path}/none"), str(tmp_path))
     assert (report["status"], report["node"]) == ("unseen", "n1")
-    assert f"does not see {tmp_path}/none" in report["error"]
+    assert f"cannot access {tmp_path}/none" in report["error"]
 
 
 def test_a_result_that_this_machine_cannot_see_counts_as_lost(tmp_path: Path) -> None:
     report = {"status": "finished", "folder": f"{tmp_path}/toy/1", "host": "n1"}
     told = outcome.awaited(report, seconds=0)
     assert told["status"] == "lost"
-    assert told["error"].startswith("finished where this machine cannot see it: n1")
+    assert told["error"].startswith("finished, but this machine cannot access its result: n1")
     (tmp_path / "toy" / "1").mkdir(parents=True)
     (tmp_path / "toy" / "1" / "result.json").touch()
     assert outcome.awaited(report, seconds=0) == report

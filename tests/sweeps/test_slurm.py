@@ -148,7 +148,7 @@ def test_disturbed_slurm_tasks_resume_and_cancelled_and_killed_ones_are_told_apa
     assert first.returncode == 1, told
     assert "2 of 4 jobs finished" in told
     assert f"SLURM job {cancelled}: cancelled (scancel)" in told
-    assert f"SLURM job {killed}: the process ended without a word" in told
+    assert f"SLURM job {killed}: the process ended without a message" in told
     assert "killed by signal 9" in told
     assert queue.reports()[jobs[late]]["timeouts"] == 1
     again = sweeps.run(*LONG, "seed=range(4)")

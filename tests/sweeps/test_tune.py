@@ -75,7 +75,7 @@ def test_hopeless_trials_are_pruned_and_the_best_ones_are_printed(neurobench: Ne
     (tmp_path / "space.yaml").write_text(SPACE.format(prune_on="validation_loss"))
     done = neurobench("tune", "space.yaml", "--trials", "10")
     assert done.returncode == 0, done.stderr
-    assert "given up after epoch" in done.stdout
+    assert "stopped after epoch" in done.stdout
     assert "best trials by validation_accuracy" in done.stdout
     assert "neurobench run model=toy training.epochs=3" in done.stdout
     statuses = [json.loads(file.read_text())["status"] for file in tmp_path.glob("outputs/toy*/*/run.json")]
@@ -115,7 +115,7 @@ def test_an_invalid_search_space_is_refused_with_the_reason(tmp_path: Path, text
         ("{low: 1, high: 4, step: 0.5}", "step=0.5 is not a whole number, as low and high are"),
         ("{choices: []}", r"choices=\[\] is not a list with something to choose"),
         ("{choices: abc}", 'choices="abc" is not a list with something to choose'),
-        ("{choices: [[{a: 1}]]}", "a choice is a number, a text"),
+        ("{choices: [[{a: 1}]]}", "a choice is a number, a string"),
         ("5", "space.model.lr: write {low: , high:"),
         ("{low: -1.0, high: 1.0}", r"model.lr=-1.0 is not in \(0, 1000\]"),
         ("{choices: [0.1, fast]}", "model.lr=.?fast.? is not a number"),
@@ -131,14 +131,17 @@ def test_invalid_values_of_a_searched_key_are_refused_with_the_reason(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("overrides: [model=mlp, 5]\nspace: {model.lr: {choices: [1]}}", "overrides: 5 is not a text: write key=value"),
-        ("overrides: [model: mlp]\nspace: {model.lr: {choices: [1]}}", 'overrides: {"model": "mlp"} is not a text'),
+        (
+            "overrides: [model=mlp, 5]\nspace: {model.lr: {choices: [1]}}",
+            "overrides: 5 is not a string: write key=value",
+        ),
+        ("overrides: [model: mlp]\nspace: {model.lr: {choices: [1]}}", 'overrides: {"model": "mlp"} is not a string'),
         ("overrides: model=mlp\nspace: {model.lr: {choices: [1]}}", 'overrides: "model=mlp" is not a list'),
         ("overrides: [model=mlp]\nspace: [model.lr]", 'space: \\["model.lr"\\] is not a section: write KEY'),
         ("overrides: [model=mlp]\nspace: {5: {choices: [1]}}", "space.5: that is not the name of a key"),
         ("overrides: [model=mlp]\nspace: {model.lrr: {choices: [1]}}", "model.lrr.* Did you mean model.lr?"),
         ("overrides: [model=mpl]\nspace: {model.lr: {choices: [1]}}", "model=mpl.* Did you mean mlp?"),
-        ("overrides: [model=mlp]\nspace: {model.lr: {low: 1, high: 2}", r"bad.yaml is no YAML: .* line \d"),
+        ("overrides: [model=mlp]\nspace: {model.lr: {low: 1, high: 2}", r"bad.yaml is not valid YAML: .* line \d"),
         ("overrides: [model=mlp]\nprune_on: 0\nspace: {model.lr: {choices: [1]}}", "prune_on=0: only figures"),
     ],
 )
@@ -174,7 +177,7 @@ space: {{ model.lr: {{ low: 0.001, high: 0.01 }}, model.arguments.fraction_bits:
             "model.arguments={fraction_bits:6}",
             "would have no effect: .*bad.yaml searches model.arguments.fraction_bits",
         ),
-        ("outputs=elsewhere", "outputs=elsewhere would have no effect: it is --outputs FOLDER that says"),
+        ("outputs=elsewhere", "outputs=elsewhere would have no effect: --outputs FOLDER sets the folder of runs"),
         ("resume=false", "resume=false would have no effect: a trial always resumes"),
     ],
 )

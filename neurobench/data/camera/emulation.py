@@ -100,7 +100,9 @@ def stored(camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) ->
     length = np.load(folder / "length.npy")
     codes = np.memmap(folder / "codes.u32", np.uint32, "r")
     if len(codes) != length.sum():
-        raise DataError(f"{folder}: holds {len(codes)} events, expected {length.sum()}. Remove it; it is made again.")
+        raise DataError(
+            f"{folder}: contains {len(codes)} events, expected {length.sum()}. Remove it; it will be made again."
+        )
     record = json.loads((folder / "made.json").read_text())
     return Stored(StoredEvents.contiguous(codes, length, SENSOR), record["sha256"])
 

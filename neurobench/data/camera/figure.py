@@ -35,7 +35,7 @@ def figure(train: tuple[Summary, ...], test: tuple[Summary, ...]) -> Figure:
         curves = middle.subplots(1, 2, sharey=True)
         for axes, pair, name in zip(curves, (train, test), ("training", "test"), strict=True):
             _curves(axes, pair, name)
-        curves[0].set_ylabel("events in 10 ms,\nmean of a recording")
+        curves[0].set_ylabel("events in 10 ms,\nmean per recording")
         *maps, counts = below.subplots(1, 3)
         _rates(below, maps, train)
         _counts(counts, train, test)
@@ -58,7 +58,7 @@ def _recordings(axes: Axes, pair: tuple[Summary, ...]) -> None:
         [(k + 0.5) * side for k in range(len(SACCADES))], [f"saccade {k + 1}" for k in range(len(SACCADES))]
     )
     axes.tick_params(length=0)
-    axes.set_title("test recordings: brighter (red) less darker (blue) events of each saccade")
+    axes.set_title("test recordings: brighter (red) minus darker (blue) events of each saccade")
 
 
 def _saccade(maps: np.ndarray, bins: slice) -> np.ndarray:
@@ -83,7 +83,7 @@ def _rates(drawn: SubFigure, panels: list[Axes], train: tuple[Summary, ...]) -> 
         mesh = axes.imshow(one.pixels.sum(0), cmap=ORDERED, vmin=0, vmax=largest)
         axes.set(xticks=[], yticks=[])
         axes.set_title(f"{name}, training")
-    drawn.colorbar(mesh, ax=panels, label="events at a pixel", shrink=0.9)
+    drawn.colorbar(mesh, ax=panels, label="events per pixel", shrink=0.9)
 
 
 def _counts(axes: Axes, train: tuple[Summary, ...], test: tuple[Summary, ...]) -> None:

@@ -239,7 +239,9 @@ def _interpolated(times: Tensor, x: Tensor, y: Tensor) -> Tensor:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m neurobench.data.camera.fit")
     parser.add_argument("file", metavar="FILE.json", type=Path)
-    parser.add_argument("--pairs", type=int, default=1000, help="the first so many training recordings; default all")
+    parser.add_argument(
+        "--pairs", type=int, default=1000, help="number of training recordings, from the first; default all"
+    )
     args = parser.parse_args()
     try:
         args.file.write_text(as_json(fit(args.pairs)))

@@ -102,17 +102,17 @@ def likeness(real: Summary, made: Summary) -> list[tuple[str, ...]]:
     extremes = [f"{each.events.min()}, {each.events.max()}" for each in (real, made)]
     medians = [f"{each.between[4:6].mean():.1f}" for each in (real, made)]
     return [
-        count("events a recording", real.events.mean(), made.events.mean(), f"; {each:.1%} recording by recording"),
+        count("events per recording", real.events.mean(), made.events.mean(), f"; {each:.1%} recording by recording"),
         ("fewest, most", *extremes, ""),
         count("brighter (bit 0)", bits[0][0], bits[1][0]),
         count("darker (bit 1)", bits[0][1], bits[1][1]),
         ("rate curve, 10 ms bins", "", "", f"{difference(*curves):.1%} of all events"),
         ("  bins of over 100 events", "", "", f"{busy.mean():.1%} on average, {busy.max():.1%} at worst"),
         ("rate map, 34 x 34 pixels", "", "", f"{difference(*pixels):.1%} of all events"),
-        ("count maps of a recording", "", "", f"cosine {cosine(*images):.3f}"),
+        ("count maps of recordings", "", "", f"cosine {cosine(*images):.3f}"),
         ("  polarities together", "", "", f"cosine {cosine(*summed):.3f}"),
         ("maps of 10 ms", "", "", f"cosine {cosine(real.maps, made.maps):.3f}"),
-        ("ms between events of a pixel", *medians, "median, one polarity"),
+        ("ms between events per pixel", *medians, "median, one polarity"),
     ]
 
 

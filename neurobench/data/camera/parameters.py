@@ -87,8 +87,8 @@ def read(path: str | None) -> Camera:
         return Camera(**{key: as_tuple(value) for key, value in json.loads(file.read_text()).items()})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{file}: is no camera ({error}). Write one with `python -m neurobench.data.camera.fit FILE`, or leave out "
-            "dataset.camera to use the one that ships."
+            f"{file}: is not a camera ({error}). Write one with `python -m neurobench.data.camera.fit FILE`, or leave "
+            "out dataset.camera to use the bundled one."
         ) from error
 
 

@@ -28,7 +28,7 @@ def header(spec: NPZ) -> Header:
     classes, labels = _labels(spec)
     for part, name in parts.items():
         if len(labels[name]) != shapes[name][0]:
-            raise DataError(f"{path}: x{part} holds {shapes[name][0]} samples, its labels are {len(labels[name])}")
+            raise DataError(f"{path}: x{part} has {shapes[name][0]} samples, its labels are {len(labels[name])}")
     shape = sample.pop()
     n = sum(each[0] for each in shapes.values())
     if len(shape) == 1:
@@ -67,14 +67,12 @@ def _parts(spec: NPZ) -> tuple[Path, dict[str, str]]:
             held_out = [end for end in ends if set(arrays([end])) & names][:1]
             parts |= dict.fromkeys(held_out, "validation")
             if absent := set(arrays(held_out)) - names:
-                raise DataError(f"{path}: holds a validation set without {absent.pop()}; add it, or remove the set")
+                raise DataError(f"{path}: contains a validation set without {absent.pop()}; add it, or remove the set")
             require_read(path, sorted(names), arrays(parts), arrays(ends))
             return path, parts
     listed = ", ".join(sorted(names)[:12]) or "nothing"
     alternatives = " or ".join(", ".join(each) for each in wanted)
-    raise DataError(
-        f"{path}: holds {listed}; {alternatives} were looked for (dataset.label=NAME says what y is called)"
-    )
+    raise DataError(f"{path}: contains {listed}; expected {alternatives} (dataset.label=NAME sets the name of y)")
 
 
 def _names(path: Path) -> set[str]:
@@ -82,7 +80,7 @@ def _names(path: Path) -> set[str]:
         with zipfile.ZipFile(path) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()}
     except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: is no .npz file that can be read ({error})") from error
+        raise DataError(f"{path}: is not a readable .npz file ({error})") from error
 
 
 def _shape(path: Path, name: str) -> tuple[int, ...]:
@@ -94,10 +92,10 @@ def _shape(path: Path, name: str) -> tuple[int, ...]:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: array {name} cannot be read ({error})") from error
     if dtype.kind not in "buif":
-        raise DataError(f"{path}: array {name} is of type {dtype}; samples are numbers")
+        raise DataError(f"{path}: array {name} is of type {dtype}; samples must be numbers")
     if len(shape) not in (2, 3, 4) or 0 in shape:
         wanted = "(N, D), (N, H, W), (N, C, H, W) or (N, H, W, C)"
-        raise DataError(f"{path}: array {name} has shape {shape}; {wanted} is wanted, none of them 0")
+        raise DataError(f"{path}: array {name} has shape {shape}; expected {wanted}, none of them 0")
     return shape
 
 
@@ -120,7 +118,7 @@ def _values(path: Path, name: str) -> np.ndarray:
         bad = np.argwhere(~np.isfinite(x))
         if len(bad):
             place = ", ".join(map(str, bad[0]))
-            raise DataError(f"{path}: {name}[{place}] is {x[tuple(bad[0])]}; fill or leave out what is missing")
+            raise DataError(f"{path}: {name}[{place}] is {x[tuple(bad[0])]}; fill in or leave out missing values")
     if x.ndim == 3:
         return x[:, None]
     if x.ndim == 4 and _channels_last(x.shape[1:]):
@@ -140,13 +138,13 @@ def _numbered(path: str, _version: Any, names: tuple[str, ...], parts: tuple[str
     for name in names:
         y = _read(Path(path), name)
         if y.ndim != 1:
-            raise DataError(f"{path}: {name} has shape {y.shape}; one label a sample is wanted")
+            raise DataError(f"{path}: {name} has shape {y.shape}; expected one label per sample")
         if y.dtype.kind == "f":
             if not np.isfinite(y).all() or (y != np.round(y)).any():
-                raise DataError(f"{path}: {name} holds numbers that are not whole; is it the label?")
+                raise DataError(f"{path}: {name} contains numbers that are not whole; is it the label?")
             y = y.astype(np.int64)
         elif y.dtype.kind not in "biuU":
-            raise DataError(f"{path}: {name} is of type {y.dtype}; labels are whole numbers or texts")
+            raise DataError(f"{path}: {name} is of type {y.dtype}; labels must be whole numbers or strings")
         read.append(y.astype(np.int64) if y.dtype.kind == "b" else y)
     classes, y = encode_labels(label for part in read for label in part.tolist())
     return classes, dict(zip(parts, np.split(y, np.cumsum([len(part) for part in read])[:-1]), strict=True))

@@ -51,14 +51,14 @@ def _numpy(file: Path) -> Raw:
         stored = np.load(file, allow_pickle=False)
         if isinstance(stored, np.ndarray):
             if stored.dtype.names is None:
-                raise DataError(f"{file}: is a plain array of shape {stored.shape}; fields t, x, y, p are wanted")
+                raise DataError(f"{file}: is a plain array of shape {stored.shape}; expected fields t, x, y, p")
             return _structured(file, stored)
         with stored:
             if len(stored.files) == 1 and stored[stored.files[0]].dtype.names:
                 return _structured(file, stored[stored.files[0]])
             return _fields(file, {name: stored[name] for name in stored.files})
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{file}: is no file of numpy's that can be read ({error})") from error
+        raise DataError(f"{file}: is not a readable NumPy file ({error})") from error
 
 
 def _structured(file: Path, events: np.ndarray) -> Raw:
@@ -74,7 +74,7 @@ def _hdf5(file: Path) -> Raw:
                 return _structured(file, group[()])
             return _fields(file, {name: group[name][()] for name in group if isinstance(group[name], h5py.Dataset)})
     except OSError as error:
-        raise DataError(f"{file}: is no HDF5 file that can be read ({error})") from error
+        raise DataError(f"{file}: is not a readable HDF5 file ({error})") from error
 
 
 def _aedat4(file: Path) -> Raw:
@@ -110,9 +110,7 @@ def _raw(file: Path) -> Raw:
     library = _library("faery", file)
     head = file.read_bytes()[:4096]
     if not any(name in head for name in EVT):
-        raise DataError(
-            f"{file}: its header does not say that it is EVT 2 or EVT 3, of which alone .raw files are read"
-        )
+        raise DataError(f"{file}: its header declares neither EVT 2 nor EVT 3, the only .raw formats that are read")
     return _by(file, lambda: library.events_stream_from_file(file, dimensions_fallback=(2048, 2048)).to_array())
 
 

@@ -59,7 +59,7 @@ def _opened(file: Path) -> Image.Image:
         with Image.open(file) as picture:
             picture.load()
             if picture.mode.startswith(DEEP):
-                raise DataError(f"{file}: has more than 8 bits a pixel (mode {picture.mode}); save it with 8")
+                raise DataError(f"{file}: has more than 8 bits per pixel (mode {picture.mode}); save it with 8")
             return picture.copy()
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise DataError(f"{file}: is no image that can be read ({error}). Replace or remove it.") from error
+        raise DataError(f"{file}: is not a readable image ({error}). Replace or remove it.") from error

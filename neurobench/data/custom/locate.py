@@ -39,11 +39,11 @@ def existing(root: str | None, wanted: str, folder: bool = False) -> Path:
     """Path of an existing, readable file or folder. Raises DataError if there is none."""
     path = Path(str(root)).expanduser()
     if path.is_symlink() and not path.exists():
-        raise DataError(f"{path}: is a link to nothing. Restore what it points to.")
+        raise DataError(f"{path}: is a broken link. Restore its target.")
     if not path.exists():
-        raise DataError(f"{path}: is not there; {wanted} is wanted")
+        raise DataError(f"{path}: does not exist; expected {wanted}")
     if path.is_dir() != folder:
-        raise DataError(f"{path}: is {'a folder' if path.is_dir() else 'no folder'}; {wanted} is wanted")
+        raise DataError(f"{path}: is {'a folder' if path.is_dir() else 'not a folder'}; expected {wanted}")
     if not os.access(path, os.R_OK):
         raise DataError(f"{path}: cannot be read (no permission). Allow it: chmod +r.")
     return path
@@ -96,8 +96,8 @@ def require_read(path: Path, names: Iterable[str], read: Sequence[str], validati
         more = f" (a validation set is called {', '.join(VALIDATION[:-1])} or {VALIDATION[-1]})" if may_hold_out else ""
         hint = "" if others[0] in validation else did_you_mean(others[0], [*read, *validation])
         raise DataError(
-            f"{path}: holds {', '.join(others[:12])} too, but only {', '.join(read)} are read{more}. Rename or remove "
-            f"the others.{hint}"
+            f"{path}: contains {', '.join(others[:12])} too, but only {', '.join(read)} are read{more}. Rename or "
+            f"remove the others.{hint}"
         )
 
 
@@ -113,14 +113,14 @@ def _stray(base: Path) -> int:
 
 def _say_passed_over(base: Path, files: int) -> None:
     if files:
-        warnings.warn(f"{base}: {files} other files are passed over", stacklevel=3)
+        warnings.warn(f"{base}: {files} other files are ignored", stacklevel=3)
 
 
 def _labelled(base: Path, folders: Sequence[Path], suffixes: Sequence[str]) -> tuple[tuple[str, ...], Labelled]:
     stray, files, names = _stray(base), [], []
     for folder in folders:
         if not folder.exists():
-            raise DataError(f"{folder}: is a link to nothing. Restore or remove it.")
+            raise DataError(f"{folder}: is a broken link. Restore or remove it.")
         if not folder.is_dir():
             continue
         members = []
@@ -133,11 +133,11 @@ def _labelled(base: Path, folders: Sequence[Path], suffixes: Sequence[str]) -> t
                     continue
                 members.append(_readable(path))
         if not members:
-            raise DataError(f"{folder}: holds no file that can be read ({', '.join(suffixes)})")
+            raise DataError(f"{folder}: contains no readable file ({', '.join(suffixes)})")
         files += members
         names += [folder.name] * len(members)
     if not files:
-        raise DataError(f"{base}: has no folder with files in it, one for each class ({', '.join(suffixes)})")
+        raise DataError(f"{base}: contains no folders of files, one for each class ({', '.join(suffixes)})")
     _say_passed_over(base, stray)
     classes, labels = encode_labels(names)
     return classes, Labelled(tuple(files), tuple(labels.tolist()))
@@ -145,7 +145,7 @@ def _labelled(base: Path, folders: Sequence[Path], suffixes: Sequence[str]) -> t
 
 def _readable(path: Path) -> Path:
     if not path.is_file():
-        kind = "a link to nothing" if path.is_symlink() else "no regular file"
+        kind = "a broken link" if path.is_symlink() else "not a regular file"
         raise DataError(f"{path}: is {kind}. Restore or remove it.")
     if not os.access(path, os.R_OK):
         raise DataError(f"{path}: cannot be read (no permission). Allow it: chmod +r.")

@@ -41,4 +41,6 @@ class Images(Vectors):
 def refuse(spec: Vectors, seed: int) -> NoReturn:
     """Refuse to load, as there is nothing to read. Raises DataError."""
     size = prod(spec.sizes)
-    raise DataError(f"samples of {size} numbers in {spec.classes} classes were in memory, and in no file to read now")
+    raise DataError(
+        f"samples of {size} numbers in {spec.classes} classes were only in memory, so there is no file to read"
+    )

@@ -121,12 +121,12 @@ def _require_root(spec: Torchvision | Tonic) -> None:
 
 
 def _remedy(spec: Torchvision | Tonic) -> str:
-    return "" if spec.download else " Nothing is downloaded unless dataset.download=true asks for it."
+    return "" if spec.download else " Nothing is downloaded without dataset.download=true."
 
 
 def _unreadable(spec: Torchvision | Tonic, error: Exception) -> DataError:
     reason = (str(error) or type(error).__name__).splitlines()[0]
-    place = f" Its files are looked for, unpacked, in {spec.root}/{spec.set}/raw."
+    place = f" Its unpacked files are expected in {spec.root}/{spec.set}/raw."
     where = place if isinstance(spec, Torchvision) else ""
     return DataError(f"{spec.root}: {spec.set} cannot be read ({reason}).{where}{_remedy(spec)}")
 

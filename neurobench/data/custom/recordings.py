@@ -82,7 +82,7 @@ def require_sensor(view: View, root: str) -> None:
         least = -(-max(view.sensor) // WIDEST)
         raise DataError(
             f"{root}: a sensor of {view.sensor[0]} x {view.sensor[1]} pixels has more than {WIDEST} rows or columns. "
-            f"Join pixels: dataset.pool={least}"
+            f"Pool pixels: dataset.pool={least}"
         )
 
 
@@ -98,7 +98,7 @@ def _read(file: str, _version: Any) -> Raw:
     lengths = {len(field) for field in raw}
     if len(lengths) > 1 or any(field.ndim != 1 for field in raw):
         listed = ", ".join(f"{name} {field.shape}" for name, field in zip(Raw._fields, raw, strict=True))
-        raise DataError(f"{file}: t, x, y and p are not of one length: {listed}")
+        raise DataError(f"{file}: t, x, y and p differ in length: {listed}")
     if not len(raw.t):
         raise DataError(f"{file}: has no event. Replace or remove it.")
     for name, field in zip(Raw._fields, raw, strict=True):
@@ -107,14 +107,16 @@ def _read(file: str, _version: Any) -> Raw:
         if field.dtype.kind == "f" and not (
             np.isfinite(field).all() and (name == "t" or (field == field.round()).all())
         ):
-            raise DataError(f"{file}: {name} holds what is no {'finite' if name == 't' else 'whole'} number")
+            raise DataError(
+                f"{file}: {name} contains a value that is not a {'finite' if name == 't' else 'whole'} number"
+            )
     polarities = {*np.unique(raw.p).tolist()}
     if not polarities <= {0, 1} and not polarities <= {-1, 1}:
         listed = ", ".join(str(value) for value in sorted(polarities)[:5])
         raise DataError(f"{file}: polarities are {listed}; they must be 0 and 1, or -1 and 1")
     for name in ("x", "y"):
         if (getattr(raw, name) < 0).any():
-            raise DataError(f"{file}: {name} holds negative numbers; pixels are numbered from 0")
+            raise DataError(f"{file}: {name} contains negative numbers; pixels are numbered from 0")
     backwards = np.flatnonzero(raw.t[1:] < raw.t[:-1])
     if len(backwards):
         k = int(backwards[0]) + 1
@@ -138,7 +140,7 @@ def windowed(raw: Raw, name: str, view: View) -> Raw:
     within = t < view.window * 1000
     if not within.any():
         raise DataError(
-            f"{name}: its first event is at {t[0] / 1000:g} ms, past the {view.window:g} ms that are looked at; set "
+            f"{name}: its first event is at {t[0] / 1000:g} ms, after the window of {view.window:g} ms; set "
             "dataset.origin=first, dataset.unit or dataset.faster"
         )
     x, y, p = raw.x[within] // view.pool, raw.y[within] // view.pool, raw.p[within]

@@ -41,11 +41,11 @@ class CustomData(DatasetSpec):
     def header(self) -> Header:
         """Header of the files. Raises DataError."""
         if self.root is None:
-            raise DataError(f"there are no files of your own yet: name {self.expected} with dataset.root=PATH")
+            raise DataError(f"no files are given yet: give {self.expected} with dataset.root=PATH")
         header: Header = load(self.reads_header)(self)
         if len(header.classes) < 2:
             only = header.classes[0] if header.classes else "none"
-            raise DataError(f"{self.root}: there are not two classes to tell apart, only {only}")
+            raise DataError(f"{self.root}: there are not two classes to distinguish, only {only}")
         return header
 
     @property

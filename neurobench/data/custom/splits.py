@@ -106,7 +106,7 @@ def stratified_split(
         if not len(members):  # a class that only a separate test set has: the splits as a whole are refused
             continue
         if len(members) < 2:
-            remedy = "set dataset.validation=0" if into == "validation" else "bring a test set of its own"
+            remedy = "set dataset.validation=0" if into == "validation" else "provide a separate test set"
             raise DataError(
                 f"class {name} has {len(members)} sample to share between training and {into}; add samples of it, "
                 f"remove it, or {remedy}"
@@ -147,7 +147,7 @@ def _deduplicated(samples: Samples, root: str | None) -> Samples:
     if not again:
         return samples
     labels = f", {other} of them under another label" if other else ""
-    warnings.warn(f"{root}: {again} samples repeat others{labels}; the first of each is taken", stacklevel=3)
+    warnings.warn(f"{root}: {again} samples repeat others{labels}; the first of each is used", stacklevel=3)
     return _at(samples, np.array(sorted(first.values())))
 
 

@@ -81,20 +81,20 @@ def _tables(spec: CSV) -> dict[str, Table]:
 def _read(path: str, _version: Any, label: str, separator: str | None) -> Table:
     rows = _rows(path, separator)
     if not rows:
-        raise DataError(f"{path}: is empty; a row a sample is wanted")
+        raise DataError(f"{path}: is empty; expected one row per sample")
     (_, first), *others = rows
     place, named = _label_place(path, first, label)
     if not named:
         others = rows
     if not others:
-        raise DataError(f"{path}: has a line of names and no sample below it")
+        raise DataError(f"{path}: has a line of names but no samples")
     names = first if named else [str(k) for k in range(len(first))]
     if len(first) < 2:
-        raise DataError(f"{path}: has one column; features and a label are wanted, separated by a comma or semicolon")
+        raise DataError(f"{path}: has one column; expected features and a label, separated by a comma or semicolon")
     x, labels = np.empty((len(others), len(first) - 1)), []
     for number, (line, row) in enumerate(others):
         if len(row) != len(first):
-            raise DataError(f"{path}: line {line} has {len(row)} cells, the first {len(first)}")
+            raise DataError(f"{path}: line {line} has {len(row)} cells, the first line {len(first)}")
         label_text = row[place].strip()
         if label_text.lower() in MISSING:
             raise DataError(f"{path}: line {line} has no label (column {names[place]}); give it one or remove it")
@@ -131,7 +131,7 @@ def _label_place(path: str, first: list[str], label: str) -> tuple[int, bool]:
         raise DataError(f"{path}: has no column {label}; its first line reads {', '.join(names[:12])}.{guess}")
     number = int(label)
     if not -len(names) <= number < len(names):
-        raise DataError(f"{path}: has {len(names)} columns, so label={number} is none of them")
+        raise DataError(f"{path}: has {len(names)} columns, so label={number} is out of range")
     number %= len(names)
     features = [(k, name) for k, name in enumerate(names) if k != number]
     if len(features) > 2 and all(name == str(k) for k, name in features):
@@ -144,7 +144,7 @@ def _doubt(path: str, names: list[str], label: int) -> str:
     numbers = [k for k, name in enumerate(names) if k != label and _value(name) is not None]
     if not numbers:
         return ""
-    return f"{path}: the first line is taken for names of columns, though column {numbers[0]} reads {names[numbers[0]]}"
+    return f"{path}: the first line is taken as column names, though column {numbers[0]} reads {names[numbers[0]]}"
 
 
 def _is_whole(text: str) -> bool:
@@ -165,7 +165,7 @@ def _number(cell: str, path: str, line: int, name: str) -> float:
     if value is None:
         comma = _value(cell.replace(",", ".")) is not None
         advice = "write its decimal comma as a point" if comma else "encode it as numbers"
-        raise DataError(f"{path}: line {line}, column {name} is {cell.strip()!r}, no number; {advice}")
+        raise DataError(f"{path}: line {line}, column {name} is {cell.strip()!r}, not a number; {advice}")
     if not math.isfinite(value):
         raise DataError(f"{path}: line {line}, column {name} is {cell.strip()}, not a finite number")
     return value

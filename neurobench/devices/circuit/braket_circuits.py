@@ -54,5 +54,5 @@ def counts_of(measurements: ArrayLike, qubits: Sequence[int]) -> np.ndarray:
     if sorted(qubits) != list(range(n)):
         raise ValueError(f"qubits {list(qubits)} were measured")
     if bits.ndim != 2 or bits.shape[1] != n or not np.isin(bits, (0, 1)).all():
-        raise ValueError(f"measurements of shape {bits.shape} are not {n} bits a shot")
+        raise ValueError(f"measurements of shape {bits.shape} are not {n} bits per shot")
     return np.bincount(bits.astype(np.int64) @ 2 ** (n - 1 - np.asarray(qubits)), minlength=2**n)

@@ -46,7 +46,7 @@ class LocalSampling:
         try:
             return np.stack([counts_of(entry.measurements, entry.measured_qubits) for entry in entries])
         except ValueError as error:
-            raise UserError(f"{self.name} answered what cannot be read: {error}") from None
+            raise UserError(f"{self.name} returned an unreadable answer: {error}") from None
 
     def shot_seconds(self, program: Program) -> float | None:
         return None

@@ -44,15 +44,15 @@ def open_device(spec: Braket, jobs: Jobs) -> QueuedSampling:
         raise UserError(f"{spec.device} cannot be reached ({error}). No job is lost: try again later.") from None
     except (UserError, ValueError) as error:  # ValueError: invalid values in AWS's variables
         raise UserError(
-            f"backend.circuit.device cannot be opened: {error}. The account is that of AWS's own configuration: "
+            f"backend.circuit.device cannot be opened: {error}. The account comes from AWS's own configuration: "
             "aws configure, AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment."
         ) from None
     if CIRCUITS not in actions:
-        raise UserError(f"{spec.device} runs no circuits of gates")
+        raise UserError(f"{spec.device} does not run gate circuits")
     most = actions[SETS]["maximumExecutables"] if SETS in actions else 1
     if spec.job > most:
         many = "one circuit" if most == 1 else f"at most {most} circuits"
-        raise UserError(f"{spec.device} takes {many} a task: set backend.circuit.job={most}")
+        raise UserError(f"{spec.device} takes {many} per task: set backend.circuit.job={most}")
     queue = BraketQueue(session, spec.device, SETS in actions)
     return QueuedSampling(spec.device, queue, jobs, Limits(spec.max_shots, None), lambda program: None)
 
@@ -120,7 +120,7 @@ class BraketQueue:
                     task["outputS3Directory"], task["shots"], partial(self._file, task["outputS3Bucket"])
                 )
             except ValueError as error:
-                raise UserError(f"{self.device} answered to {job} what cannot be read: {error}") from None
+                raise UserError(f"{self.device} returned an unreadable answer to {job}: {error}") from None
 
     def _task(self, job: str) -> dict[str, Any]:
         client = self.session.braket_client

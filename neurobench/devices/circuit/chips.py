@@ -83,11 +83,11 @@ class Chip:
     def faults(self, layout: Sequence[int]) -> list[str]:
         """Reasons why qubits, in the order of a circuit's wires, cannot carry it."""
         if not layout:
-            return ["=[] names no qubit; name one for each wire, or take layout=best"]
+            return ["=[] names no qubit; name one for each wire, or use layout=best"]
         if outside := [number for number in layout if not 0 <= number < self.size]:
             return [f"={list(layout)}: {self.name} has the qubits 0 to {self.size - 1}, not {_listed(outside)}"]
         if repeated := sorted({number for number in layout if layout.count(number) > 1}):
-            return [f"={list(layout)} names {_listed(repeated)} more than once; each wire needs a qubit of its own"]
+            return [f"={list(layout)} names {_listed(repeated)} more than once; each wire needs its own qubit"]
         if broken := [number for number in layout if number not in self.qubits]:
             return [f"={list(layout)}: {_listed(broken)} did not work on {self.name} at {self.date or 'that time'}"]
         if apart := set(layout) - self._reached(layout):

@@ -41,7 +41,7 @@ class CountingDevice:
         self.irreproducible = sampling.irreproducible
 
     def expectation(self, program: Program, angles: Angles) -> Expectations:
-        raise ProgramError(f"{self.name} counts, it has no exact expectations")
+        raise ProgramError(f"{self.name} returns counts, no exact expectations")
 
     def counts(self, program: Program, angles: Angles, shots: int, seed: int) -> Counts:
         require_shots(shots)
@@ -82,14 +82,14 @@ def require_counts(name: str, answer: object, circuits: int, n: int, shots: int)
     with the device's name."""
 
     def refuse(fault: str) -> NoReturn:
-        raise UserError(f"{name} answered {fault}. What it returned is not used; run it again, or change the device.")
+        raise UserError(f"{name} answered {fault}. Its answer is not used; run it again, or change the device.")
 
     if not isinstance(answer, np.ndarray) or answer.dtype.kind not in "iuf":
-        refuse(f"with a {type(answer).__name__} that is no table of numbers")
+        refuse(f"with a {type(answer).__name__} that is not an array of numbers")
     if answer.shape != (circuits, 2**n):
-        refuse(f"with counts of shape {answer.shape}, where ({circuits}, {2**n}) was asked")
+        refuse(f"with counts of shape {answer.shape}, where ({circuits}, {2**n}) was requested")
     if not np.isfinite(answer).all() or (answer < 0).any() or (answer != np.rint(answer)).any():
-        refuse("with counts that are no whole numbers of at least 0")
+        refuse("with counts that are not whole numbers of at least 0")
     if (answer.sum(1) != shots).any():
         refuse(f"with counts that do not add up to the {shots} shots of each circuit")
     return answer.astype(np.int64)

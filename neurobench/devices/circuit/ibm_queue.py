@@ -32,8 +32,9 @@ def open_chip(spec: Qiskit, jobs: Jobs) -> QueuedSampling:
         backend = service.backend(spec.device)
     except (QiskitError, ValueError, requests.RequestException) as error:
         raise UserError(
-            f"backend.circuit.device={spec.device} cannot be opened: {error}. The account is qiskit-ibm-runtime's own: "
-            "QiskitRuntimeService.save_account(...), or QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE in the environment."
+            f"backend.circuit.device={spec.device} cannot be opened: {error}. The account comes from "
+            "qiskit-ibm-runtime: QiskitRuntimeService.save_account(...), or "
+            "QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE in the environment."
         ) from None
     queue = IBMQueue(service, backend, spec)
     return QueuedSampling(

@@ -47,7 +47,7 @@ def on_chip(program: Program, backend: Any, spec: Qiskit) -> QuantumCircuit:
     layout = None if spec.layout is None else list(spec.layout)
     if program.n > backend.num_qubits or max(layout or [0]) >= backend.num_qubits:
         raise UserError(
-            f"{spec.device} has {backend.num_qubits} qubits, and {program.n} wires were asked for"
+            f"{spec.device} has {backend.num_qubits} qubits, but the circuit has {program.n} wires"
             + (f" on qubits {layout}" if layout else "")
         )
     manager = generate_preset_pass_manager(

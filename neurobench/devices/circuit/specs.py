@@ -108,13 +108,13 @@ class QPU(DeviceSpec):
     def _faults_of_profile(self) -> list[Fault]:
         faults, qubit = [], self.properties()
         if qubit.t2 > 2 * qubit.t1:
-            faults.append(("t2", f"={qubit.t2:g} us is more than twice t1={qubit.t1:g} us; no qubit does that"))
+            faults.append(("t2", f"={qubit.t2:g} us is more than twice t1={qubit.t1:g} us; that is impossible"))
         misread = qubit.p1_given_0 + qubit.p0_given_1
         if self.mitigation and misread >= 1:
             faults.append(("mitigation", f"=True cannot undo p1_given_0 + p0_given_1 = {misread:g}; below 1 it can"))
         if self.layout != "best":
             layout = self.layout if isinstance(self.layout, str) else list(self.layout)
-            faults.append(("layout", f"={layout} is of a chip's qubits, and chip is null; set chip=boston, say"))
+            faults.append(("layout", f"={layout} names qubits of a chip, but chip is null; set chip=boston, say"))
         return faults + _too_random(qubit.error_1q, qubit.error_2q)
 
     def _faults_of_chip(self) -> list[Fault]:
@@ -125,7 +125,7 @@ class QPU(DeviceSpec):
         longest = max(qubits, key=lambda qubit: qubit.t2 / qubit.t1)
         if (self.t1 or self.t2) and longest.t2 > 2 * longest.t1:
             sentence = f"={longest.t2:g} us is more than twice t1={longest.t1:g} us of a qubit of {chip.name}"
-            faults.append(("t2", f"{sentence}; no qubit does that. Set both"))
+            faults.append(("t2", f"{sentence}; that is impossible. Set both"))
         misread = max(qubit.p1_given_0 + qubit.p0_given_1 for qubit in qubits)
         if self.mitigation and misread >= 1:
             faults.append(("mitigation", f"=True cannot undo p1_given_0 + p0_given_1 = {misread:g}; below 1 it can"))
@@ -160,7 +160,7 @@ class QPU(DeviceSpec):
             return too_many_for_states(n)
         return (
             f"n_qubits={n} needs density matrices of 4^{n} numbers, {memory(4**n * _EVALUATED // 2)} for {_EVALUATED} "
-            f"samples; at most {MOST_DENSITY} qubits are emulated so. Set backend.circuit.method=trajectories"
+            f"samples; at most {MOST_DENSITY} qubits are emulated this way. Set backend.circuit.method=trajectories"
         )
 
 
@@ -175,7 +175,7 @@ def too_many_for_states(n: int) -> str | None:
     if n <= MOST_QUBITS:
         return None
     return (
-        f"n_qubits={n} needs 2^{n} numbers a sample, {memory(2**n * _EVALUATED)} for {_EVALUATED} of them; "
+        f"n_qubits={n} needs 2^{n} numbers per sample, {memory(2**n * _EVALUATED)} for {_EVALUATED} of them; "
         f"at most {MOST_QUBITS} qubits are simulated. Set a smaller model.n_qubits."
     )
 

@@ -49,7 +49,7 @@ class Qiskit(DeviceSpec):
             names = (
                 f"{', '.join(SIMULATORS)}, {SNAPSHOT}Marrakesh and other snapshots, and {CHIP}marrakesh and other chips"
             )
-            return [("device", f"={self.device!r} is none of Qiskit's; there is {names}")]
+            return [("device", f"={self.device!r} is not a Qiskit device; there is {names}")]
         faults: list[Fault] = []
         if self.layout is not None and len(set(self.layout)) < len(self.layout):
             faults.append(("layout", f"={list(self.layout)} names a qubit twice"))
@@ -101,7 +101,7 @@ class Braket(DeviceSpec):
     def conflicts(self) -> list[Fault]:
         if self.device not in LOCAL and not self.is_remote:
             names = f"{', '.join(LOCAL)}, and devices of an account by their ARN, {ARN}..."
-            return [("device", f"={self.device!r} is none of Braket's; there is {names}")]
+            return [("device", f"={self.device!r} is not a Braket device; there is {names}")]
         return [] if self.is_remote else useless_limits(self)
 
     def absent_extras(self) -> list[Fault]:
@@ -132,6 +132,6 @@ def counts_alone(demand: Demand, device: str) -> str | None:
     if (key := demand.settings.get("exact_for")) is None:
         return None
     return (
-        f"backend.circuit.device={device} counts, and {key} asks for exact expectations: set model.shots=100, or more, "
-        "with model.gradient=param_shift or model.train_on=ideal"
+        f"backend.circuit.device={device} returns counts, but {key} needs exact expectations: set model.shots=100 or "
+        "more with model.gradient=param_shift or model.train_on=ideal"
     )

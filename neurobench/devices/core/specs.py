@@ -51,10 +51,10 @@ class FixedCore(NamedTuple):
             value = demand.settings[name]
             decay = round(4096 * value)
             if not low <= decay <= high:
-                faults.append(f"model.{name}={value:g} is {decay}/4096; this core's go from {low} to {high}")
+                faults.append(f"model.{name}={value:g} is {decay}/4096; this core's range from {low} to {high}")
         weight = demand.settings.get("pool_weight", LARGEST_WEIGHT)
         if not LEAST_WEIGHT <= weight <= LARGEST_WEIGHT:
-            span = f"this core's above 0 go from {LEAST_WEIGHT} to {LARGEST_WEIGHT}"
+            span = f"this core's above 0 range from {LEAST_WEIGHT} to {LARGEST_WEIGHT}"
             faults.append(f"model.weight_scale={weight:g} is the weight of pooling; {span}")
         threshold, most = demand.settings["threshold"], self.threshold_mantissa
         if int(64 * threshold) > most:
@@ -126,8 +126,8 @@ class Loihi2(DeviceSpec):
         faults = []
         if demand.neurons > self.cores * self.neurons_per_core:
             room = f"{self.cores} cores of {self.neurons_per_core}"
-            faults.append(f"{demand.neurons} neurons are asked for; the chip has {room}")
+            faults.append(f"{demand.neurons} neurons are needed; the chip has {room}")
         if demand.synapses > self.synapses:
             room = f"room for {self.synapses}. Use smaller layers"
-            faults.append(f"{demand.synapses} synapses are asked for; the chip has {room}")
+            faults.append(f"{demand.synapses} synapses are needed; the chip has {room}")
         return "; ".join(filter(None, [*faults, self.core.refuse(demand)])) or None

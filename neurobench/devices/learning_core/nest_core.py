@@ -61,9 +61,9 @@ class NestNetwork:
             self._asked.send((verb, arguments))
             state, value = self._asked.recv()
         except (EOFError, OSError):
-            raise UserError(f"NEST's process ended (exit code {self._process.wait()}) when asked to {verb}") from None
+            raise UserError(f"NEST's process ended (exit code {self._process.wait()}) during {verb}") from None
         if state == "failed":
-            raise UserError(f"NEST answered to {verb}: {value}")
+            raise UserError(f"NEST answered {verb} with an error: {value}")
         return value
 
     def _checked(self, answer: tuple[np.ndarray, np.ndarray], samples: int) -> tuple[np.ndarray, np.ndarray]:

@@ -173,7 +173,7 @@ def copied(work: Callable[[], Any]) -> Any:
     try:
         state, value = reader.recv()
     except EOFError:
-        state, value = "failed", "a copy of NEST's process ended without a word"
+        state, value = "failed", "a copy of NEST's process ended without a message"
     os.waitpid(pid, 0)
     if state == "failed":
         raise RuntimeError(value)

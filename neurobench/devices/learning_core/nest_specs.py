@@ -27,7 +27,7 @@ class Nest(DeviceSpec):
     def refuse(self, demand: Demand) -> str | None:
         engine, neuron = (demand.settings.get(name) for name in ("engine", "neuron"))
         if engine != "exact":
-            return f"NEST computes what model.engine=exact does, not {engine}: set model.engine=exact"
+            return f"NEST computes like model.engine=exact, not {engine}: set model.engine=exact"
         return None if neuron != "iaf_bsshslm_2020" else f"model.neuron={neuron} needs engine=minibatch and backend=sim"
 
 

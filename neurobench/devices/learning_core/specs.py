@@ -88,14 +88,16 @@ class ReckOn(DeviceSpec):
         if neurons > NEURONS:
             faults.append(f"model.hidden={neurons} neurons do not fit {NEURONS}")
         if outputs > OUTPUTS:
-            faults.append(f"{outputs} readouts, one a class, do not fit {OUTPUTS}")
+            faults.append(f"{outputs} readouts, one per class, do not fit {OUTPUTS}")
         if faults:
-            return f"the chip is too small: {'; '.join(faults)}. Take a smaller network or backend=sim."
+            return f"the chip is too small: {'; '.join(faults)}. Use a smaller network or backend=sim."
         engine, neuron, t_ref = (demand.settings.get(name) for name in ("engine", "neuron", "t_ref"))
         if engine != "minibatch":
-            return f"model.engine={engine} is NEST's floating point, the chip has whole numbers: minibatch"
+            return (
+                f"model.engine={engine} computes in floating point like NEST, the chip in whole numbers: set minibatch"
+            )
         if neuron != "iaf" or t_ref:
-            return f"model.neuron={neuron} with t_ref={t_ref} is not what the chip has: iaf, t_ref=0"
+            return f"model.neuron={neuron} with t_ref={t_ref} is not supported by the chip: set iaf, t_ref=0"
         if demand.settings.get("feedback") == "symmetric":
-            return "model.feedback=symmetric is not what the chip has, whose feedback stays as it was drawn: random"
+            return "model.feedback=symmetric is not supported by the chip, whose feedback stays as drawn: set random"
         return None

@@ -56,7 +56,7 @@ def as_matrices(x: Tensor, w: Tensor, num_sends: int, rounding: Callable[[Tensor
     if x.ndim not in (1, 2):
         raise ValueError(f"x has {x.ndim} dimensions, not 1 or 2: (inputs) or (batch, inputs)")
     if x.shape[-1] != w.shape[0]:
-        raise ValueError(f"x has {x.shape[-1]} inputs, w has {w.shape[0]} rows; they must be as many")
+        raise ValueError(f"x has {x.shape[-1]} inputs, w has {w.shape[0]} rows; they must be equal")
     if isinstance(num_sends, bool) or not isinstance(num_sends, int) or num_sends < 1:
         raise ValueError(f"num_sends={num_sends!r} is not an integer of at least 1")
     x = torch.atleast_2d(_in_range("input x", x, rounding, 0, X_MAX))

@@ -68,8 +68,8 @@ class Chip:
             return None
         return (
             f"{n} units that are not two layers of at most {self.layer} do not fit on {self.name} ({self.topology}): "
-            f"{couplings:,} couplers are needed, {self.couplers:,} are present, and at most {self.clique} units that "
-            "may all touch each other fit"
+            f"{couplings:,} couplers are needed, {self.couplers:,} are present, and at most {self.clique} fully "
+            "connected units fit"
         )
 
 

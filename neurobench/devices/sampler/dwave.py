@@ -72,8 +72,8 @@ class DWaveDevice(dimod.Sampler):
         check_call(num_reads, seed, initial_hidden)
         if initial_hidden is not None:
             raise UserError(
-                f"{self.name} programs the machine again for every given state, which negative=cd and negative=pcd ask "
-                "for at each update: minutes of its time a second here. Set model.negative=device."
+                f"{self.name} reprograms the QPU for every given state, which negative=cd and negative=pcd need "
+                "at each update: minutes of its time for each second here. Set model.negative=device."
             )
         visible, hidden = rbm.W.shape
         cost = {"reads": float(num_reads), "programmings": 1.0}
@@ -145,9 +145,7 @@ class DWaveDevice(dimod.Sampler):
             self.embeddings[sizes] = embedding
         if not self.embeddings[sizes]:
             units = "x".join(map(str, sizes))
-            raise UserError(
-                f"{units} units do not fit on {self.name}, as far as busclique finds: make the model smaller."
-            )
+            raise UserError(f"{units} units do not fit on {self.name}, according to busclique: make the model smaller.")
         return self.embeddings[sizes]
 
     @cached_property

@@ -103,8 +103,7 @@ class Machine(dimod.Sampler, dimod.Structured):
         low, high = self.properties.get("num_reads_range", (1, math.inf))
         if not low <= reads <= high:
             raise UserError(
-                f"{self.name} takes {low} to {high} reads of a problem, and num_reads={reads} was asked for. "
-                "Nothing was sent."
+                f"{self.name} takes {low} to {high} reads of a problem, not num_reads={reads}. Nothing was sent."
             )
 
     def _seconds(self, qubits: int, parameters: Mapping[str, Any]) -> float | None:
@@ -117,8 +116,8 @@ class Machine(dimod.Sampler, dimod.Structured):
             if self.limits.max_seconds is None:
                 return None
             raise UserError(
-                f"backend.sampler.max_seconds={self.limits.max_seconds:g} cannot be held: how long {self.name} takes "
-                f"cannot be modelled ({error}). Set backend.sampler.max_shots."
+                f"backend.sampler.max_seconds={self.limits.max_seconds:g} cannot be guaranteed: the time {self.name} "
+                f"takes cannot be modelled ({error}). Set backend.sampler.max_shots."
             ) from None
 
 
@@ -192,7 +191,7 @@ def _reached() -> Iterator[None]:
         text = cleaned(str(error))
         if _passes(error):
             raise Unreachable(text) from None
-        raise UserError(f"D-Wave refused what was asked: {text}. It was not asked again.") from None
+        raise UserError(f"D-Wave refused the request: {text}. It was not sent again.") from None
 
 
 def _passes(error: requests.RequestException) -> bool:

@@ -39,7 +39,7 @@ class DWave(DeviceSpec):
     kind: ClassVar[str] = "sampler"
     opens: ClassVar[str] = "neurobench.devices.sampler.dwave.DWaveDevice"
     not_computed: ClassVar[tuple[str, ...]] = BUDGETS
-    energy: ClassVar[Energy | str] = "a prediction asks the machine for nothing, and the mock's times are made up"
+    energy: ClassVar[Energy | str] = "a prediction does not use the QPU, and the mock's times are made up"
 
     solver: str
     chip: ChipName
@@ -54,9 +54,9 @@ class DWave(DeviceSpec):
 
     def conflicts(self) -> list[Fault]:
         if not self.solver.strip():
-            return [("solver", "='' names none: mock, default, or a solver of your account")]
+            return [("solver", "='' is not a solver: use mock, default, or a solver of your account")]
         budgets = [name for name in BUDGETS if getattr(self, name) is not None]
-        return [(name, " is for machines; solver=mock costs nothing") for name in budgets if self.solver == MOCK]
+        return [(name, " is for QPUs; solver=mock costs nothing") for name in budgets if self.solver == MOCK]
 
     def absent_extras(self) -> list[Fault]:
         if is_installed("dwave.system"):
@@ -68,7 +68,7 @@ class DWave(DeviceSpec):
         if self.solver != MOCK:
             return None
         misfit = tabulated(self.chip, draw_of(self.chip, self.chip_seed)).misfit(*demand.layers)
-        return f"{misfit}. Make the model smaller, or take another chip: {', '.join(CHIPS)}." if misfit else None
+        return f"{misfit}. Make the model smaller, or choose another chip: {', '.join(CHIPS)}." if misfit else None
 
     def price(self) -> Price | str:
         return super().price() if self.solver == MOCK else "no list price is stored: D-Wave bills access time"

@@ -86,8 +86,8 @@ class FaultyChip:
         chip = self.chip
         return (
             f"{n} units that are not two layers do not fit on {chip.name} ({chip.topology}) with its faults: "
-            f"{couplings:,} couplers are needed, {chip.couplers:,} are present, and at most {self.clique} units that "
-            "may all touch each other fit"
+            f"{couplings:,} couplers are needed, {chip.couplers:,} are present, and at most {self.clique} fully "
+            "connected units fit"
         )
 
 

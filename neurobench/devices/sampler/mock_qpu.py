@@ -118,8 +118,8 @@ class AnnealingChip(Sampler):
         while len(waiting):
             if reads + len(waiting) > MOST_READS:
                 raise UserError(
-                    f"repair=discard: {len(x) - len(waiting)} of {len(x)} reads came back whole out of {reads:,}, and "
-                    f"a call may take {MOST_READS:,}. Lower chain_break={self.spec.chain_break:g} or change repair."
+                    f"repair=discard: {len(x) - len(waiting)} of {len(x)} reads came back unbroken out of {reads:,}, "
+                    f"and a call may take {MOST_READS:,}. Lower chain_break={self.spec.chain_break:g} or change repair."
                 )
             draw = derive(seed, _READ, attempt)
             held = forms.units_of_ising(holds._replace(h=_rows(holds.h, waiting)))

@@ -34,6 +34,6 @@ def check_call(num_reads: int, seed: int, initial_hidden: Tensor | None = None, 
     bounded = (("num_reads", num_reads, Bound(1, most)), ("seed", seed, Bound(0)))
     faults = [f"{name}={value} is not {bound}" for name, value, bound in bounded if not bound.holds(value)]
     if initial_hidden is not None and len(initial_hidden) != num_reads:
-        faults.append(f"num_reads={num_reads}, but initial_hidden holds {len(initial_hidden)} chains")
+        faults.append(f"num_reads={num_reads}, but initial_hidden has {len(initial_hidden)} chains")
     if faults:
         raise ValueError("; ".join(faults))

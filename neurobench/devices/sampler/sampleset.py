@@ -18,17 +18,17 @@ def checked_states(answer: Any, n: int, sampler: str, problem: dimod.BinaryQuadr
     those of the samples in the `problem`."""
 
     def refuse(fault: str) -> NoReturn:
-        raise UserError(f"{sampler} answered {fault}. What it returned is not used; try another sampler.")
+        raise UserError(f"{sampler} answered {fault}. Its answer is not used; try another sampler.")
 
     if not isinstance(answer, dimod.SampleSet):
         refuse(f"with a {type(answer).__name__}, not with a dimod.SampleSet")
     record = answer.record
     if not len(record):
-        refuse("with no sample at all")
+        refuse("without any sample")
     if missing := set(range(n)) - set(answer.variables):
         refuse(f"without {len(missing)} of {n} variables (first: {min(missing)})")
     if not np.isfinite(record.energy).all():
-        refuse("with an energy that is no finite number")
+        refuse("with an energy that is not a finite number")
     if (record.num_occurrences < 1).any():
         refuse("with a sample that occurred less than once")
     states = record.sample[:, [answer.variables.index(k) for k in range(n)]]
@@ -36,7 +36,7 @@ def checked_states(answer: Any, n: int, sampler: str, problem: dimod.BinaryQuadr
     if values <= {-1, 1} and answer.vartype is dimod.SPIN:
         states = (states + 1) // 2
     elif not values <= {0, 1}:
-        refuse(f"with values {', '.join(map(str, sorted(values)[:5]))}, where there are 0 and 1")
+        refuse(f"with values {', '.join(map(str, sorted(values)[:5]))}, where only 0 and 1 are allowed")
     if problem is not None:
         energies = _energies(problem, states)
         worst = int(np.abs(record.energy - energies).argmax())

@@ -75,7 +75,7 @@ class WrappedSampler(dimod.Sampler):
         if "initial_states" not in self.parameters:
             raise UserError(
                 f"{self.spec.sampler} takes no initial_states, so it cannot start from given states, which "
-                "negative=cd and negative=pcd ask for. Set model.negative=device."
+                "negative=cd and negative=pcd need. Set model.negative=device."
             )
         v = conditional_down(h, rbm.W, rbm.a, seed).state
         x = torch.cat([v, h], dim=1).cpu().numpy().astype(np.int8)

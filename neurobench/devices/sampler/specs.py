@@ -97,7 +97,7 @@ class DimodSampler(DeviceSpec):
         secrets = [f"{key}.{name}" for key in ("options", "parameters") for name in getattr(self, key) if _SECRET(name)]
         return [
             *faults,
-            *((name, " would be stored with every run: put it where the client looks") for name in secrets),
+            *((name, " would be stored with every run: put it where the client looks for it") for name in secrets),
         ]
 
     def absent_extras(self) -> list[Fault]:
@@ -120,9 +120,9 @@ KNOWN: dict[str, Any] = {
     "annealing_time": Positive,
 }
 GIVEN = {
-    "num_reads": "the model says how many reads it needs",
+    "num_reads": "the model sets the number of reads",
     "seed": "it follows from the seed of the run",
-    "initial_states": "the model says where chains start",
+    "initial_states": "the model sets the states where chains start",
 }
 
 
@@ -166,7 +166,7 @@ class Dynex(DeviceSpec):
 
     kind: ClassVar[str] = "sampler"
     opens: ClassVar[str] = "neurobench.devices.sampler.mock_dynex.DynexSampler"
-    energy: ClassVar[str] = "none is published for a Dynex job, and a prediction asks for none"
+    energy: ClassVar[str] = "none is published for a Dynex job, and a prediction needs none"
 
     annealing_time: Annotated[int, Bound(1, 10_000)]
     minimum_stepsize: Annotated[float, Bound(0, 1, above=True)]
@@ -266,8 +266,8 @@ class AnnealingQPU(DeviceSpec):
         if misfit is None or self.too_big == "block":
             return None
         return (
-            f"{misfit}. Set backend.sampler.too_big=block to draw tiles that fit in turn, or make the model smaller: "
-            f"{self._smaller()}."
+            f"{misfit}. Set backend.sampler.too_big=block to sample tiles that fit one after another, or make the "
+            f"model smaller: {self._smaller()}."
         )
 
     def _smaller(self) -> str:

@@ -69,7 +69,7 @@ class Network(NamedTuple):
             raise self._beyond("torch.export", error) from error
 
     def _beyond(self, what: str, error: Exception) -> UserError:
-        return UserError(f"{what} cannot follow {self.name}: {error!s:.300}. safetensors can.")
+        return UserError(f"{what} cannot trace {self.name}: {error!s:.300}. safetensors can.")
 
 
 def safetensors(weights: Mapping[str, Tensor]) -> bytes:

@@ -34,7 +34,7 @@ def write_nir(learner: EpropLearner) -> bytes:
     """Content of the NIR file. Raises UserError for neurons that NIR has no equations for."""
     c, nir = learner.c, nir_package()
     if fault := _beyond_nir(learner):
-        raise UserError(f"{fault}, for which NIR has no word. model.neuron=iaf and psc_delta can be exported.")
+        raise UserError(f"{fault}, which NIR cannot express. model.neuron=iaf and psc_delta can be exported.")
     w_in, w_rec, w_out = (np.asarray(each, np.float64) for each in learner.engine.weights())
     nodes: dict[str, Any] = {"input": nir.Input({"input": np.array([c.inputs])}), "w_in": _linear(nir, w_in)}
     if c.hard_reset:
@@ -68,7 +68,7 @@ def _arithmetic(learner: EpropLearner) -> dict[str, Any]:
 def _beyond_nir(learner: EpropLearner) -> str:
     c = learner.c
     if isinstance(learner.engine, BsshslmEngine):
-        return f"model.neuron={learner.spec.neuron} resets a step late and weighs its inputs otherwise"
+        return f"model.neuron={learner.spec.neuron} resets a step late and weighs its inputs differently"
     if c.adapt_beta:
         return f"model.neuron={learner.spec.neuron} has a threshold that adapts"
     if c.refractory:

@@ -82,7 +82,7 @@ class InputMap(NamedTuple):
         n, fault = bin_events(Recordings(t, x, y, p, begin, moved), self, _limits(T), start, source)
         if fault == LATE:
             raise UserError(
-                f"an event lies at {int(events.t[n])} us, after the {SPAN} us that model.steps={T} steps stand for. "
+                f"an event is at {int(events.t[n])} us, after the {SPAN} us that model.steps={T} steps span. "
                 "Use recordings of N-MNIST, or rescale their times."
             )
         if fault == UNSORTED:

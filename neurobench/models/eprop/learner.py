@@ -71,7 +71,7 @@ class EpropLearner:
         self._warn(core, device)
 
     def _open_engine(self, core: LearningCore, device: torch.device) -> Engine:
-        """Create the engine, on `device` unless it computes on the CPU alone."""
+        """Create the engine, on `device` unless it computes on the CPU only."""
         spec, c, weights = self.spec, self.c, self.initial
         if core.fixed_point is not None:
             return ChipEngine(c, core.fixed_point, weights, self.seeds.training)
@@ -88,7 +88,7 @@ class EpropLearner:
     def _warn(self, core: LearningCore, device: torch.device) -> None:
         """Warn about effects of this device and core that a user may not expect."""
         if device.type != "cpu" and not isinstance(self.engine, TorchMinibatchEngine):
-            warnings.warn(f"engine={self.spec.engine} of this neuron and core computes on the CPU alone", stacklevel=2)
+            warnings.warn(f"engine={self.spec.engine} of this neuron and core computes on the CPU only", stacklevel=2)
         if core.pool != "none":
             pixels = self.spec.demand(self.task).inputs
             pooling = f"{pixels} pixels are pooled into {self.inputs.size} inputs"

@@ -48,7 +48,7 @@ class EpropRSNN(ModelSpec):
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
     figures: ClassVar[str] = "neurobench.models.eprop.figures.figures"
     exports: ClassVar[str] = "neurobench.models.eprop.exports.formats"
-    formats: ClassVar[Mapping[str, str]] = {"nir": "NIR, with edges that lead back"}
+    formats: ClassVar[Mapping[str, str]] = {"nir": "NIR, with recurrent edges"}
     operations: ClassVar[str] = "neurobench.models.eprop.evaluation.operations"
     tutorial_metrics: ClassVar[str] = "neurobench.models.eprop.evaluation.tutorial_metrics"
 
@@ -118,11 +118,11 @@ class EpropRSNN(ModelSpec):
         if self.w_min > self.w_max:
             yield "w_min", f"is above w_max={self.w_max}"
         if self.delay != 1:
-            yield "delay", "is not 1, the only delay that e-prop has here"
+            yield "delay", "is not 1, the only delay supported here"
         if len(self.sparsity) != 3:
             yield "sparsity", "is not three shares: in, recurrent, out"
         if self.kappa == 1.0:
-            yield "kappa", "leaves nothing of what is scaled by 1 - kappa; take less than 1"
+            yield "kappa", "removes all terms scaled by 1 - kappa; use less than 1"
 
     def _foreign_fields(self) -> Iterator[Fault]:
         owners = [("engine", engine, neutral) for engine, neutral in ENGINE_FIELDS.items()]
@@ -135,15 +135,15 @@ class EpropRSNN(ModelSpec):
     def _engine_conflicts(self) -> Iterator[Fault]:
         if self.engine == "online":
             if self.cutoff < 2:
-                yield "cutoff", "is below 2, where NEST's traces lag behind; engine=exact has that"
+                yield "cutoff", "is below 2, where NEST's traces lag behind; use engine=exact"
             if self.kappa_reg != self.kappa:
                 yield "kappa_reg", f"differs from kappa={self.kappa}, for which engine=online has no second trace"
             if self.optimizer != "gradient_descent" or self.neuron.endswith("_adapt"):
-                yield "engine", "has gradient_descent and neurons without adaptation only; take exact or minibatch"
+                yield "engine", "supports only gradient_descent and neurons without adaptation; use exact or minibatch"
         if self.neuron == BSSHSLM and self.engine != "minibatch":
-            yield "engine", f"updates at spikes, neuron={BSSHSLM} after samples: engine=minibatch"
+            yield "engine", f"updates at spikes, neuron={BSSHSLM} after samples: set engine=minibatch"
         if self.neuron == BSSHSLM and self.cutoff != NO_CUTOFF:
-            yield "cutoff", f"is not what neuron={BSSHSLM} has; leave it at {NO_CUTOFF}"
+            yield "cutoff", f"does not apply to neuron={BSSHSLM}; leave it at {NO_CUTOFF}"
         if self.neuron != BSSHSLM and self.engine == "minibatch" and self.kappa_reg != self.kappa:
             yield "kappa_reg", f"differs from kappa={self.kappa}; engine=minibatch filters both alike"
 

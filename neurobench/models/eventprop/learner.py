@@ -53,7 +53,7 @@ class EventPropLearner:
             raise UserError("model=eventprop_snn cannot start from another run or file; leave model.init_from out")
         events = self.inputs(train.head(_SEEN).batch(slice(None)).x)
         if not len(events.t):
-            raise UserError(f"no event in the first {self.spec.length:g} ms of the samples; take a longer model.length")
+            raise UserError(f"no event in the first {self.spec.length:g} ms of the samples; use a longer model.length")
         arriving = len(events.t) / (len(events.start) - 1) / max(1.0, float(events.t.max()))
         draw, parts, spec = torch.Generator().manual_seed(self.seeds.init), [], self.spec
         for k, (rows, columns) in enumerate(pairwise(self.sizes)):

@@ -53,7 +53,7 @@ class EventPropSNN(ModelSpec):
                 faults.append((name, f"={list(pair)!r} is not [mean, standard deviation]"))
         if self.length > 300 * self.tau_mem:
             fault = f"={self.length:g} ms is more than 300 membrane time constants of {self.tau_mem:g} ms"
-            faults.append(("length", f"{fault}; numbers would leave their range. Take a longer tau_syn"))
+            faults.append(("length", f"{fault}; numbers would overflow. Use a longer tau_syn"))
         if self.bias_time is not None and self.bias_time >= self.length:
             faults.append(("bias_time", f"={self.bias_time:g} ms is not within the {self.length:g} ms of a sample"))
         return faults

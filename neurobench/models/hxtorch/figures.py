@@ -180,9 +180,9 @@ def _smoothed(axes: Axes, values: Tensor, begun: Mapping[str, int]) -> float:
     few: dict[str, Any] = {"marker": "o" if len(values) < 20 else None}
     if window > 1:
         axes.plot(
-            range(1, len(values) + 1), values, color=TRAIN, linewidth=0.5, alpha=0.35, label="batch, before its update"
+            range(1, len(values) + 1), values, color=TRAIN, linewidth=0.5, alpha=0.35, label="batch (before its update)"
         )
-    label = f"mean of {window} batches" if window > 1 else "batch, before its update"
+    label = f"mean of {window} batches" if window > 1 else "batch (before its update)"
     axes.plot(range(window, len(values) + 1), mean, color=TRAIN, label=label, **few)
     for begin in begun.values():
         axes.axvline(begin + 1, color=LIMIT, linewidth=0.7, linestyle=":")
@@ -197,7 +197,7 @@ def output_against_weight(mac: AnalogMac, device: torch.device) -> Figure:
     weights = torch.arange(-W_MAX, W_MAX + 1, 3)
     inputs = torch.tensor([float(value) for value in INPUTS], device=device).repeat_interleave(REPEATS)
     x = inputs[:, None].expand(-1, ROWS)
-    for axes, mac_or_model, title in zip(panels, (mac, mac.host()), ("device", "its linear model"), strict=True):
+    for axes, mac_or_model, title in zip(panels, (mac, mac.host()), ("device", "linear model"), strict=True):
         outputs = []
         for w in weights:
             matrix, seed = torch.full((ROWS, COLUMNS), float(w), device=device), derive(_CURVES, int(w) + W_MAX)
@@ -240,7 +240,7 @@ def calibration(mac: AnalogMac, device: torch.device) -> Figure:
     figure = Figure(figsize=(COLUMN, 4.4), layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=(3, 2))
     _lines(above, patterns, estimate)
-    below.hist(1000 * estimate.a.cpu(), bins=24, color=DEVICE, alpha=0.7, label="columns as measured now")
+    below.hist(1000 * estimate.a.cpu(), bins=24, color=DEVICE, alpha=0.7, label="columns, as measured now")
     below.axvline(1000 * mac.gain, color=IDEAL, label=f"host's gain, {1000 * mac.gain:.3f}")
     below.set(xlabel="gain (LSB / 1000)", ylabel="columns")
     spreads = f"gain spread {estimate.gain_spread:.1%}, offsets {estimate.offset_spread:.2f} LSB"
@@ -262,6 +262,6 @@ def _lines(axes: Axes, patterns: Patterns, estimate: Fit) -> None:
         axes.plot(s[~fitted], m[~fitted, column], "o", **look, fillstyle="none")
         line = float(estimate.a[column]) * ends + float(estimate.o[column])
         axes.plot(ends, line, color=series(number), label=f"{name} gain, column {column}")
-    axes.set_ylabel("output + 0.5 (LSB)\nhollow: left out")
+    axes.set_ylabel("output + 0.5 (LSB)\nhollow: excluded")
     few_ticks(axes, "sum of input x weight")
     axes.grid()

@@ -62,7 +62,8 @@ def on_core(network: GraphNetwork, core: FixedCore) -> GraphNetwork:
     fixed = GraphNetwork(graph, how, network.device, torch.float64)
     for name, delay in fixed.delays.items():
         _require(
-            int(delay.max()) <= LARGEST_DELAY, f"node {name} delays by {int(delay.max())} steps of {LARGEST_DELAY}"
+            int(delay.max()) <= LARGEST_DELAY,
+            f"node {name} delays by {int(delay.max())} steps, more than {LARGEST_DELAY}",
         )
     for name, node in graph.nodes.items():
         if isinstance(node, Neuron):
@@ -86,7 +87,7 @@ def _weights_before(graph: SpikingGraph, name: str) -> list[str]:
     for key in sources:
         source = type(graph.nodes[key]).__name__ if key else "the input"
         _require(
-            key and isinstance(graph.nodes[key], Weights | Convolution), f"node {name} follows {source}, no weights"
+            key and isinstance(graph.nodes[key], Weights | Convolution), f"node {name} follows {source}, not weights"
         )
     return sources
 
@@ -110,7 +111,7 @@ def _require_known(graph: SpikingGraph, name: str) -> None:
         after = [target for target, edges in graph.sources.items() if any(edge.source == name for edge in edges)]
         alone = len(after) == 1 and isinstance(graph.nodes[after[0]], Neuron)
         targets = ", ".join(f"{each} ({type(graph.nodes[each]).__name__})" for each in after) or "the output"
-        _require(alone, f"node {name} leads to {targets}; weights lead to one population")
+        _require(alone, f"node {name} leads to {targets}; weights may lead to only one population")
 
 
 def _require(fits: object, sentence: str) -> None:

@@ -45,7 +45,7 @@ class NIRGraphLearner:
                 f"{math.prod(self.task.shape)} (shape {self.task.shape}). Choose the data set that it was trained on."
             )
         if math.prod(shows) != self.task.n_classes:
-            raise UserError(f"{name} puts out {shows}; this data set has {self.task.n_classes} classes.")
+            raise UserError(f"{name} outputs {shows}; this data set has {self.task.n_classes} classes.")
         self.file = content
         self.dt = self.spec.dt or 1e3 * (graph.dt or 1e-3)
         self.bin = self.spec.bin or self.dt
@@ -69,7 +69,7 @@ class NIRGraphLearner:
         elif "file" in initial.state:
             self._restore(initial.state, source)
         else:
-            raise UserError(f"{source}: {initial.path} holds no network of nir_graph.")
+            raise UserError(f"{source}: {initial.path} contains no network of nir_graph.")
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """Take one step of Adam on the batch's mean cross-entropy. With lr=0 the batch is ignored."""
@@ -133,7 +133,7 @@ class NIRGraphLearner:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a state. Raises UserError if it belongs to another model."""
         if "file" not in state:
-            raise UserError("the checkpoint holds no graph. Train again.")
+            raise UserError("the checkpoint contains no graph. Train again.")
         self._restore(state, "the checkpoint's graph")
         moments = state["moments"]
         first, second = ([each.to(self.device, copy=True) for each in moments[key]] for key in ("first", "second"))

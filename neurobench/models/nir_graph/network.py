@@ -46,7 +46,7 @@ class GraphNetwork:
         try:
             steps = torch.as_tensor(steps_of(node, self.how.dt), device=self.device)
         except ValueError as fault:
-            raise UserError(f"node {name} {fault}, which are no whole steps. Choose another dt.") from fault
+            raise UserError(f"node {name} {fault}, which are not whole steps. Choose another dt.") from fault
         return steps.expand(self.graph.shapes[name])
 
     def run(self, x: Tensor, membranes: dict[str, Tensor] | None = None) -> Tensor:

@@ -79,7 +79,7 @@ def samples(learner: HybridQCNNLearner, test: Split) -> Figure:
 
 def _caption(test: Split, index: int, guess: int, confidence: float) -> str:
     name, true = (short(class_name(test.classes, each), 10) for each in (guess, int(test.y[index])))
-    return f"{name}, p {confidence:.2f}" if name == true else f"{name}, p {confidence:.2f}\nis {true}"
+    return f"{name}, p {confidence:.2f}" if name == true else f"{name}, p {confidence:.2f}\ntrue: {true}"
 
 
 def convergence(learner: HybridQCNNLearner, record: TrainingRecord) -> Figure:
@@ -123,13 +123,13 @@ def shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRunn
 
     for (label, one), colour in zip(devices.items(), (IDEAL, DEVICE), strict=False):
         plot(grid[:, 0], SHOTS, [replace(runner, device=one, shots=n) for n in SHOTS], colour, label=label)
-    grid[1, 0].set_xlabel("shots of each circuit")
+    grid[1, 0].set_xlabel("shots per circuit")
     if noise:
         levels = [level for level in noise if level > 0]
         for shots, style, label in ((None, "-", "device, exact"), (100, "--", "100 shots"), (1, ":", "1 shot")):
             runners = [replace(runner, device=noise[level], shots=shots) for level in levels]
             plot(grid[:, 1], levels, runners, DEVICE, linestyle=style, label=label)
-        grid[1, 1].set_xlabel("noise / the device's")
+        grid[1, 1].set_xlabel("noise / device noise")
     for axes in grid.flat:
         axes.set_xscale("log")
         axes.grid()

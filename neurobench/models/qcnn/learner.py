@@ -28,8 +28,8 @@ _LEARN, _PREDICT, _DROP, _MOVE = range(4)  # purposes of random draws
 FORMAT = 1
 STRUCTURE = ("head", "n_qubits", "depth", "reupload", "zz", "entangled")  # a checkpoint's shapes depend on these
 CIRCUIT = (
-    "a gate is no product of an input and a weight: effective_macs and dense_operations are those of the classical "
-    "layers; circuits, shots and modelled seconds stand in device_costs"
+    "a gate is not a product of an input and a weight: effective_macs and dense_operations are those of the classical "
+    "layers; circuits, shots and modelled seconds are given in device_costs"
 )
 
 
@@ -125,7 +125,7 @@ class HybridQCNNLearner:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a state. Raises UserError if it belongs to another network."""
         if state.get("format") != FORMAT or "members" not in state:
-            raise UserError(f"this is no checkpoint of hybrid_qcnn in format {FORMAT}; train one with this version.")
+            raise UserError(f"this is not a checkpoint of hybrid_qcnn in format {FORMAT}; train one with this version.")
         theirs, ours = {"entangled": True, **state["settings"]}, self._settings()  # older checkpoints lack this setting
         differing = [
             f"{key}={theirs.get(key)} in the checkpoint, {ours[key]} here" for key in ours if theirs[key] != ours[key]

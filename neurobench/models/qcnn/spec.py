@@ -74,7 +74,7 @@ class HybridQCNN(ModelSpec):
         two = [name for name in (head, *(spec.classical or ())) if name in TWO_CLASS]
         if two and task.n_classes != 2:
             raise UserError(
-                f"head={two[0]} tells two classes apart, the data have {task.n_classes}; take model.head=auto, or two "
+                f"head={two[0]} distinguishes two classes, the data have {task.n_classes}; use model.head=auto, or two "
                 "digits: dataset.digits=[0,1]"
             )
         if min(task.shape[1:]) < SMALLEST_SIDE:
@@ -102,13 +102,13 @@ class HybridQCNN(ModelSpec):
         if self.head == "binary" and (self.depth or self.reupload or self.zz):
             faults.append(("depth", ", reupload and zz belong to head=linear; head=binary has the tutorial's circuit"))
         if not self.entangled and self.head not in ("auto", "linear"):
-            faults.append(("entangled", f"=False takes the CZ ring out of head=linear; head={self.head} has none"))
+            faults.append(("entangled", f"=False removes the CZ ring from head=linear; head={self.head} has none"))
         if self.head == "linear" and self.zz and self.n_qubits == 1:
             faults.append(("zz", "=True needs a pair of qubits; set n_qubits=2 or more"))
         if len(set(classical)) < len(classical) or self.head in classical:
             faults.append(("classical", f"={list(classical)} names a head twice, {self.head} being the first"))
         if "sigmoid" in classical and n != 1:
-            faults.append(("classical", "=sigmoid has one number z; take tanh or mlp with several qubits"))
+            faults.append(("classical", "=sigmoid has one number z; use tanh or mlp with several qubits"))
         if self.gradient == "autograd" and self.shots is not None and self.train_on == "device":
             sentence = f"=autograd needs exact expectations, counts of shots={self.shots} have no derivative; set "
             faults.append(("gradient", sentence + "gradient=param_shift, or shots=null, or train_on=ideal"))

@@ -43,7 +43,7 @@ def filters(W: Tensor, shape: tuple[int, ...], shown: int = 100) -> Figure:
     picture = axes.imshow(torch.cat(lines).numpy(), cmap=SIGNED, vmin=-1, vmax=1, interpolation="nearest")
     axes.set_axis_off()
     axes.set_title(f"the {len(tiles)} hidden units of largest norm")
-    figure.colorbar(picture, ax=axes, location="bottom", aspect=40, pad=0.02, label="weight / largest of its unit")
+    figure.colorbar(picture, ax=axes, location="bottom", aspect=40, pad=0.02, label="weight / largest of the unit")
     return figure
 
 

@@ -50,7 +50,7 @@ def fine_tune(
     readout = Readout(torch.zeros_like(b), torch.ones_like(b), U, c)
     adam = torch.optim.Adam([W, b, U, c], lr=tuning.lr, foreach=True)
     loss, starts = W.new_zeros(()), range(0, len(labels), BATCH)
-    for epoch in tracked("fine-tuning the machine with labels", range(tuning.epochs)):
+    for epoch in tracked("fine-tuning the RBM with labels", range(tuning.epochs)):
         draw = torch.Generator().manual_seed(derive(tuning.seed, _ORDER, epoch))
         order = torch.randperm(len(labels), generator=draw)
         for k, start in enumerate(starts, epoch * len(starts)):

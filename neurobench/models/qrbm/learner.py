@@ -125,7 +125,7 @@ class QRBMLearner(classifier.MachineClassifier):
         stuck = int((self.fitted.scale[:units] < 2e-3).sum())  # scale is sd + 1e-3; probabilities come first
         if stuck > units / 2:
             warnings.warn(
-                f"{stuck} of {units} hidden units answer every image alike: the readout has little to go by. "
+                f"{stuck} of {units} hidden units respond identically to every image: the readout has little to use. "
                 "A smaller lr, or images within [0, 1], may help",
                 stacklevel=2,
             )
@@ -186,19 +186,19 @@ def initial_rbm(initial: Initial, visible: int, hidden: int) -> RBM:
             rbm = read_file(initial.path.read_bytes(), visible)
         except (ValueError, KeyError, TypeError) as fault:
             raise UserError(
-                f"{source} is no machine of {visible} visible units: {fault}. "
+                f"{source} is not an RBM of {visible} visible units: {fault}. "
                 "`neurobench export RUN --format bqm` writes one."
             ) from fault
     elif (stored := initial.state.get("rbm")) is None:
-        raise UserError(f"{source}: {initial.path} holds no machine of a QRBM.")
+        raise UserError(f"{source}: {initial.path} contains no RBM.")
     else:
         rbm = RBM(**stored)
     shape = (len(rbm.a), len(rbm.b))
     if shape != (visible, hidden) or rbm.W.shape != shape:
         raise UserError(
-            f"{source} holds {shape[0]} visible and {shape[1]} hidden units; this run needs {visible} and {hidden}. "
+            f"{source} has {shape[0]} visible and {shape[1]} hidden units; this run needs {visible} and {hidden}. "
             "Set model.n_hidden and model.downsample as in the checkpoint."
         )
     if not all(bool(torch.isfinite(part).all()) for part in rbm):
-        raise UserError(f"{source} holds numbers that are not finite; choose another one.")
+        raise UserError(f"{source} contains numbers that are not finite; choose another one.")
     return rbm

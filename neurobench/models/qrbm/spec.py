@@ -33,7 +33,9 @@ def seen_shape(shape: tuple[int, ...], side: int | None) -> tuple[int, ...]:
     if side is None:
         return shape
     if len(shape) != 3:
-        raise UserError(f"model.downsample={side} is for images; samples of shape {shape} are none. Leave it null.")
+        raise UserError(
+            f"model.downsample={side} is for images; samples of shape {shape} are not images. Leave it null."
+        )
     if side > min(shape[1:]):
         raise UserError(f"model.downsample={side} is more than the {min(shape[1:])} pixels that an image has.")
     return (shape[0], side, side)
@@ -57,7 +59,7 @@ class ChosenReadout(ModelSpec):
         return True
 
     def conflicts(self) -> list[Fault]:
-        return [] if self.l2_candidates else [("l2_candidates", "=[] names none")]
+        return [] if self.l2_candidates else [("l2_candidates", "=[] is empty")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +118,9 @@ class QRBM(ChosenReadout):
 
     def demand(self, task: Task) -> Demand:
         if self.jitter and len(task.shape) != 3:
-            raise UserError(f"model.jitter={self.jitter} moves images; samples of shape {task.shape} are none. Set 0.")
+            raise UserError(
+                f"model.jitter={self.jitter} moves images; samples of shape {task.shape} are not images. Set 0."
+            )
         return Demand(layers=(prod(seen_shape(task.shape, self.downsample)), self.n_hidden))
 
     def memory(self, task: Task, samples: int = 0) -> dict[str, int]:

@@ -73,11 +73,11 @@ def convolutions(texts: Sequence[str], shape: Sequence[int]) -> tuple[Convolutio
         layer = _convolution(text, inputs)
         if layer.kernel > min(inputs[1:]) + 2 * layer.padding:
             raise UserError(
-                f"model.convolutions: {text} does not fit into {inputs[1]} x {inputs[2]}. Take a smaller one."
+                f"model.convolutions: {text} does not fit into {inputs[1]} x {inputs[2]}. Use a smaller one."
             )
         if layer.pools and layer.padding >= layer.kernel:
             raise UserError(
-                f"model.convolutions: {text} has windows of padding alone. Take a padding below {layer.kernel}."
+                f"model.convolutions: {text} has windows of padding only. Use a padding below {layer.kernel}."
             )
         layers.append(layer)
     return tuple(layers)

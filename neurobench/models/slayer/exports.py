@@ -44,7 +44,7 @@ def write_netx(layers: list[QuantizedLayer]) -> bytes:
         if not isinstance(layer.neuron, FixedNeuron):
             raise UserError("a network of floats has no mantissas; train one with backend.core.arithmetic=fixed")
         if not layer.W.any():
-            raise UserError(f"layer {k} holds zeros alone, on which netx crashes; train further, then export")
+            raise UserError(f"layer {k} contains only zeros, on which netx crashes; train further, then export")
     memory = io.BytesIO()
     with h5py.File(memory, "w") as file:
         blocks = _blocks(layers)

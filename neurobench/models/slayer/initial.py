@@ -24,7 +24,7 @@ def read(initial: Initial, layers: list[Layer], spec: SlayerSNN, core: Core) -> 
     name, suffix = str(initial.path), initial.path.suffix
     if initial.state is not None:
         source = f"model.init_from={initial.reference}: {name}"
-        require("layers" in initial.state, f"{source} holds no network of slayer_snn.")
+        require("layers" in initial.state, f"{source} contains no network of slayer_snn.")
         copy_parameters(initial.state["layers"], layers, f"{source}: layers")
         return layers
     sentence = (
@@ -68,7 +68,7 @@ def read_netx(name: str) -> list[FileLayer]:
     try:
         file = h5py.File(name, "r")
     except OSError as fault:
-        raise UserError(f"{name} is no HDF5 file: {fault}") from fault
+        raise UserError(f"{name} is not an HDF5 file: {fault}") from fault
     with file:
         require("layer" in file, f"{name}:/layer is missing; netx keeps a network's layers there")
         net: list[FileLayer] = []
@@ -90,14 +90,14 @@ def _netx_layer(group: Any, path: str, before: int | None) -> FileLayer:
     m, shape = group["weight"][()], (outputs, inputs)
     require(m.shape == shape, f"{path}/weight has shape {m.shape}, not (outFeatures, inFeatures) = {shape}")
     for fault, wrong in (
-        ("is no even mantissa", (m % 2 != 0) | ~np.isfinite(m)),
+        ("is not an even mantissa", (m % 2 != 0) | ~np.isfinite(m)),
         ("is outside -256 to 254", (m < -256) | (m > 254)),
     ):
         if wrong.any():
             o, i = np.argwhere(wrong)[0]
             raise UserError(f"{path}/weight[{o}, {i}] = {m[o, i]:g} {fault}")
     refractory = int(group["neuron/refDelay"][()]) if "neuron/refDelay" in group else 1
-    require(refractory == 1, f"{path}/neuron/refDelay is {refractory}; this model's neurons rest for 1 step")
+    require(refractory == 1, f"{path}/neuron/refDelay is {refractory}; this model's neurons are refractory for 1 step")
     i, v, threshold = (int(group[f"neuron/{key}"][()]) for key in ("iDecay", "vDecay", "vThMant"))
     for key, value, highest in (("iDecay", i, POINT), ("vDecay", v, POINT), ("vThMant", threshold, 131071)):
         require(0 <= value <= highest, f"{path}/neuron/{key} is {value}, outside 0 to {highest}")
@@ -141,7 +141,7 @@ def read_state(name: str, like: list[Layer]) -> list[Layer]:
     try:
         state = torch.load(name, weights_only=True, map_location="cpu")
     except Exception as fault:  # unpickling may raise any exception
-        raise UserError(f"{name} holds no state of tensors: {type(fault).__name__}: {fault}") from fault
+        raise UserError(f"{name} contains no state of tensors: {type(fault).__name__}: {fault}") from fault
     for key, tensor in lava_names(like).items():
         needed = tuple(tensor.shape)
         require(key in state, f"{name}: {key} is missing; this network has one of shape {needed}")

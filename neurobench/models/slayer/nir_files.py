@@ -82,7 +82,7 @@ def _neuron(nir: Any, k: int, layer: QuantizedLayer, dt: float) -> Any:
     neuron = layer.neuron
     ai, av = (1 - k * neuron.lsb for k in (neuron.ku, neuron.kv))
     if ai == 0 or av == 0:
-        raise UserError(f"layer {k} has a decay of 0, whose time constant is infinite: NIR has no word for it")
+        raise UserError(f"layer {k} has a decay of 0, whose time constant is infinite: NIR cannot express it")
     metadata: dict[str, Any] = {"dt": dt, "arithmetic": "float"}
     if isinstance(neuron, FixedNeuron):
         scales = {"weight_scale": GRID, "state_scale": POINT, "eps": 0.01 / POINT}
@@ -122,7 +122,7 @@ _ELSEWHERE = "model=nir_graph runs other graphs."
 
 def _path(graph: SpikingGraph, name: str) -> list[str]:
     """Nodes along the only path from the input."""
-    sentence = f"{name} has edges that lead back; this model's layers form one path. {_ELSEWHERE}"
+    sentence = f"{name} has recurrent edges; this model's layers form one path. {_ELSEWHERE}"
     require(not graph.is_recurrent, sentence)
     before = ""
     for key in graph.nodes:
@@ -141,7 +141,7 @@ def _counts_arrival(graph: SpikingGraph) -> bool:
 
 def _delay(node: Delay, width: int, counts_arrival: bool, where: str, dt: float) -> Tensor:
     steps = np.rint(node.seconds / dt) - counts_arrival
-    sentence = f"{where}: delays go from {steps.min():g} to {steps.max():g} steps, not 0 to {LARGEST_DELAY}"
+    sentence = f"{where}: delays range from {steps.min():g} to {steps.max():g} steps, not 0 to {LARGEST_DELAY}"
     require(steps.min() >= 0 and steps.max() <= LARGEST_DELAY, sentence)
     return torch.from_numpy(np.broadcast_to(steps, width).astype(np.float32))
 

@@ -36,7 +36,7 @@ class SlayerSNN(ModelSpec):
     formats: ClassVar[Mapping[str, str]] = {
         "netx": "HDF5 for lava-dl's netx and Loihi 2; integers, to the bit",
         "nir": "NIR for norse, SpikingJelly and others; in floats",
-        "nir-snntorch": "NIR for snnTorch (--format nir --for snntorch), whose importer takes every step for 0.1 ms",
+        "nir-snntorch": "NIR for snnTorch (--format nir --for snntorch), whose importer assumes steps of 0.1 ms",
         "pt": "parameters under the names of lava-dl's own state",
         "safetensors": f"{FORMATS['safetensors']} in lava-dl's state",
     }
@@ -102,11 +102,11 @@ class SlayerSNN(ModelSpec):
         if self.saccades > 1:
             whole += f" in {self.saccades} saccades of {self.length / self.saccades:g} ms"
         if abs(self.saccades * self.steps * self.sampling_time - self.length) > 1e-9 * self.length:
-            return [("length", f"{whole} is no whole number of steps of sampling_time={self.sampling_time:g} ms")]
+            return [("length", f"{whole} is not a whole number of steps of sampling_time={self.sampling_time:g} ms")]
         longest = self.max_delay if self.delay else 0
         if self.steps <= longest + 3:
-            fault = f"{whole} is {self.steps} steps; with delays of up to {longest} no spike need arrive. "
-            return [("length", f"{fault}Take more than {longest + 3} steps")]
+            fault = f"{whole} is {self.steps} steps; with delays of up to {longest} a spike may never arrive. "
+            return [("length", f"{fault}Use more than {longest + 3} steps")]
         if self.window is not None and self.window > self.steps:
             return [("window", f"={self.window} is more than the {self.steps} steps of a sample")]
         return []

@@ -64,8 +64,8 @@ class TorchModuleLearner:
         if not isinstance(logits, Tensor) or tuple(logits.shape) != wanted:
             shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise UserError(
-                f"model.module={self.spec.module} makes {shape} of two samples, not {wanted}: a score of each of the "
-                f"{self.task.n_classes} classes. Its constructor may take n_classes by that name."
+                f"model.module={self.spec.module} returns {shape} for two samples, not {wanted}: one score for each of "
+                f"the {self.task.n_classes} classes. Its constructor may have a parameter n_classes."
             )
 
     def _fault(self, what: str, error: Exception) -> UserError:

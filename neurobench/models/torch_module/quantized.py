@@ -71,7 +71,7 @@ class QuantizedMLP(nn.Module):
         sizes = (prod(shape), *hidden, n_classes)
         largest = max(sizes[:-1]) * self.top * 2 ** (weight_bits - 1)
         if largest > EXACT:
-            raise ValueError(f"sums may reach {largest:,}, and float32 is exact up to {EXACT:,}: take fewer bits")
+            raise ValueError(f"sums may reach {largest:,}, and float32 is exact up to {EXACT:,}: use fewer bits")
         layers: list[nn.Module] = [nn.Flatten()]
         for inputs, outputs in pairwise(sizes):
             layers += [GridLinear(inputs, outputs, weight_bits, fraction_bits), FewBitReLU(self.top, fraction_bits)]

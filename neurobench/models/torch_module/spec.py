@@ -85,7 +85,7 @@ def _own_faults(path: str, arguments: Mapping[str, Any]) -> list[Fault]:
     if not (isinstance(target, type) and _is_module(target)):
         offered = [key for key, value in vars(sys.modules[module]).items() if _is_module(value, module)]
         offer = f"{module} offers {', '.join(offered) or 'no subclass of torch.nn.Module'}"
-        return [("module", f"={path} is no torch.nn.Module; {offer}")]
+        return [("module", f"={path} is not a torch.nn.Module; {offer}")]
     if target.__module__ != module and outside_fault(f"{target.__module__}.{target.__name__}", OURS):
         return [("module", f"={path} is defined in {target.__module__}, which is not allowed")]
     try:

@@ -105,9 +105,12 @@ def test_operation_counts_match_a_hand_worked_sample() -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"engine": "exact"}, "engine='exact' updates at spikes, neuron=iaf_bsshslm_2020 after samples: engine=minibatch"),
+    (
+        {"engine": "exact"},
+        "engine='exact' updates at spikes, neuron=iaf_bsshslm_2020 after samples: set engine=minibatch",
+    ),
     ({"engine": "online", "optimizer": "gradient_descent"}, "engine='online' updates at spikes"),
-    ({"cutoff": 5}, "cutoff=5 is not what neuron=iaf_bsshslm_2020 has"),
+    ({"cutoff": 5}, "cutoff=5 does not apply to neuron=iaf_bsshslm_2020"),
     (
         {"neuron": "iaf", "regular_spike_arrival": False},
         "=False is for neuron=iaf_bsshslm_2020; neuron=iaf needs regular_spike_arrival=True",

@@ -113,8 +113,8 @@ def test_pooling_merges_or_separates_polarities_and_counts_repeats_once() -> Non
     [
         ({"pool": "none"}, {}, 10, "1196 inputs do not fit 256"),
         ({}, {"hidden": 300}, 10, "model.hidden=300 neurons do not fit 256"),
-        ({}, {}, 40, "the chip is too small: 40 readouts, one a class, do not fit 16. Take a smaller network or"),
-        ({}, {"hidden": 300}, 17, "300 neurons do not fit 256; 17 readouts, one a class, do not fit 16"),
+        ({}, {}, 40, "the chip is too small: 40 readouts, one per class, do not fit 16. Use a smaller network or"),
+        ({}, {"hidden": 300}, 17, "300 neurons do not fit 256; 17 readouts, one per class, do not fit 16"),
     ],
 )
 def test_a_network_that_does_not_fit_a_chip_is_refused_with_its_numbers(
@@ -133,9 +133,15 @@ def test_a_network_of_256_neurons_and_16_readouts_fits_a_chip() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["model.engine=exact", "model.optimizer=gradient_descent"], "model.engine=exact is NEST's floating point"),
-        (["model.neuron=psc_delta"], "model.neuron=psc_delta with t_ref=0 is not what the chip has: iaf, t_ref=0"),
-        (["model.t_ref=2"], "model.neuron=iaf with t_ref=2 is not what the chip has"),
+        (
+            ["model.engine=exact", "model.optimizer=gradient_descent"],
+            "model.engine=exact computes in floating point like NEST",
+        ),
+        (
+            ["model.neuron=psc_delta"],
+            "model.neuron=psc_delta with t_ref=0 is not supported by the chip: set iaf, t_ref=0",
+        ),
+        (["model.t_ref=2"], "model.neuron=iaf with t_ref=2 is not supported by the chip"),
     ],
 )
 def test_validate_names_settings_that_a_chip_does_not_support(
@@ -147,7 +153,7 @@ def test_validate_names_settings_that_a_chip_does_not_support(
 
 
 def test_an_engine_that_does_not_use_the_chosen_device_is_warned_of() -> None:
-    with pytest.warns(UserWarning, match="engine=exact of this neuron and core computes on the CPU alone"):
+    with pytest.warns(UserWarning, match="engine=exact of this neuron and core computes on the CPU only"):
         learner(device=torch.device("meta"), engine="exact", optimizer="gradient_descent")
 
 

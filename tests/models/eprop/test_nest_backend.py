@@ -81,7 +81,7 @@ def test_a_network_in_nest_resumed_from_a_checkpoint_answers_like_an_uninterrupt
 def test_an_error_in_nest_is_reported_in_nests_words() -> None:
     small = np.ones((2, 2))
     rest = {"T": 20, "W": 5, "recurrent": {}, "readout": {}, "optimizer": {}}
-    with pytest.raises(UserError, match="NEST answered to build: .*no_model"):
+    with pytest.raises(UserError, match="NEST answered build with an error: .*no_model"):
         NestNetwork({**rest, "model": "no_model", "w_in": small, "w_rec": small, "w_out": small, "feedback": small})
 
 

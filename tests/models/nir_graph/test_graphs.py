@@ -125,11 +125,11 @@ def test_a_nested_graph_gives_the_same_spikes_as_a_flat_one() -> None:
     ("nodes", "edges", "sentence"),
     [
         ({"w": nir.Linear(np.eye(2))}, [("input", "output"), ("input", "w")], "its input is its output"),
-        ({"w": nir.Linear(np.ones((2, 3)))}, None, r"node w reads 3 values; what arrives has shape \(2,\)"),
+        ({"w": nir.Linear(np.ones((2, 3)))}, None, r"node w reads 3 values; its input has shape \(2,\)"),
         (
             {"c": nir.Conv1d(2, np.ones((1, 1, 1)), 1, 0, 1, 1, np.zeros(1))},
             None,
-            "node c is a Conv1d; what can be run",
+            "node c is a Conv1d; supported are",
         ),
         ({"n": cuba(tau_mem=0)}, None, "node n has tau_mem of 0 s"),
         ({"d": nir.Delay(full(-1.0))}, None, "node d has a delay of -1 s; delays are at least 0"),

@@ -94,5 +94,5 @@ def test_a_checkpoint_with_entanglement_is_refused_by_a_model_without() -> None:
 
 def test_entangled_false_is_refused_for_heads_without_a_cz_ring() -> None:
     for head in ("binary", "tanh", "ring"):
-        with pytest.raises(BoundsError, match=f"takes the CZ ring out of head=linear; head={head} has none"):
+        with pytest.raises(BoundsError, match=f"removes the CZ ring from head=linear; head={head} has none"):
             hybrid(head=head, entangled=False)

@@ -24,7 +24,7 @@ def test_figures_of_a_noisy_device_are_readable_and_name_classes() -> None:
     captions = {text.get_text().split(",")[0] for text in axes.texts}
     assert captions <= {"left", "right"}
     for text in axes.texts:
-        assert (text.get_color() == WRONG) == ("is " in text.get_text())
+        assert (text.get_color() == WRONG) == ("true: " in text.get_text())
     shots = drawn["shots_and_noise"]
     assert isinstance(shots, Figure)
     assert shots.axes[0].containers, "what is drawn by chance has its error bars"

@@ -232,12 +232,12 @@ def test_impossible_settings_are_refused_with_their_reason(fields: dict[str, Any
     [
         (
             ["model=hybrid_qcnn", "model.head=binary", "dataset=mnist"],
-            "head=binary tells two classes apart, the data have 10; take model.head=auto",
+            "head=binary distinguishes two classes, the data have 10; use model.head=auto",
         ),
         (["model=hybrid_qcnn", "model.n_qubits=4"], "model.n_qubits=4: head=binary has one; set head=linear for more"),
         (
             ["model=hybrid_qcnn", "dataset=mnist", "model.n_qubits=20"],
-            "n_qubits=20 needs 2^20 numbers a sample, 8.39 GB",
+            "n_qubits=20 needs 2^20 numbers per sample, 8.39 GB",
         ),
         (
             [
@@ -251,7 +251,7 @@ def test_impossible_settings_are_refused_with_their_reason(fields: dict[str, Any
         ),
         (
             ["model=hybrid_qcnn", "dataset=yin_yang", "model.head=sigmoid"],
-            "head=sigmoid tells two classes apart, the data have 3",
+            "head=sigmoid distinguishes two classes, the data have 3",
         ),
         (["model=hybrid_qcnn", "model.shots=10"], "model.gradient=autograd needs exact expectations"),
         (["model=hybrid_qcnn", "backend=mock", "backend.circuit.t2=1000"], "backend.circuit.t2=1000 us is more than"),

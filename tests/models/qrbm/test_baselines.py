@@ -89,10 +89,10 @@ def test_prediction_before_the_readout_is_fitted_raises_an_error(task, train, mo
     ("model", "bad", "sentence"),
     [
         ("pixels_lr", {"threshold": 1.0}, "threshold=1.0 is not"),
-        ("pixels_lr", {"l2_candidates": []}, "l2_candidates=[] names none"),
+        ("pixels_lr", {"l2_candidates": []}, "l2_candidates=[] is empty"),
         ("sklearn_rbm", {"lr": 0.0}, "lr=0.0 is not above 0"),
         ("sklearn_rbm", {"n_hidden": 0}, "n_hidden=0 is not at least 1"),
-        ("sklearn_rbm", {"l2_candidates": []}, "l2_candidates=[] names none"),
+        ("sklearn_rbm", {"l2_candidates": []}, "l2_candidates=[] is empty"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_reason(model, bad, sentence: str):

@@ -92,28 +92,28 @@ def test_a_bqm_file_of_spins_is_read(rbm: RBM, tmp_path: Path):
 @pytest.mark.parametrize("suffix", ["bqm", "json"])
 def test_a_file_of_another_size_is_refused_with_both_sizes(rbm: RBM, suffix: str, tmp_path: Path):
     path = write(tmp_path / f"model.{suffix}", FILES[suffix](rbm))
-    with pytest.raises(UserError, match="holds 5 visible and 3 hidden units; this run needs 5 and 4"):
+    with pytest.raises(UserError, match="has 5 visible and 3 hidden units; this run needs 5 and 4"):
         loaded(path, 5, 4)
 
 
 def test_a_file_that_is_not_a_valid_rbm_is_refused_with_its_reason(rbm: RBM, tmp_path: Path):
     dense = dimod.BinaryQuadraticModel({0: 1.0, 1: 1.0, 2: 1.0}, {(0, 1): 1.0, (1, 2): 1.0}, "BINARY")
     for name, data, sentence in [
-        ("a.bqm", b"no such thing", "is no machine of 2 visible units"),
+        ("a.bqm", b"no such thing", "is not an RBM of 2 visible units"),
         ("a.coo", b"# vartype=BINARY\n0 1 1.0\n0 2 one\n", "line 3 is '0 2 one', not `i j bias`"),
         ("b.coo", b"0 1 1.0\n", "line 1 comes before a line `# vartype=BINARY`"),
         ("c.coo", b"# vartype=TERNARY\n", "vartype=TERNARY is neither BINARY nor SPIN"),
         ("d.coo", b"", "it has no line `# vartype=BINARY`"),
         ("e.coo", b"# vartype=BINARY\n0 -1 1.0\n", "line 2: variables are numbers from 0"),
-        ("b.bqm", dense.to_file().read(), "with 2 visible units some units of one layer touch"),
+        ("b.bqm", dense.to_file().read(), "with 2 visible units some units of one layer are coupled"),
         ("c.json", b"{}", '"format" is None, not "rbm"'),
-        ("d.json", b"{", "is no machine"),
-        ("e.json", json.dumps({"format": "rbm", "W": [[1.0]]}).encode(), "is no machine"),
-        ("f.json", json.dumps({"format": "rbm", "W": [["x"]], "a": [0], "b": [0]}).encode(), "is no machine"),
+        ("d.json", b"{", "is not an RBM"),
+        ("e.json", json.dumps({"format": "rbm", "W": [[1.0]]}).encode(), "is not an RBM"),
+        ("f.json", json.dumps({"format": "rbm", "W": [["x"]], "a": [0], "b": [0]}).encode(), "is not an RBM"),
     ]:
         with pytest.raises(UserError, match=sentence):
             loaded(write(tmp_path / name, data), 2, 1)
-    with pytest.raises(UserError, match="holds no machine of a QRBM"):
+    with pytest.raises(UserError, match="contains no RBM"):
         initial_rbm(Initial("other", tmp_path, {"readout": None}), 2, 1)
     endless = bqm.bqm_file(RBM(rbm.W / 0, rbm.a, rbm.b))
     with pytest.raises(UserError, match="not finite"):
@@ -147,7 +147,7 @@ def test_a_run_is_exported_and_another_run_starts_from_it(neurobench: Neurobench
     for reference in (str(run / "model.bqm"), str(run)):
         for there, here in zip(loaded(reference, 36, 8), stored, strict=True):
             assert torch.equal(there, here)
-    with pytest.raises(UserError, match="holds 36 visible and 8 hidden units; this run needs 36 and 9"):
+    with pytest.raises(UserError, match="has 36 visible and 8 hidden units; this run needs 36 and 9"):
         loaded(run, 36, 9)
     # With almost no learning rate, the RBM stays what it was at the start.
     done = neurobench(*small, "model.init_from=first", "name=next", "model.lr=1e-12", "model.weight_decay=0")

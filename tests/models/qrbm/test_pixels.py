@@ -44,5 +44,5 @@ def test_the_specs_demand_has_the_sizes_of_the_downsampled_and_hidden_layers():
 def test_downsampling_is_refused_beyond_the_images_size_and_for_vectors():
     with pytest.raises(UserError, match=r"model.downsample=29 is more than the 28 pixels that an image has"):
         layers((1, 28, 28), downsample=29)
-    with pytest.raises(UserError, match=r"model.downsample=2 is for images; samples of shape \(4,\) are none"):
+    with pytest.raises(UserError, match=r"model.downsample=2 is for images; samples of shape \(4,\) are not images"):
         layers((4,), downsample=2)

@@ -123,7 +123,7 @@ def other_threshold(file: Any) -> None:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (odd, "model.net:/layer/1/weight[3, 2] = 7 is no even mantissa"),
+        (odd, "model.net:/layer/1/weight[3, 2] = 7 is not an even mantissa"),
         (large, "/layer/0/weight[0, 0] = 256 is outside -256 to 254"),
         (narrow, "/layer/1/inFeatures is 19; the layer before has 20 neurons"),
         (undecayed, "/layer/2/neuron/iDecay is missing"),
@@ -144,7 +144,7 @@ def test_a_damaged_netx_file_is_refused_with_the_path_of_the_fault(
 
 
 def test_files_of_other_formats_or_sizes_are_refused(trained: SlayerLearner, tmp_path: Path) -> None:
-    for name, what in (("a.net", "no HDF5 file"), ("a.nir", "no NIR graph"), ("a.pt", "no state of tensors")):
+    for name, what in (("a.net", "not an HDF5 file"), ("a.nir", "not a NIR graph"), ("a.pt", "no state of tensors")):
         (tmp_path / name).write_bytes(b"nothing of the kind")
         with pytest.raises(UserError, match=what):
             started(tmp_path / name)
@@ -167,7 +167,7 @@ def test_training_starts_from_the_weights_of_another_run(trained: SlayerLearner)
     again = learner(hidden=(20, 15))
     again.start(four(), Initial("first", run, trained.state_dict()))
     assert (spikes(again)[0] == spikes(trained)[0]).all()
-    with pytest.raises(UserError, match=r"model.init_from=first: outputs/first/1 holds no network of slayer_snn"):
+    with pytest.raises(UserError, match=r"model.init_from=first: outputs/first/1 contains no network of slayer_snn"):
         again.start(four(), Initial("first", run, {"rbm": {}}))
     with pytest.raises(UserError, match=r"model.init_from=first: outputs/first/1: layers.0.v has shape \(2312, 20\)"):
         learner().start(four(), Initial("first", run, trained.state_dict()))
@@ -177,7 +177,7 @@ def test_networks_of_zeros_or_of_floats_cannot_be_exported_to_netx() -> None:
     silent = learner()
     for layer in silent.quantized:
         layer.W.zero_()
-    with pytest.raises(UserError, match="zeros alone"):
+    with pytest.raises(UserError, match="only zeros"):
         formats(silent)["netx"]()
     with pytest.raises(UserError, match="arithmetic=fixed"):
         formats(learner(sim(arithmetic="float")))["netx"]()

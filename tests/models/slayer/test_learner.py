@@ -246,10 +246,10 @@ def test_the_state_of_another_network_is_refused_with_the_key_that_differs() -> 
     ("settings", "sentence"),
     [
         ({"sampling_time": 0.0}, "sampling_time=0.0 is not above 0"),
-        ({"sampling_time": 0.7}, "length=300 ms is no whole number of steps of sampling_time=0.7 ms"),
+        ({"sampling_time": 0.7}, "length=300 ms is not a whole number of steps of sampling_time=0.7 ms"),
         (
             {"saccades": 3, "sampling_time": 3.0},
-            "length=300 ms in 3 saccades of 100 ms is no whole number of steps of sampling_time=3 ms",
+            "length=300 ms in 3 saccades of 100 ms is not a whole number of steps of sampling_time=3 ms",
         ),
         ({"length": 60.0}, "length=60 ms is 60 steps; with delays of up to 62"),
         ({"threshold": 0.01}, "threshold=0.01 is not in"),

@@ -17,12 +17,12 @@ for line in sys.stdin.read().splitlines():
     print("end", file=sys.stderr, flush=True)
 """
 LIMITS = [
-    ("model.current_decay=0", "model.current_decay=0 is 0/4096; this core's go from 1 to 4096"),
-    ("model.voltage_decay=1", "model.voltage_decay=1 is 4096/4096; this core's go from 0 to 4095"),
+    ("model.current_decay=0", "model.current_decay=0 is 0/4096; this core's range from 1 to 4096"),
+    ("model.voltage_decay=1", "model.voltage_decay=1 is 4096/4096; this core's range from 0 to 4095"),
     ("model.threshold=2048", "model.threshold=2048 is not in"),
     ("model.max_delay=63", "model.max_delay=63 is not in [0, 62]"),
-    ("backend.core.neurons_per_core=8", "1034 neurons are asked for; the chip has 128 cores of 8"),
-    ("backend.core.synapses=1450000", "1451008 synapses are asked for; the chip has room for 1450000"),
+    ("backend.core.neurons_per_core=8", "1034 neurons are needed; the chip has 128 cores of 8"),
+    ("backend.core.synapses=1450000", "1451008 synapses are needed; the chip has room for 1450000"),
 ]
 BOTH = "model.current_decay=0 model.voltage_decay=1"
 

@@ -217,7 +217,7 @@ def test_a_network_with_pools_cannot_be_exported_as_a_state_of_lava_dl() -> None
     ("texts", "sentence"),
     [
         (["40a"], "40a does not fit into 34 x 34"),
-        (["2ap2"], "2ap2 has windows of padding alone. Take a padding below 2"),
+        (["2ap2"], "2ap2 has windows of padding only. Use a padding below 2"),
         (["8c5p2", "2a", "2a", "2a", "6a"], "6a does not fit into 5 x 5"),
     ],
 )
@@ -238,7 +238,7 @@ def test_a_pools_weight_outside_the_grid_is_refused_by_cores_with_a_weight_grid(
     pooled, other = (
         spec("model/slayer_snn", convolutions=words, weight_scale=scale) for words in (("2a",), ("8c5s2",))
     )
-    words = f"model.weight_scale={scale:g} is the weight of pooling; this core's above 0 go from 0.03125 to 3.96875"
+    words = f"model.weight_scale={scale:g} is the weight of pooling; this core's above 0 range from 0.03125 to 3.96875"
     for core in (sim(), mock()):
         assert core.refuse(pooled.demand(task)) == words
         assert core.refuse(other.demand(task)) is None
@@ -253,4 +253,4 @@ def test_a_pools_demand_of_the_chip_counts_existing_synapses_only() -> None:
     assert demand.layers == (2312, 578, 192, 20, 10)
     assert demand.synapses == 578 * 4 + 192 * 2 * 25 + 192 * 20 + 20 * 10
     assert mock(synapses=demand.synapses).refuse(demand) is None
-    assert "synapses are asked for" in str(mock(synapses=demand.synapses - 1).refuse(demand))
+    assert "synapses are needed" in str(mock(synapses=demand.synapses - 1).refuse(demand))

@@ -77,7 +77,7 @@ def test_an_operation_that_onnx_lacks_is_reported_with_another_format(monkeypatc
         pytest.importorskip(package, reason="the extra exchange is not installed")
     monkeypatch.setattr(torch.onnx, "export", refuse)
     with pytest.raises(
-        UserError, match=r"torch.onnx cannot follow model.module=tests.Tied: no operation .*safetensors can"
+        UserError, match=r"torch.onnx cannot trace model.module=tests.Tied: no operation .*safetensors can"
     ):
         formats(tied())["onnx"]()
 

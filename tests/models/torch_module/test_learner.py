@@ -172,7 +172,7 @@ def test_products_of_weights_outside_of_known_layers_are_named_and_not_counted()
 
 
 def test_modules_samples_states_and_losses_that_do_not_fit_are_refused():
-    with pytest.raises(UserError, match=r"makes \(2, 2\) of two samples, not \(2, 3\)"):
+    with pytest.raises(UserError, match=r"returns \(2, 2\) for two samples, not \(2, 3\)"):
         built("Two")
     with pytest.raises(UserError, match=r"samples must be \(B, 5\)"):
         built().predict(torch.zeros(3, 4))
@@ -189,7 +189,7 @@ def test_modules_samples_states_and_losses_that_do_not_fit_are_refused():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"module": f"{__name__}.NoModule"}, "is no torch.nn.Module"),
+        ({"module": f"{__name__}.NoModule"}, "is not a torch.nn.Module"),
         ({"module": f"{__name__}.Nett"}, "offers Net, Lazy, Matrix, Two"),
         ({"module": "os.system"}, "module=os.system is not allowed"),
         ({"module": "Net"}, "is not the dotted name of a class"),

@@ -100,5 +100,5 @@ def test_weights_that_the_grid_rounds_to_0_count_no_operations() -> None:
 
 
 def test_sums_beyond_the_exact_integers_of_float32_are_refused() -> None:
-    with pytest.raises(UserError, match="float32 is exact up to 16,777,216: take fewer bits"):
+    with pytest.raises(UserError, match="float32 is exact up to 16,777,216: use fewer bits"):
         network((600,), weight_bits=14)
