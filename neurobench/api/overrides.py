@@ -72,7 +72,7 @@ def folder_of(config_dir: str | Path | None) -> str | None:
 
 
 def console_for(progress: bool) -> Console:
-    """Console on a notebook cell's output, else on stderr, so that a script's own output stays separate."""
+    """Console on a notebook cell's output, else on stderr, so that a script's output stays separate."""
     console = Screen(highlight=False, quiet=not progress)
     return console if console.is_jupyter else Screen(highlight=False, quiet=not progress, stderr=True)
 

@@ -10,8 +10,8 @@ from neurobench.config.targets import allow_file
 
 
 def allow(file: str | Path) -> None:
-    """Allow configurations to name classes of a Python file; YAML files are found in its folder, model/mine.yaml next
-    to mine.py. Call it again after an edit: the file is imported anew.
+    """Allow configurations to name classes of a Python file; YAML files in its folder are read, model/mine.yaml next
+    to mine.py. Call it again after an edit: the file is imported again.
 
     Raises UserError if there is no such file, or if another module has its name.
     """

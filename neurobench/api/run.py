@@ -1,4 +1,4 @@
-"""A single run, executed by `run` or found by `load`, and all of its results."""
+"""A single run, executed by `run` or opened by `load`, and all of its results."""
 
 from __future__ import annotations
 

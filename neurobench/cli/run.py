@@ -206,7 +206,7 @@ def _multirun(overrides: list[str], config_dir: str | None, quiet: bool) -> int:
     asks_to_resume = RESUME in overrides
     if not any(word.startswith("resume=") for word in overrides):
         overrides = [*overrides, RESUME]
-    # Composed here first, so that a file's changes to Hydra's own section are refused before Hydra acts on them.
+    # Composed here first, so that a file's changes to Hydra's section are refused before Hydra acts on them.
     with composer(config_dir) as compose:
         composed = list(combinations(overrides, compose))
     jobs = [(words, str(config.outputs)) for words, config in composed]

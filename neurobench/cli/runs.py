@@ -92,7 +92,7 @@ def _table(rows: dict[str, str]) -> Table:
 
 
 def _predict(folder: RunFolder, n: int, root: str | None) -> None:
-    """Print predictions from the checkpoint, and draw the model's own figures anew for these samples."""
+    """Print predictions from the checkpoint, and draw the model's figures anew for these samples."""
     if n < 1:
         raise UserError(f"--predict {n}: give a number of test samples, at least 1")
     with importing("torch"):

@@ -1,4 +1,4 @@
-"""`sweep --status`, `--cancel` and `--logs` for a sweep that is or was under way elsewhere."""
+"""`sweep --status`, `--cancel` and `--logs` for a sweep that runs, or ran, elsewhere."""
 
 from __future__ import annotations
 

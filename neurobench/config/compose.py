@@ -64,7 +64,7 @@ def searchpath(places: Sequence[str]) -> list[str]:
 
 @cache
 def _section_of(words: tuple[str, ...]) -> dict[str, Any]:
-    """Hydra's own section as composed from the overrides for it alone, without any user file."""
+    """Hydra's section as composed from the overrides for it alone, without any user file."""
     return composed([*_plugins(), *words], reusable=True)[1]
 
 

@@ -31,7 +31,7 @@ Composed = tuple[DictConfig, dict[str, Any]]
 
 
 def composed(words: Sequence[str], reusable: bool) -> Composed:
-    """Configuration composed from overrides, and Hydra's own section as plain values, which must not be modified.
+    """Configuration composed from overrides, and Hydra's section as plain values, which must not be modified.
 
     `reusable`: only YAML files of packages take part, so that an earlier result is valid while the files are unchanged.
     Raises ConfigError, HydraException or OmegaConfBaseException.
@@ -64,7 +64,7 @@ def _frame(choices: tuple[str, ...], stamp: Stamp) -> tuple[bytes, dict[str, Any
 
 
 def _merged(choices: tuple[str, ...], stamp: Stamp) -> Composed | None:
-    """Configuration composed without Hydra, except for Hydra's own section; None if Hydra has to compose all of it."""
+    """Configuration composed without Hydra, except for Hydra's section; None if Hydra has to compose all of it."""
     of_hydra = tuple(word for word in choices if is_hydra(word))
     parsed = [override for word in choices if word not in of_hydra and (override := parse_word(word))]
     if not parsed or not all(map(_picks_files, parsed)):

@@ -1,4 +1,4 @@
-"""Composition of the chosen file of each group by Hydra's own rules, in an eighth of Hydra's time.
+"""Composition of the chosen file of each group by Hydra's rules, in an eighth of Hydra's time.
 
 The rules are those of https://hydra.cc/docs/advanced/defaults_list, as far as the files of packages use them: choices
 of one or several files, overrides of a group, a file based on another one of its group, the package `_global_`.

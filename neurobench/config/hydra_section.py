@@ -1,4 +1,4 @@
-"""Checks of Hydra's own section before Hydra acts on it: its callbacks, loggers and launchers are created by class
+"""Checks of Hydra's section before Hydra acts on it: its callbacks, loggers and launchers are created by class
 name, and its job may set the environment, so whoever writes that section runs code.
 
 Only the command line may: changes to it in a YAML file are refused. And of the settings on the command line, only those

@@ -3,7 +3,7 @@
 A `_target_` is the dotted name of a spec (`neurobench.config.spec.Spec`): one that is defined in the subpackage of its
 kind below `neurobench.`, one that an installed package lists by its exact name in the entry-point group
 `neurobench.plugins`, or one of a package or module that the user allows: by name, and then it may lie in the current
-folder, or by file, and then YAML files are found in that file's folder too:
+folder, or by file, and then YAML files in that file's folder are read too:
 
     NEUROBENCH_ALLOW=mymodel neurobench run --config-dir . model=mymodel
     neurobench run --plugin mymodel.py model=mymodel
@@ -94,7 +94,7 @@ def own_options(config_dir: str | None = None) -> list[str]:
 
 
 def in_python(module: str) -> str:
-    """Python call that allows a file where there is no command line for `--plugin`."""
+    """Python call that allows a file, as `--plugin` does on the command line."""
     return f'in Python nb.allow("{module}.py")'
 
 
@@ -129,7 +129,7 @@ def find_target(path: Any, kind: str, base: type[Spec]) -> type[Spec]:
             f"{path.partition('.')[0]}.py, or {in_python(path.partition('.')[0])}"
         )
     if path.startswith("neurobench.") and not path.startswith(ROOMS[kind]):
-        raise TargetRefused(f"_target_={path} is no {kind}: neurobench's own are found below {ROOMS[kind][:-1]}.")
+        raise TargetRefused(f"_target_={path} is no {kind}: neurobench's are below {ROOMS[kind][:-1]}.")
     module_name, _, name = path.rpartition(".")
     if fault := import_fault(module_name):
         raise TargetRefused(f"_target_={path}: {fault}.")

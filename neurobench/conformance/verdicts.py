@@ -114,7 +114,7 @@ def _same(one: np.ndarray, other: np.ndarray, spikes: bool) -> bool:
 
 
 def _first(y: np.ndarray, truth: np.ndarray) -> str:
-    """Text with the first step and neuron that differ, and the values there."""
+    """Text with the first step and neuron that differ, and their values."""
     differs = np.abs(y - truth) > TOLERANCE * max(1.0, np.abs(truth).max())
     step, sample, *place = (int(part) for part in np.argwhere(differs)[0])
     at = (step, sample, *place)

@@ -1,10 +1,10 @@
 """Devices that answer later: each job is sent once, its id recorded, and its answer awaited, or fetched by a later
 session of the run.
 
-A job has a key, a digest of its whole request; a session that repeats the requests of an earlier one, as a resumed run
+A job has a key, a digest of its whole request; a process that repeats the requests of an earlier one, as a resumed run
 does, computes the same keys and reads the ids or answers from the run's journal. Before a job is sent, the journal
 records the intention and a tag, which is also sent to the device: if a kill, or a lost reply, falls between sending
-the job and recording its id, the device is asked for the job with that tag before another is sent.
+the job and recording its id, the device is queried for the job with that tag before another is sent.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Queue(Protocol):
 
 class Request(NamedTuple):
     key: str  # a digest of the whole request
-    content: Any  # the job, in the queue's own form
+    content: Any  # the job, in the queue's form
     shots: int
     seconds: float  # modelled time on the device
     check: Callable[[Any], np.ndarray]  # checks the answer; raises UserError with the device's name
@@ -74,7 +74,7 @@ class Limits(NamedTuple):
 
 
 class Queued(UserError):
-    """The run ends here while its jobs are under way; a later session fetches the answers."""
+    """The run ends while its jobs are pending; a later process fetches the answers."""
 
     exit_code = QUEUED
 
@@ -150,7 +150,7 @@ class Jobs:
         return last
 
     def _submit(self, device: str, queue: Queue, request: Request, tag: str) -> str:
-        """Send a job. A device that did not answer may still have accepted it, so it is asked before each retry."""
+        """Send a job. A device that did not answer may still have accepted it, so it is queried before each retry."""
         tried = False
 
         def submit() -> str:

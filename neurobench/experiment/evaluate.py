@@ -34,7 +34,7 @@ class Evaluation:
 
 
 def mean_sums(learner: Learner, split: Split) -> dict[str, float]:
-    """Means of the learner's own measures over a split's samples."""
+    """Means of the learner's measures over a split's samples."""
     sums: dict[str, float] = {}
     with phase("measuring the loss", len(split)) as progress:
         for index in torch.arange(len(split)).split(BATCH):

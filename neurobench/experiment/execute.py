@@ -153,7 +153,7 @@ class _Run:
         self.folder.update(status="finished", finished=_now())
 
     def _require_the_same_data(self) -> None:
-        """Check that this session reads the same data as an earlier session of the run."""
+        """Check that a resumed run reads the same data as before."""
         before, now = self.folder.record().get("data", {}).get("sha256"), self.splits.sha256
         if before not in (None, now):
             raise UserError(

@@ -1,4 +1,4 @@
-"""Conversion of overrides, from the command line or from Python, to a plan: one way for both."""
+"""Conversion of overrides, from the command line or from Python, to a plan, the same for both."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def refusal(
 ) -> ConfigError:
     """Error with all reasons why overrides do not compose, and the faults of the part that does.
 
-    `error`: Hydra's own error; `several`: a key may have a list of values.
+    `error`: Hydra's error; `several`: a key may have a list of values.
     """
     faults, config = explain(overrides, config_dir, several)
     if config is not None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PROGRAM = "from neurobench.figures.second_process import serve; serve()"
-PATIENCE = 0.5  # s to wait for a figure rendered there once nothing is left to do here; then it is rendered here too
+PATIENCE = 0.5  # s to wait for a figure of the second process when nothing else is left to do; then it is rendered here
 Files = dict[str, bytes]  # files of one figure, by kind
 
 
@@ -55,7 +55,7 @@ class Renderer:
             pass
 
     def _ask(self, surroundings: Any, figure: Figure, vector: str) -> Files:
-        if figure.canvas.manager is not None:  # a figure of pyplot, which would open a window there
+        if figure.canvas.manager is not None:  # a figure of pyplot, which would open a window in the second process
             raise Refused
         request = pickle.dumps((surroundings, figure, vector), pickle.HIGHEST_PROTOCOL)
         assert self._process.stdin is not None
@@ -105,7 +105,7 @@ def rendered_files(
             begun_there[name] = figure, future
     for name, (figure, future) in begun_there.items():
         files = None
-        with suppress(Exception):  # any error there occurs again here, or does not matter
+        with suppress(Exception):  # an error of the second process occurs again here, or does not matter
             files = future.result(PATIENCE)
         yield name, files or files_of(figure, vector)
 

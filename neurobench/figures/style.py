@@ -49,7 +49,7 @@ LONGEST = 20  # most letters of a class name
 
 @contextmanager
 def paper() -> Iterator[None]:
-    """Context manager: draw in this style; a notebook's own settings are restored afterwards."""
+    """Context manager: draw in this style; a notebook's settings are restored afterwards."""
     with rc_context(STYLE):
         yield
 

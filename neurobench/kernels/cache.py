@@ -28,7 +28,7 @@ from numba.core.runtime import rtsys
 
 PACKAGE = Path(__file__).parent
 ROOT = PACKAGE.parents[1]  # folder at which modules' dotted names begin
-LIFETIME = 30 * 86_400  # s that a folder is kept after its last use
+LIFETIME = 30 * 86_400  # s that a folder is stored after its last use
 PATIENCE = 600.0  # s that a process waits for another's kernel before it compiles the kernel itself
 
 

@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 _UNBROKEN = 8  # characters of a word that stay together when cells are wrapped
 _SHORTEST = 3  # the same for a table that fits on the screen in no other way
-_PIPED = 160  # maximum characters per line if there is no screen: columns of long texts are wrapped there
+_PIPED = 160  # maximum characters per line if there is no screen: columns of long texts are wrapped at this width
 _NO_EDGE = 10_000
 
 

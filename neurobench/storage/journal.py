@@ -32,7 +32,7 @@ class Attempt:
     tag: str  # by which the device knows it from the first moment
     shots: int
     seconds: float  # modelled, on the device
-    id: str | None = None  # None: the device must be asked whether it was sent
+    id: str | None = None  # None: the device must be queried whether it was sent
     gone: str | None = None  # why it failed
 
     @property
@@ -93,7 +93,7 @@ class Journal:
             ) from None
 
     def store(self, key: str, answer: np.ndarray) -> None:
-        """Store an answer, after which the device need not be asked again."""
+        """Store an answer, after which the device need not be queried again."""
         if self.folder is None:
             self._kept[key] = answer
             return

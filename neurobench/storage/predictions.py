@@ -19,7 +19,7 @@ FILE = "predictions.npz"
 class Predictions(NamedTuple):
     """Arrays over the N test samples, in their order; each (N,) int64."""
 
-    ids: np.ndarray  # position in the source's own file order
+    ids: np.ndarray  # position in the source's file order
     target: np.ndarray  # class
     predicted: np.ndarray
 

@@ -44,7 +44,7 @@ FAULTY = {
     "a way round through a model's imports": (["model._target_=neurobench.models.learner.load"], "offers no model"),
     "a function of our own": (
         ["model._target_=neurobench.storage.store.find_run"],
-        "find_run is no model: neurobench's own are found below neurobench.models",
+        "find_run is no model: neurobench's are below neurobench.models",
     ),
     "a class that we only import": (
         ["model._target_=neurobench.models.learner.Spec"],

@@ -50,7 +50,7 @@ def emulate(
     Image k's random numbers depend only on `seed` and ids[k]. `late` (B, S) in us: the delay of each saccade after the
     first; drawn if None.
 
-    device: "cpu" for the compiled kernel; another torch device ("cuda") for the Triton kernel there. They agree to the
+    device: "cpu" for the compiled kernel; another torch device ("cuda") for the Triton kernel. They agree to the
     byte except where CUDA's library and the CPU's round the last bit of a float64 logarithm or cosine differently.
     Rounding to float32 hides such a bit except in one case of 2^29: of the 290 million events of 70,000 recordings that
     is about one, after which later events of its pixel may differ.

@@ -1,4 +1,4 @@
-"""Devices of Amazon Braket, with the account of AWS's own configuration: `aws configure`, AWS_PROFILE, a role.
+"""Devices of Amazon Braket, with the account of AWS's configuration: `aws configure`, AWS_PROFILE, a role.
 
 The tag of a task is used twice. It is the client token of the request: AWS accepts a token once, and answers the same
 request with the same task. It also names the folder of the results, by which a search finds the task.
@@ -28,7 +28,7 @@ from neurobench.devices.circuit.vendor_specs import Braket
 from neurobench.devices.jobs import JobGone, Jobs, JobUnknown, Limits, Unreachable
 
 CIRCUITS, SETS = "braket.ir.openqasm.program", "braket.ir.openqasm.program_set"  # actions of a device
-FOLDER = "AMZN_BRAKET_TASK_RESULTS_S3_URI"  # the SDK's own variable
+FOLDER = "AMZN_BRAKET_TASK_RESULTS_S3_URI"  # the SDK's variable
 LATER = ". No job is lost: if the account is at fault, correct it, then continue with --resume."
 
 

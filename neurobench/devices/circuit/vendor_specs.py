@@ -82,7 +82,7 @@ class Qiskit(DeviceSpec):
 class Braket(DeviceSpec):
     """Device behind Amazon Braket's SDK: LocalSimulator, or a device of an AWS account. Each only counts.
 
-    Account, region and credentials come from AWS's own configuration. No key here contains them.
+    Account, region and credentials come from AWS's configuration. No key here contains them.
     """
 
     kind: ClassVar[str] = "circuit"

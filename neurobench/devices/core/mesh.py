@@ -59,7 +59,7 @@ class Mesh:
 LOIHI = Mesh(
     source=(
         "architecture model of the first Loihi with the figures of SANA-FE (Boyle et al., 2025; arch/loihi.yaml): "
-        "synapses, neurons, messages and their way over the mesh; not host, not leakage. None is published for Loihi 2"
+        "synapses, neurons, messages and their hops over the mesh; not host, not leakage. None is published for Loihi 2"
     ),
     columns=8,
     rows=4,

@@ -1,4 +1,4 @@
-"""Embeddings in a working graph, found by minorminer's busclique (extra `embedding`)."""
+"""Embeddings in a working graph, computed by minorminer's busclique (extra `embedding`)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Search:
         return [(one, other) if len(one) >= len(other) else (other, one) for one, other in sides]
 
     def clique(self, n: int) -> Embedding:
-        """Embedding of n fully connected units whose longest chain is as short as possible; {} if none is found."""
+        """Embedding of n fully connected units whose longest chain is as short as possible; {} if the search fails."""
         return _shortest([chains[:n] for (chains,) in self.cliques if len(chains) >= n])
 
     def two_layers(self, n_visible: int, n_hidden: int) -> Embedding:

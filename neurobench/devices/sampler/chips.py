@@ -17,8 +17,9 @@ class Chip:
     """A chip as published, and the largest problems that would fit if every qubit worked. A unit with more neighbours
     than a qubit has couplers becomes a chain of qubits.
 
-    Qubits and couplers: D-Wave's "QPU-Specific Characteristics" sheets. The source for DW_2000Q_6 could not be found
-    again; its numbers lie in D-Wave's range for the series (support.dwavesys.com, "What is the QPU Working Graph?":
+    Qubits and couplers: D-Wave's "QPU-Specific Characteristics" sheets. The source for DW_2000Q_6 could not be
+    located again; its numbers are in D-Wave's range for the series (support.dwavesys.com, "What is the QPU Working
+    Graph?":
     2,048 and 6,016 fabricated, more than 97 % of the qubits working). The largest problems were computed with
     minorminer's busclique on graphs without a broken qubit (176 + 176 units fail on P16). Chain lengths are those of
     the same embeddings: 15 for 172 + 172 and 169 + 128 units on P16, 9 for 100 + 64. The considerably smaller problems

@@ -138,7 +138,7 @@ class DWaveDevice(dimod.Sampler):
         return max(1.0, over)
 
     def _embedding(self, sizes: tuple[int, ...]) -> Embedding:
-        """Embedding of one clique or of two layers of these sizes. Raises UserError if none is found."""
+        """Embedding of one clique or of two layers of these sizes. Raises UserError if the search fails."""
         if sizes not in self.embeddings:
             with phase(f"embedding on {self.name}"):
                 embedding = self.search.clique(*sizes) if len(sizes) == 1 else self.search.two_layers(*sizes)

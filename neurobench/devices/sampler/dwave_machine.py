@@ -32,7 +32,7 @@ from neurobench.devices.jobs import JobGone, Jobs, JobUnknown, Limits, Queue, Re
 from neurobench.devices.sampler.dwave_secrets import cleaned
 from neurobench.devices.sampler.sampleset import checked_states
 
-TOO_MANY, BROKEN = 429, 500  # HTTP status: too many requests; from here on, the service's own faults
+TOO_MANY, BROKEN = 429, 500  # HTTP status: too many requests; from here on, the service's faults
 PASSING = (RequestTimeout, requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
@@ -107,7 +107,7 @@ class Machine(dimod.Sampler, dimod.Structured):
             )
 
     def _seconds(self, qubits: int, parameters: Mapping[str, Any]) -> float | None:
-        """Access time by D-Wave's own model of the machine; None if it publishes no figures that the client can read.
+        """Access time by D-Wave's model of the machine; None if it publishes no figures that the client can read.
         Raises UserError if max_seconds needs them."""
         timed = {name: parameters[name] for name in ("num_reads", "annealing_time") if name in parameters}
         try:
@@ -200,7 +200,7 @@ def _passes(error: requests.RequestException) -> bool:
 
 
 def open_machine(solver: str, jobs: Jobs, limits: Limits) -> Machine:
-    """Open a machine with the account of D-Wave's own configuration; `solver`: "default", or a name."""
+    """Open a machine with the account of D-Wave's configuration; `solver`: "default", or a name."""
     sampler = DWaveSampler(**({} if solver == "default" else {"solver": solver}))
     hide(sampler.client.config.token)
     hide(sampler.client.config.proxy)

@@ -1,4 +1,4 @@
-"""Spec of D-Wave's own software, and through it of a D-Wave machine."""
+"""Spec of D-Wave's software, and through it of a D-Wave machine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class DWave(DeviceSpec):
     neither noise nor ranges nor time. It takes the seed of each call; a machine takes none, and the run's record
     says that it is not reproducible.
 
-    Address, token and the default solver of an account come from D-Wave's own configuration (`dwave config create`,
+    Address, token and the default solver of an account come from D-Wave's configuration (`dwave config create`,
     or the environment variable DWAVE_API_TOKEN). No key here contains them.
     """
 

@@ -46,7 +46,7 @@ class FaultyChip:
         return max(self.clique, *(len(larger) + len(smaller) for larger, smaller in self.layers))
 
     def partner_size(self, units: int) -> int:
-        """Largest number of units of a layer beside one of this size; 0 if none fits."""
+        """Largest number of units of a layer next to one of this size; 0 if none fits."""
         sides = (pair for layers in self.layers for pair in (layers, layers[::-1]))
         return max((len(other) for one, other in sides if len(one) >= units), default=0)
 

@@ -65,7 +65,7 @@ class AnnealingChip(Sampler):
         return forms.sampleset(answer.x, bqm, timing=self._timing(1, answer.reads), beta=answer.beta)
 
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
-        """Sample an RBM. `initial_hidden` means reverse annealing: each read starts there, and is programmed anew."""
+        """Sample an RBM. `initial_hidden` means reverse annealing: each read starts at it, and is programmed again."""
         check_call(num_reads, seed, initial_hidden, MOST_READS)
         if misfit := self.spec.refuse(Demand(layers=tuple(rbm.W.shape))):
             raise UserError(misfit)

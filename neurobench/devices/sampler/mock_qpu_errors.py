@@ -20,7 +20,7 @@ ChainLength = int | Tensor  # qubits of every unit alike, or (N,) of each
 
 
 class Programmed(NamedTuple):
-    problem: Ising  # in the chip's own units
+    problem: Ising  # in the chip's units
     scale: float  # the problem's coefficients were divided by it
 
 

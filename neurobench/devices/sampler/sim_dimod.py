@@ -56,7 +56,7 @@ class WrappedSampler(dimod.Sampler):
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
         """Sample an RBM. If the sampler returns fewer states than `num_reads`, they are repeated in turn.
 
-        Chains with given hidden states start there and at v ~ p(v|h).
+        Chains with given hidden states start at these and at v ~ p(v|h).
         """
         check_call(num_reads, seed, initial_hidden)
         visible, hidden = rbm.W.shape

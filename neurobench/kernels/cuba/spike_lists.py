@@ -29,7 +29,7 @@ class Recordings(NamedTuple):
 
 @njit(parallel=True, cache=True, error_model="numpy")
 def bin_events(recordings, motion, sheared, period, shape, saccades, chunks, spikes):
-    """Bin events: input p rows columns + y columns + x is active at step rint(t / period) if an event falls there.
+    """Bin events: input p rows columns + y columns + x is active at step rint(t / period) if an event falls into it.
 
     saccades: number of parts of a recording, and microseconds of each. Part s begins at step 0 like the first, on
     separate input channels: those of polarity s polarities + p. motion (N, 4) float64: dx, dy, cos, sin of each

@@ -59,7 +59,7 @@ def to_grid(v, scale, chunks, W, w):
 def gradient_of_weights(dw, factor, v, scale, gridded, chunks):
     """Multiply dw (I, C) = dL/dw by `factor`, in place; if `gridded`, set it to 0 where the grid clips w.
 
-    The straight-through gradient is kept at both ends of the grid. Returns sum_i dL/dw_i v_i, (C,) float64.
+    The straight-through gradient applies at both ends of the grid. Returns sum_i dL/dw_i v_i, (C,) float64.
     """
     inputs, width = dw.shape
     dots = np.zeros(width)

@@ -33,7 +33,7 @@ def neuron_step(c, j, x, s):
 
         v = alpha v + x,  psi at v - theta,  spike where v >= theta and not refractory,  then v -= v_th
 
-    With hard_reset (psc_delta) v becomes v_reset, stays there while refractory, and input is dropped, or stored and
+    With hard_reset (psc_delta) v becomes v_reset, stays at it while refractory, and input is dropped, or stored and
     decayed to the end of that time.
     """
     if c.hard_reset:

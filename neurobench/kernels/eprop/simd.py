@@ -11,7 +11,7 @@ from neurobench.kernels.vectors import INDEX, SIDE, load, register_loop, spread
 
 VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 COLUMNS = 80  # a table's columns are a multiple of this: a block of float32, two of float64
-BLOCK_BYTES = 320  # columns kept in registers: 5 of 512 bits, or 10 of the 16 of 256 bits; the others hold loaded data
+BLOCK_BYTES = 320  # columns held in registers: 5 of 512 bits, or 10 of the 16 of 256 bits; the others hold loaded data
 _BYTES = WIDTH // 8  # bytes of a vector register
 BLOCK = BLOCK_BYTES // _BYTES  # vectors in a block
 _PAIR = ir.VectorType(ir.DoubleType(), 2)

@@ -49,7 +49,7 @@ class NestEngine:
 
     def predict(self, spikes: Spikes, n: int) -> Response:
         """Continue the stream without targets, at learning rate 0; a source still applies its last gradient when it
-        fires, as in NEST's own test phase."""
+        fires, as in NEST's test phase."""
         return self.test([(spikes, np.full(n, NO_TARGET))])[0]
 
     def test(self, batches: Sequence[tuple[Spikes, np.ndarray]]) -> list[Response]:

@@ -20,7 +20,7 @@ def tutorial_metrics(learner: HXTorchMLPLearner, splits: Splits, record: Trainin
     """Accuracy after each phase, mean over `passes` noisy passes over the test set.
 
     The last phase on the host, or the weights that training started from, are evaluated on the linear model and, as
-    `transfer_accuracy`, on the device; phases on the device are evaluated there.
+    `transfer_accuracy`, on the device; phases on the device are evaluated on it.
     """
     ends = {name: record.snapshots.get(f"end/{name}") for name in learner.spec.plan}
     weights = {name: end["weights"] for name, end in ends.items() if end is not None}

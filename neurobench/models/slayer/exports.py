@@ -4,7 +4,7 @@ netx: HDF5 of mantissas and integer decays as lava-dl's `netx.hdf5` reads it (se
 is written as a convolution: `netx.hdf5` knows the name `pool` but reads none.
 nir: the Neuromorphic Intermediate Representation, see `nir_files`; nir-snntorch: the same for an importer that assumes
 steps of 0.1 ms.
-pt: parameters under the keys of lava-dl's own state_dict, so that either program can continue the other's training.
+pt: parameters under the keys of lava-dl's state_dict, so that either program can continue the other's training.
 """
 
 import io
