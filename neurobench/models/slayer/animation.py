@@ -1,19 +1,33 @@
-"""The tutorial's animation: one row per recording, its input next to the output of the network."""
+"""The tutorial's animation: one row per recording, its input next to the output of the network.
+
+Pixels are indices of one palette from the start: drawing frames in colour and reducing them afterwards takes twice as
+long.
+"""
 
 import io
+from functools import cache
 
-import torch
-from PIL import Image, ImageDraw
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageColor import getrgb
 from torch import Tensor
 
 from neurobench.data.dataset import Split
-from neurobench.figures.style import NEGATIVE, POSITIVE, class_name, series, short
+from neurobench.figures.style import NEGATIVE, POSITIVE, SERIES, class_name, short
 
 FRAME = 5  # steps per frame
 DURATION = 60  # ms that a frame is shown: 12 times slower than real time at 1 ms per step
-PAPER, INK, GROUND = (255, 255, 255), (70, 70, 70), (245, 245, 245)
-TINT = (255, 236, 214)  # background of the label's row
+_PAPER, _INK = 255, 70  # grey levels of the background and of letters
+_SHADES = 16  # from background to letter, whose edges are smooth
+# The palette: shades first, then what is named here (the background of recordings and of the label's row, events by
+# their polarity), then the classes.
+_GROUND, _TINT, _NEGATIVE, _POSITIVE, _CLASSES = range(_SHADES, _SHADES + 5)
+_COLOURS = [
+    *((int(level),) * 3 for level in np.linspace(_PAPER, _INK, _SHADES).round()),
+    (245, 245, 245),
+    (255, 236, 214),
+    *(getrgb(colour)[:3] for colour in (NEGATIVE, POSITIVE, *SERIES)),
+]
 _PIXEL, _GAP, _HEAD, _LETTER, _WIDTH = 5, 10, 16, 7, 180  # pixels; the last two: width of a letter and of a raster
 
 
@@ -21,40 +35,74 @@ def input_and_output(x: Tensor, y: Tensor, test: Split, sampling_time: float) ->
     """Animated GIF of inputs x (N, T, P, H, W) and outputs y (N, T, C) in {0, 1}; `test` contains the N recordings.
 
     Left: the events of the last FRAME steps, polarity 1 (or the only one) in red, 0 in blue. Right: the spikes of each
-    class up to then; the row of the label is tinted.
+    class up to then; the row of the label is tinted. sampling_time: ms per step.
     """
     n, steps, _, height, width = x.shape
     classes = [short(class_name(test.classes, c), 12) for c in range(y.shape[2])]
+    labels = test.y.tolist()
     left = _GAP + width * _PIXEL + _GAP + _LETTER * max(map(len, classes))
     row = _HEAD + max(height * _PIXEL, 10 * len(classes)) + _GAP
-    image = Image.new("RGB", (left + _WIDTH + _GAP, n * row), PAPER)
-    draw = ImageDraw.Draw(image)
-    for k in range(n):
-        _classes(draw, (left, k * row + _HEAD), int(test.y[k]), classes)
+    canvas = _background(n, row, left, labels, classes)
+    heads = [_letters(f"class {classes[label]}, ") for label in labels]
     frames = []
     for first in range(0, steps, FRAME):
-        for k in range(n):
-            top = k * row
-            draw.rectangle((0, top, left - 1, top + _HEAD - 1), fill=PAPER)
-            time = f"{first * sampling_time:g} ms"
-            draw.text((_GAP, top + 2), f"class {classes[int(test.y[k])]}, {time}", fill=INK)
-            picture = _events(x[k, first : first + FRAME].amax(0) > 0)
-            size = (width * _PIXEL, height * _PIXEL)
-            image.paste(Image.fromarray(picture.numpy()).resize(size, Image.Resampling.NEAREST), (_GAP, top + _HEAD))
-            _spikes(draw, (left, top + _HEAD), y[k, first : first + FRAME], first, steps)
-        frames.append(image.copy())
-    colours = frames[-1].quantize(32)  # by then all have occurred; a palette for each frame takes a second
-    frames = [frame.quantize(palette=colours, dither=Image.Dither.NONE) for frame in frames]
+        time = _letters(f"{first * sampling_time:g} ms")
+        for k, head in enumerate(heads):
+            shown, raster = np.split(canvas[k * row : (k + 1) * row], [left], axis=1)  # views
+            shown[:_HEAD] = 0
+            _paste(shown[:, _GAP:], head)
+            _paste(shown[:, _GAP + head.shape[1] :], time)
+            picture = _events(x[k, first : first + FRAME].amax(0).numpy() > 0)
+            _paste(shown[_HEAD:, _GAP:], picture.repeat(_PIXEL, 0).repeat(_PIXEL, 1))
+            _add_spikes(raster[_HEAD:], y[k, first : first + FRAME], first, steps)
+        frames.append(Image.fromarray(canvas.copy()))
+        frames[-1].putpalette(np.ravel(_COLOURS).tolist())
     memory = io.BytesIO()
     frames[0].save(memory, "GIF", save_all=True, append_images=frames[1:], duration=DURATION, loop=0)
     return memory.getvalue()
 
 
-def _events(seen: Tensor) -> Tensor:
-    """Colour image of events: (P, H, W) bool -> (H, W, 3) uint8."""
-    picture = torch.tensor(GROUND, dtype=torch.uint8).repeat(*seen.shape[1:], 1)
-    for polarity, colour in ((0, NEGATIVE), (-1, POSITIVE)):
-        picture[seen[polarity]] = torch.tensor(getrgb(colour)[:3], dtype=torch.uint8)
+def _background(n: int, row: int, left: int, labels: list[int], classes: list[str]) -> np.ndarray:
+    """What all frames share, (rows of pixels, columns) uint8: names of classes, and the tinted row of each label."""
+    coverage = Image.new("L", (left + _WIDTH + _GAP, n * row))
+    draw, pitch = ImageDraw.Draw(coverage), _pitch(len(classes))
+    for k in range(n):
+        draw.text((left, k * row + 2), "output spikes of each class", 255, _font())
+        for c, name in enumerate(classes):
+            draw.text((left - 3, k * row + _HEAD + c * pitch + pitch // 2), name, 255, _font(), anchor="rm")
+    canvas = _shades(coverage)
+    for k, label in enumerate(labels):
+        top = k * row + _HEAD + label * pitch
+        canvas[top : top + pitch - 1, left : left + _WIDTH + 1] = _TINT
+    return canvas
+
+
+def _paste(canvas: np.ndarray, picture: np.ndarray) -> None:
+    """Paste a picture into the upper left corner of a canvas, as far as there is room."""
+    room = canvas[: len(picture), : picture.shape[1]]
+    room[:] = picture[: len(room), : room.shape[1]]
+
+
+def _letters(text: str) -> np.ndarray:
+    """Text in shades, (rows of pixels, columns) uint8."""
+    coverage = Image.new("L", (round(_font().getlength(text)), _HEAD))
+    ImageDraw.Draw(coverage).text((0, 2), text, 255, _font())
+    return _shades(coverage)
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default()  # read and decoded by each call
+
+
+def _shades(coverage: Image.Image) -> np.ndarray:
+    return np.array(coverage) // (256 // _SHADES)
+
+
+def _events(seen: np.ndarray) -> np.ndarray:
+    """Picture of events: (P, H, W) bool -> (H, W) uint8."""
+    picture = np.where(seen[0], np.uint8(_NEGATIVE), np.uint8(_GROUND))
+    picture[seen[-1]] = _POSITIVE
     return picture
 
 
@@ -63,18 +111,8 @@ def _pitch(classes: int) -> int:
     return max(10, 34 * _PIXEL // classes)
 
 
-def _classes(draw: ImageDraw.ImageDraw, corner: tuple[int, int], label: int, classes: list[str]) -> None:
-    """Draw the parts common to all frames: names, and the tinted row of the label."""
-    (left, top), pitch = corner, _pitch(len(classes))
-    draw.text((left, top - _HEAD + 2), "output spikes of each class", fill=INK)
-    draw.rectangle((left, top + label * pitch, left + _WIDTH, top + (label + 1) * pitch - 2), fill=TINT)
-    for c, name in enumerate(classes):
-        draw.text((left - 3, top + c * pitch + pitch // 2), name, fill=INK, anchor="rm")
-
-
-def _spikes(draw: ImageDraw.ImageDraw, corner: tuple[int, int], y: Tensor, first: int, steps: int) -> None:
+def _add_spikes(raster: np.ndarray, y: Tensor, first: int, steps: int) -> None:
     """Add the spikes y (FRAME, C) of the steps from `first` on to those already drawn."""
-    (left, top), pitch = corner, _pitch(y.shape[1])
+    pitch = _pitch(y.shape[1])
     for t, c in y.nonzero().tolist():
-        x = left + (first + t) * _WIDTH // steps
-        draw.line((x, top + c * pitch + 1, x, top + (c + 1) * pitch - 4), fill=series(c))
+        raster[c * pitch + 1 : (c + 1) * pitch - 3, (first + t) * _WIDTH // steps] = _CLASSES + c % len(SERIES)
