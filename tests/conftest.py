@@ -20,6 +20,14 @@ os.environ.pop("COLUMNS", None)
 gc.set_threshold(50_000, 20, 20)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one worker more than there are cores: tests of schedulers, devices and killed processes mostly wait."""
+    from neurobench.storage.provenance import cores
+
+    return cores() + 1
+
+
 def pytest_collection_finish() -> None:
     """Exempt all objects that exist after the imports from garbage collection."""
     gc.collect()

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from neurobench.storage.folder import RunFolder
 
 LOST = "the process ended without a message (killed, or out of memory)"
+ORPHAN_S = 30  # in which a worker whose parent was killed must have ended its batch and written a checkpoint
 Report = dict[str, Any]  # state of a job: status, folder, epoch, seconds, error, ...
+_busy = threading.Lock()  # held by a worker while it runs a job
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,8 @@ def work_locally(task: Task, folder: str, environment: Mapping[str, str]) -> Rep
     os.environ.clear()
     os.environ.update({**environment, **kept})
     os.chdir(folder)
-    report = work(task)
+    with _busy:
+        report = work(task)
     if report["status"] == "interrupted":
         stop_file(task.sweep).touch()
     return report
@@ -203,8 +206,9 @@ def warm(parent: int, code: Sequence[str | None], named_in: str | None, gpus: Se
     def stop_with_parent() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGTERM)  # a run in progress notes it and ends after its batch
-        time.sleep(30)
+        if not _busy.acquire(blocking=False):
+            os.kill(os.getpid(), signal.SIGTERM)  # the run in progress notes it and ends after its batch
+            _busy.acquire(timeout=ORPHAN_S)
         os._exit(1)
 
     take_gpu(parent, gpus)
