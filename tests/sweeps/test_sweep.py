@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from neurobench.sweeps.job import ORPHAN_S
 from tests.cli.conftest import Neurobench, command, environment, neurobench  # noqa: F401  (a fixture)
 
 JOBS = ("model=toy", "seed=range(4)", "training.epochs=3", "training.checkpoint_every=0", "model.pause=0.004")
@@ -88,13 +89,17 @@ def test_the_job_of_a_killed_worker_is_tried_again(tmp_path: Path) -> None:
     assert sorted(results(tmp_path)) == [0, 1, 2, 3]
 
 
-def test_workers_end_with_their_killed_parent_and_leave_no_warnings(tmp_path: Path) -> None:
+def test_workers_end_once_their_runs_are_saved_after_their_parent_was_killed_and_leave_no_warnings(
+    tmp_path: Path,
+) -> None:
     endless = ("model=toy", "training.epochs=1000000", "training.checkpoint_every=0", "model.pause=0.004", "seed=0,1")
     child = start(tmp_path, *endless, "--workers", "2")
     await_running(tmp_path, child)
     os.kill(child.pid, signal.SIGKILL)
+    killed = time.monotonic()
     told, _ = child.communicate(timeout=600)  # until the last process that has the pipe open has ended
     await_gone(tmp_path)
+    assert time.monotonic() - killed < ORPHAN_S, "their runs were saved long ago"
     assert "warn" not in told.lower()
     assert "Traceback" not in told
 
