@@ -89,7 +89,7 @@ def test_the_job_of_a_killed_worker_is_tried_again(tmp_path: Path) -> None:
     assert sorted(results(tmp_path)) == [0, 1, 2, 3]
 
 
-def test_workers_end_once_their_runs_are_saved_after_their_parent_was_killed_and_leave_no_warnings(
+def test_workers_whose_parent_was_killed_save_their_runs_and_end_at_once_without_warnings(
     tmp_path: Path,
 ) -> None:
     endless = ("model=toy", "training.epochs=1000000", "training.checkpoint_every=0", "model.pause=0.004", "seed=0,1")
