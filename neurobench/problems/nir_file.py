@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,21 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurobench.config.errors import UserError
-from neurobench.problems.spiking_graph import (
-    Convolution,
-    Delay,
-    Edge,
-    Flatten,
-    GraphError,
-    Neuron,
-    Node,
-    Pool,
-    Scale,
-    Shape,
-    SpikingGraph,
-    Threshold,
-    Weights,
-)
+from neurobench.problems.nir_nodes import read_node
+from neurobench.problems.spiking_graph import Edge, GraphError, Node, Shape, SpikingGraph
 
 
 def nir_package() -> Any:
@@ -67,9 +53,11 @@ def parse_nir(graph: Any) -> SpikingGraph:
     nodes: dict[str, Node] = {}
     for key, node in flat.nodes.items():
         try:
-            nodes[key] = _node(node)
+            nodes[key] = read_node(node)
         except GraphError as fault:
             faults.append(f"node {key} {fault}")
+        except (TypeError, ValueError) as fault:  # NumPy's, of values that are no numbers or too many
+            faults.append(f"node {key} has values that cannot be read: {fault}")
     if faults:
         raise GraphError(". ".join(faults))
     order, sources = _ordered(flat)
@@ -108,14 +96,16 @@ class _Flat(NamedTuple):
 
 def _flat(graph: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """All nodes as `subgraph.node`, and the edges between them; an edge to a subgraph goes to its input."""
-    nodes: dict[str, Any] = {}
+    nodes = {key: node for key, node in graph.nodes.items() if type(node).__name__ != "NIRGraph"}
     edges, entry, exits = [], {}, {}
     for key, node in graph.nodes.items():
-        if type(node).__name__ != "NIRGraph":
-            nodes[key] = node
+        if key in nodes:
             continue
         inner, links = _flat(node)
-        nodes |= {f"{key}.{name}": each for name, each in inner.items()}
+        named = {f"{key}.{name}": each for name, each in inner.items()}
+        if twice := [name for name in named if name in nodes]:
+            raise GraphError(f"{', '.join(twice)} is the name of a node and of one in the graph {key}; rename one")
+        nodes |= named
         edges += [(f"{key}.{one}", f"{key}.{other}") for one, other in links]
         kinds = {type(each).__name__: f"{key}.{name}" for name, each in node.nodes.items()}
         entry[key], exits[key] = kinds.get("Input", key), kinds.get("Output", key)
@@ -197,92 +187,3 @@ def _shapes(nodes: dict[str, Node], sources: dict[str, tuple[Edge, ...]], shape:
             if edge.late and shapes[edge.source] != next(shapes[e.source] for e in sources[key] if not e.late):
                 raise GraphError(f"node {key} gets another shape from {edge.source} than from its other sources")
     return shapes
-
-
-def _node(node: Any) -> Node:
-    """Convert a node of nir. Raises GraphError naming the type or value that was read."""
-    kind = type(node).__name__
-    if kind not in _READERS:
-        raise GraphError(f"is a {kind}; supported are {', '.join(_READERS)}")
-    for field, value in vars(node).items():
-        if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
-            raise GraphError(f"has {field} that is not finite")
-    return _READERS[kind](node)
-
-
-def _array(value: Any) -> np.ndarray:
-    return np.asarray(value, np.float64)
-
-
-def _weights(node: Any) -> Weights:
-    """Read Linear or Affine; a bias of zeros becomes None."""
-    weight, bias = _array(node.weight), getattr(node, "bias", None)
-    if weight.ndim != 2:
-        raise GraphError(f"has weights of shape {weight.shape}; only two axes are supported")
-    bias = None if bias is None or not np.any(bias) else _array(bias)
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise GraphError(f"has a bias of shape {bias.shape} for {len(weight)} outputs")
-    return Weights(weight, bias)
-
-
-def _convolution(node: Any) -> Convolution:
-    weight = _array(node.weight)
-    bias = _array(node.bias) if np.any(node.bias) else None
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise GraphError(f"has a bias of shape {bias.shape} for {len(weight)} channels")
-    stride, dilation = _pair(node.stride), _pair(node.dilation)
-    padding = _padding(node.padding, weight.shape[2:], stride, dilation)
-    return Convolution(weight, bias, stride, padding, dilation, int(node.groups))
-
-
-def _padding(value: Any, kernel: Shape, stride: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int]:
-    value = value.decode() if isinstance(value, bytes) else value
-    if not isinstance(value, str):
-        return _pair(value)
-    reach = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-    if value == "valid":
-        return (0, 0)
-    if value != "same" or stride != (1, 1) or any(each % 2 for each in reach):
-        raise GraphError(f"has padding {value!r} of a kernel {kernel} with stride {stride}, which cannot be run")
-    return (reach[0] // 2, reach[1] // 2)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    rows, columns = np.broadcast_to(np.ravel(value), 2)
-    return int(rows), int(columns)
-
-
-def _pool(node: Any, mean: bool) -> Pool:
-    return Pool(_pair(node.kernel_size), _pair(node.stride), _pair(node.padding), mean)
-
-
-def _delay(node: Any) -> Delay:
-    seconds = _array(node.delay)
-    if (seconds < 0).any():
-        raise GraphError(f"has a delay of {seconds.min():g} s; delays are at least 0")
-    return Delay(seconds)
-
-
-def _neuron(node: Any) -> Neuron:
-    """Read a neuron; LI and LIF call the membrane's time constant `tau`."""
-    names = {"tau": "tau_mem"}
-    values = {names.get(key, key): value for key, value in vars(node).items()}
-    fields = {key: _array(values[key]) for key in Neuron._fields if values.get(key) is not None}
-    for key in ("tau_mem", "tau_syn"):
-        if key in fields and not (fields[key] > 0).all():
-            raise GraphError(f"has {key} of {fields[key].min():g} s; time constants are above 0")
-    return Neuron(**fields)
-
-
-_READERS: dict[str, Callable[[Any], Node]] = {
-    "Linear": _weights,
-    "Affine": _weights,
-    "Scale": lambda node: Scale(_array(node.scale)),
-    "Conv2d": _convolution,
-    "SumPool2d": partial(_pool, mean=False),
-    "AvgPool2d": partial(_pool, mean=True),
-    "Flatten": lambda node: Flatten(int(node.start_dim), int(node.end_dim)),
-    "Delay": _delay,
-    "Threshold": lambda node: Threshold(_array(node.threshold)),
-    **dict.fromkeys(("I", "IF", "LI", "LIF", "CubaLI", "CubaLIF"), _neuron),
-}

@@ -144,8 +144,17 @@ class SpikingGraph:
 
     @property
     def dt(self) -> float | None:
-        """Seconds per step, if the file states them."""
-        return float(self.metadata[""]["dt"]) if "dt" in self.metadata[""] else None
+        """Seconds per step, if the file states them. Raises GraphError if what it states is not a time above 0."""
+        if "dt" not in self.metadata[""]:
+            return None
+        stated = self.metadata[""]["dt"]
+        try:
+            dt = float(stated)
+        except (TypeError, ValueError):
+            dt = 0.0
+        if not 0 < dt < np.inf:
+            raise GraphError(f"its metadata give a dt of {stated!s:.40}, which is not a number of seconds above 0")
+        return dt
 
     @property
     def blocks(self) -> list[list[str]]:
@@ -179,8 +188,6 @@ def fitting(shape: Shape, parameters: dict[str, np.ndarray]) -> Shape:
 
 def _slid(size: Shape, kernel: tuple[int, ...], stride: tuple[int, int], padding: tuple[int, int]) -> Shape:
     """Number of windows along each axis."""
-    if min(stride) < 1:
-        raise GraphError(f"has a stride of {stride}; it is at least 1")
     places = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding, strict=True)]
     if min(places) < 1:
         raise GraphError(f"has windows of {kernel}; its input has {size} rows and columns")

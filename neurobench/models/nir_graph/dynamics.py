@@ -141,7 +141,7 @@ def without_time(node: Node, p: dict[str, Tensor], x: Tensor) -> Tensor:
 
 def steps_of(node: Delay, dt: float) -> np.ndarray:
     """Delays in whole steps, int64. Raises ValueError if a delay is not a whole number of steps."""
-    steps = np.asarray(node.seconds) / dt
+    steps = np.minimum(np.asarray(node.seconds) / dt, 2.0**40)  # longer than any run, and still an exact integer
     whole = np.rint(steps)
     if (np.abs(steps - whole) > 1e-3).any():
         k = int(np.argmax(np.abs(steps - whole)))

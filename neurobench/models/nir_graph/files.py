@@ -32,10 +32,12 @@ def layered(sizes: tuple[int, ...], seed: int) -> bytes:
     return _written(nir, nir.NIRGraph(nodes, list(itertools.pairwise(nodes)), metadata={"dt": DT}))
 
 
-def with_parameters(content: bytes, parameters: Mapping[str, Tensor]) -> bytes:
-    """The file with new weights, named "node.array", in float32; subgraphs, metadata and the rest are unchanged."""
+def with_parameters(content: bytes, parameters: Mapping[str, Tensor], dt: float) -> bytes:
+    """The file with new weights, named "node.array", in float32, and the step in which they were computed, dt seconds,
+    in its metadata; subgraphs, other metadata and the rest are unchanged."""
     nir = nir_package()
     graph = nir.read(io.BytesIO(content), type_check=False)
+    graph.metadata = {**(graph.metadata or {}), "dt": dt}
     for name, tensor in parameters.items():
         path, _, field = name.rpartition(".")
         setattr(_node_at(graph, path), field, tensor.detach().cpu().numpy().astype(np.float32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,8 +24,10 @@ from neurobench.models.nir_graph.fixed import on_core
 from neurobench.models.nir_graph.network import GraphNetwork
 from neurobench.models.nir_graph.spec import MOST_STEPS, NIRGraph
 from neurobench.problems.nir_file import read_nir
+from neurobench.problems.spiking_graph import GraphError, SpikingGraph
 
-BLOCK = 32  # samples run at once in prediction
+BLOCK = 32  # samples run at once in prediction,
+AT_ONCE = 2**28  # or fewer of many steps: values of their frames, which bounds memory
 
 
 class NIRGraphLearner:
@@ -44,10 +47,15 @@ class NIRGraphLearner:
                 f"{name} reads {expects} values (shape {graph.shapes['']}); a sample of this data set has "
                 f"{math.prod(self.task.shape)} (shape {self.task.shape}). Choose the data set that it was trained on."
             )
+        if not same_order(graph.shapes[""], self.task.shape):
+            raise UserError(
+                f"{name} reads values in axes of {graph.shapes['']}; a sample of this data set has {self.task.shape}: "
+                "polarities, rows, columns. Export the network for that order, or for a flat input."
+            )
         if math.prod(shows) != self.task.n_classes:
             raise UserError(f"{name} outputs {shows}; this data set has {self.task.n_classes} classes.")
         self.file = content
-        self.dt = self.spec.dt or 1e3 * (graph.dt or 1e-3)
+        self.dt = self.spec.dt or 1e3 * _stated_dt(graph, name)
         self.bin = self.spec.bin or self.dt
         if self.spec.steps(self.bin) > MOST_STEPS:
             steps = f"model.length={self.spec.length:g} ms are {self.spec.steps(self.bin)} steps of {self.bin:g} ms"
@@ -58,8 +66,16 @@ class NIRGraphLearner:
         self.moments = at_rest(list(self.network.parameters.values()))
 
     def start(self, train: Split, initial: Initial | None) -> None:
+        """Open the graph of `initial`, if any. Raises UserError if the core cannot run it; warns if a time constant is
+        shorter than a step."""
         if initial is not None:
             self._begin_with(initial)
+        if shorter := self.network.shorter_than_a_step():
+            warnings.warn(
+                f"{'; '.join(shorter)}: shorter than a step of {self.dt:g} ms, so that 1 - dt / tau is below 0 and the "
+                "state changes sign from step to step. If another framework used a shorter step, set model.dt, in ms",
+                stacklevel=2,
+            )
         self._as_run()  # raises before training if the core cannot run it
 
     def _begin_with(self, initial: Initial) -> None:
@@ -96,7 +112,8 @@ class NIRGraphLearner:
     @torch.no_grad()
     def predict(self, x: Any) -> Tensor:
         """Scores of the classes, computed in integers if `model.core` names a core of integers."""
-        blocks, network = torch.arange(len(x)).split(BLOCK), self._as_run()
+        values = self.spec.steps(self.bin) * math.prod(self.task.shape)  # of one sample
+        blocks, network = torch.arange(len(x)).split(min(BLOCK, max(1, AT_ONCE // values))), self._as_run()
         return torch.cat([self._scores(x[index], network) for index in blocks])
 
     def _as_run(self) -> GraphNetwork:
@@ -146,4 +163,19 @@ class NIRGraphLearner:
 
 def exports(learner: NIRGraphLearner) -> Mapping[str, Callable[[], bytes]]:
     """Export formats: the graph with its current weights."""
-    return {"nir": lambda: with_parameters(learner.file, learner.network.parameters)}
+    return {"nir": lambda: with_parameters(learner.file, learner.network.parameters, 1e-3 * learner.dt)}
+
+
+def same_order(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether the values of two shapes of one size are in the same order, since axes are only joined or split: those of
+    (2, 34, 34), (2, 1156) and (2312,) are, those of (34, 34, 2) are not."""
+    ends, others = ({math.prod(shape[:k]) for k in range(len(shape) + 1)} for shape in (one, other))
+    return ends <= others or others <= ends
+
+
+def _stated_dt(graph: SpikingGraph, name: str) -> float:
+    """Seconds per step according to the file, else 1 ms."""
+    try:
+        return graph.dt or 1e-3
+    except GraphError as fault:
+        raise UserError(f"{name}: {fault}. Set model.dt, in ms.") from fault

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from neurobench.models.nir_graph.dynamics import Dynamics, NeuronStep, steps_of,
 from neurobench.problems.spiking_graph import Delay, Edge, Neuron, SpikingGraph
 
 LEARNED = ("weight", "bias", "scale")
+ROUNDING = 1e-6  # relative, of a time constant that a file holds in float32
 
 
 class GraphNetwork:
@@ -114,6 +116,19 @@ class GraphNetwork:
         tensors = {**self.parameters, **self.fixed}
         parameters = {field: tensors[f"{name}.{field}"] for field in node._fields if f"{name}.{field}" in tensors}
         return without_time(node, parameters, x)
+
+    def shorter_than_a_step(self) -> list[str]:
+        """Time constants below dt, for which an Euler step is no decay: "node a has tau_syn of 0.1 ms"."""
+        if self.how.scheme == "exponential":
+            return []
+        least = {
+            f"node {name} has {field}": float(np.min(value))
+            for name, node in self.graph.nodes.items()
+            if isinstance(node, Neuron)
+            for field, value in (("tau_syn", node.tau_syn), ("tau_mem", node.tau_mem))
+            if value is not None
+        }
+        return [f"{what} of {1e3 * tau:g} ms" for what, tau in least.items() if tau < self.how.dt * (1 - ROUNDING)]
 
     def load(self, parameters: Mapping[str, Tensor]) -> None:
         """Copy parameters into the network. Their names and shapes are those of the graph."""

@@ -203,7 +203,7 @@ def test_random_networks_spike_identically_after_a_round_trip_through_nir(made: 
     content = written(made[0])
     x = np.random.default_rng(made[1]).normal(size=(10, 2, 2))
     network = GraphNetwork(read_nir(content, "file"), Dynamics(1.0), CPU)
-    again = with_parameters(content, network.parameters)
+    again = with_parameters(content, network.parameters, 1.0)
     (y, v), (other, w) = run(content, x), run(again, x)
     assert (y == other).all()
     assert all((v[name] == w[name]).all() for name in v)
