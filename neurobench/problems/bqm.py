@@ -93,11 +93,16 @@ def to_bqm(rbm: RBM) -> dimod.BinaryQuadraticModel:
 
 
 def from_bqm(bqm: dimod.BinaryQuadraticModel, visible: int) -> RBM:
-    """RBM whose units 0..visible-1 are visible. Raises ValueError if units of one layer are coupled, or
-    none is hidden."""
+    """RBM whose units 0..visible-1 are visible. Raises ValueError if variables have names or gaps instead of the
+    numbers 0..N-1, which say what is which unit; if units of one layer are coupled; or if none is hidden."""
     binary = bqm.change_vartype(dimod.BINARY, inplace=False)
-    order = sorted(binary.variables)
-    linear, (row, column, weight), _ = binary.to_numpy_vectors(order)
+    order = range(len(binary.variables))
+    if missing := [k for k in order if k not in binary.variables]:
+        raise ValueError(
+            f"its {len(order)} variables are not the numbers 0 to {len(order) - 1}, visible units first: "
+            f"there is no {missing[0]}"
+        )
+    linear, (row, column, weight), _ = binary.to_numpy_vectors(list(order))
     if not 0 < visible < len(linear):
         raise ValueError(f"visible={visible} leaves no hidden unit: the model has {len(linear)} variables")
     top, bottom = np.minimum(row, column), np.maximum(row, column)
@@ -133,10 +138,30 @@ def json_file(rbm: RBM) -> bytes:
 def read_file(data: bytes, visible: int) -> RBM:
     """RBM from a file of dimod, of coordinates or of `json_file`. Raises ValueError for anything else."""
     if data.startswith(b"DIMODBQM"):
-        return from_bqm(dimod.BinaryQuadraticModel.from_file(io.BytesIO(data)), visible)
-    if not data.startswith(b"{"):
-        return from_bqm(coo.read(data), visible)
-    record = json.loads(data)
+        try:
+            model = dimod.BinaryQuadraticModel.from_file(io.BytesIO(data))
+        except Exception as fault:  # whatever dimod raises on a damaged file
+            raise ValueError(f"dimod cannot read it: {type(fault).__name__}: {fault}") from fault
+        return from_bqm(model, visible)
+    text = data.decode("utf-8-sig")
+    return _of_json(text) if text.lstrip().startswith("{") else from_bqm(coo.read(text), visible)
+
+
+def _of_json(text: str) -> RBM:
+    """RBM of `json_file`'s record. Raises ValueError if parts are missing or do not fit each other."""
+    try:
+        record = json.loads(text)
+    except RecursionError:
+        raise ValueError("its lists are nested too deeply") from None
     if record.get("format") != "rbm":
         raise ValueError(f'its "format" is {record.get("format")!r}, not "rbm"')
-    return RBM(*(torch.tensor(record[name], dtype=torch.float32) for name in ("W", "a", "b")))
+    if absent := [name for name in ("W", "a", "b") if name not in record]:
+        raise ValueError(f'it has no "{absent[0]}"')
+    try:
+        W, a, b = (torch.tensor(record[name], dtype=torch.float32) for name in ("W", "a", "b"))
+    except (OverflowError, TypeError, ValueError) as fault:
+        raise ValueError(f'its "W", "a" and "b" are not lists of numbers: {fault}') from fault
+    if a.ndim != 1 or b.ndim != 1 or W.shape != (len(a), len(b)):
+        shapes = ", ".join(f'"{name}" {tuple(part.shape)}' for name, part in (("W", W), ("a", a), ("b", b)))
+        raise ValueError(f"its shapes are {shapes}, not (V, H), (V,) and (H,)")
+    return RBM(W, a, b)

@@ -8,6 +8,7 @@ import re
 import dimod
 import numpy as np
 
+MOST = 2**31  # variables
 _HEADER = re.compile(r"#.*?vartype[:=]\s*(\w+)")
 
 
@@ -25,12 +26,14 @@ def _digits(bias: float) -> str:
     return np.format_float_positional(bias, trim="0")
 
 
-def read(data: bytes) -> dimod.BinaryQuadraticModel:
+def read(text: str) -> dimod.BinaryQuadraticModel:
     """Read a quadratic model. Raises ValueError with the line that cannot be read: no line is skipped."""
     bqm: dimod.BinaryQuadraticModel | None = None
-    for number, line in enumerate(data.decode().splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         if line.startswith("#"):
             named = _HEADER.match(line)
+            if named and bqm is not None and named[1] != bqm.vartype.name:
+                raise ValueError(f"line {number}: vartype={named[1]} contradicts {bqm.vartype.name} before it")
             if named and bqm is None:
                 if named[1] not in ("BINARY", "SPIN"):
                     raise ValueError(f"line {number}: vartype={named[1]} is neither BINARY nor SPIN")
@@ -54,6 +57,6 @@ def _entry(line: str, number: int) -> tuple[int, int, float]:
         place = int(i), int(j), float(bias)
     except ValueError:
         raise ValueError(f"line {number} is {line.strip()!r:.60}, not `i j bias`") from None
-    if min(place[:2]) < 0:
-        raise ValueError(f"line {number}: variables are numbers from 0")
+    if not all(0 <= variable < MOST for variable in place[:2]):
+        raise ValueError(f"line {number}: variables are numbers from 0 to {MOST - 1}")
     return place

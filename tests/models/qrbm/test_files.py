@@ -105,11 +105,16 @@ def test_a_file_that_is_not_a_valid_rbm_is_refused_with_its_reason(rbm: RBM, tmp
         ("c.coo", b"# vartype=TERNARY\n", "vartype=TERNARY is neither BINARY nor SPIN"),
         ("d.coo", b"", "it has no line `# vartype=BINARY`"),
         ("e.coo", b"# vartype=BINARY\n0 -1 1.0\n", "line 2: variables are numbers from 0"),
+        ("f.coo", b"# vartype=BINARY\n0 99999999999999999999 1\n", "line 2: variables are numbers from 0 to"),
+        ("g.coo", b"# vartype=BINARY\n0 2 1.0\n# vartype=SPIN\n1 2 1.0\n", "vartype=SPIN contradicts BINARY"),
+        ("a.bqm", b"DIMODBQM", "dimod cannot read it: error: unpack requires"),
         ("b.bqm", dense.to_file().read(), "with 2 visible units some units of one layer are coupled"),
         ("c.json", b"{}", '"format" is None, not "rbm"'),
         ("d.json", b"{", "is not an RBM"),
         ("e.json", json.dumps({"format": "rbm", "W": [[1.0]]}).encode(), "is not an RBM"),
         ("f.json", json.dumps({"format": "rbm", "W": [["x"]], "a": [0], "b": [0]}).encode(), "is not an RBM"),
+        ("g.json", b'{"a": ' + b"[" * 100_000, "its lists are nested too deeply"),
+        ("h.json", b'{"format": "rbm", "W": [[1' + b"0" * 400 + b']], "a": [0], "b": [0]}', "not lists of numbers"),
     ]:
         with pytest.raises(UserError, match=sentence):
             loaded(write(tmp_path / name, data), 2, 1)
@@ -118,6 +123,32 @@ def test_a_file_that_is_not_a_valid_rbm_is_refused_with_its_reason(rbm: RBM, tmp
     endless = bqm.bqm_file(RBM(rbm.W / 0, rbm.a, rbm.b))
     with pytest.raises(UserError, match="not finite"):
         loaded(write(tmp_path / "endless.bqm", endless), 5, 3)
+
+
+@pytest.mark.parametrize("names", [[f"v{k}" for k in range(11)] + ["x"], [*range(5), *range(6, 13)]])
+def test_variables_that_do_not_say_which_unit_they_are_are_refused(names: list[Any], tmp_path: Path):
+    """Sorted, v10 would come before v2; and all after a variable that a writer left out would be the one before."""
+    model = dimod.BinaryQuadraticModel({name: float(k) for k, name in enumerate(names)}, {}, "BINARY")
+    path = write(tmp_path / "named.bqm", model.to_file().read())
+    with pytest.raises(
+        UserError, match="its 12 variables are not the numbers 0 to 11, visible units first: there is no"
+    ):
+        loaded(path, 11, 1)
+
+
+@pytest.mark.parametrize("changed", [{"a": [[1.0], [2.0]]}, {"b": [[1.0]]}, {"a": 1.0}, {"W": [[1.0, 2.0]]}])
+def test_parts_of_a_json_file_that_do_not_fit_each_other_are_refused(changed: dict[str, Any], tmp_path: Path):
+    """A column of biases would be broadcast against the batch."""
+    record = {"format": "rbm", "W": [[1.0], [2.0]], "a": [1.0, 2.0], "b": [1.0], **changed}
+    with pytest.raises(UserError, match=r"its shapes are .*, not \(V, H\), \(V,\) and \(H,\)"):
+        loaded(write(tmp_path / "a.json", json.dumps(record).encode()), 2, 1)
+
+
+@pytest.mark.parametrize("suffix", ["coo", "json"])
+def test_text_files_of_other_editors_are_read(rbm: RBM, suffix: str, tmp_path: Path):
+    content = b"\xef\xbb\xbf" + FILES[suffix](rbm).replace(b"\n", b"\r\n")
+    for there, here in zip(loaded(write(tmp_path / f"model.{suffix}", content), 5, 3), rbm, strict=True):
+        assert torch.equal(there, here)
 
 
 @pytest.mark.parametrize("section", [("model/qrbm", None), ("experiment/dynex_qrbm", "model")])
