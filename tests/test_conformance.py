@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from neurobench.cli.main import main
+from neurobench.config.errors import UserError
 from neurobench.conformance.cases import Case, cases
 from neurobench.conformance.faults import FAULTS
 from neurobench.conformance.frameworks import FRAMEWORKS, Conformance
+from neurobench.conformance.stored import stored, stored_file
 from neurobench.conformance.table import page
 from neurobench.conformance.verdicts import Answer, exact, verdict
 from neurobench.models.nir_graph.dynamics import Dynamics
@@ -98,3 +100,55 @@ def test_an_unknown_or_missing_framework_is_reported_with_a_remedy(
     assert "Did you mean norse?" in capsys.readouterr().err
     assert main(["conform", "norse", "--outputs", str(tmp_path), "--python", str(tmp_path / "no")]) != 0
     assert "`make conform-norse` creates it" in capsys.readouterr().err
+
+
+def test_values_that_are_not_numbers_and_inexact_spikes_are_wrong_and_located() -> None:
+    case = CASES["LIF"]
+    y = answered(case).y
+    nowhere = verdict(case, Answer(np.full_like(y, np.nan)))
+    assert (nowhere.word, nowhere.detail) == (
+        "wrong",
+        "first at step 0, neuron 0: nan instead of 0; 240 of 240 values differ",
+    )
+    inexact = verdict(case, Answer(y * (1 - 2.0**-24)))
+    assert inexact.word == "wrong"
+    assert "0.9999999404 instead of 1" in inexact.detail
+    fewer = verdict(case, Answer(y[:, :1]))
+    assert fewer.detail == "gives (40, 1) steps and samples, not (40, 2)"
+
+
+def program(file: Path, content: str, mode: int = 0o755) -> str:
+    file.write_text(content)
+    file.chmod(mode)
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "sentence"),
+    [
+        ("#!/bin/sh\nexit 0\n", 0o755, "wrote no answers: it is not a Python interpreter. Name norse's."),
+        ("#!/bin/sh\nexit 7\n", 0o755, "cannot run norse: it ended with exit code 7"),
+        ("#!/bin/sh\nkill -9 $$\n", 0o755, "cannot run norse: it was ended by signal 9, as if memory was short"),
+        ("#!/bin/sh\nprintf 'caf\\351\\n' >&2; exit 1\n", 0o755, "cannot run norse: caf"),
+        ("#!/no/such/interpreter\n", 0o755, "cannot be started: No such file or directory. Name norse's Python."),
+        ("text", 0o755, "cannot be started: Exec format error"),
+        ("#!/bin/sh\n", 0o644, "cannot be started: Permission denied"),
+    ],
+)
+def test_an_interpreter_that_cannot_run_the_graphs_is_reported_in_a_sentence(
+    content: str, mode: int, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    python = program(tmp_path / "python", content, mode)
+    assert main(["conform", "norse", "--outputs", str(tmp_path), "--python", python]) != 0
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert "traceback" not in said
+
+
+@pytest.mark.parametrize("content", ['{"framework": "sin', "[]", '{"framework": "sinabs", "versions": {}}', "\x00"])
+def test_a_damaged_stored_result_is_named_with_a_remedy(content: str, tmp_path: Path) -> None:
+    file = stored_file(tmp_path, "sinabs")
+    file.parent.mkdir()
+    file.write_text(content)
+    with pytest.raises(UserError, match=r"sinabs.json is damaged .* or run `neurobench conform sinabs` again"):
+        stored(tmp_path)

@@ -65,6 +65,8 @@ def conform(framework: Framework, python: Path) -> Conformance:
         possible = [case for case in chosen if not (case.own_dt and framework.dt)]
         _hand_over(possible, folder)
         _run([str(python), str(FOREIGN), framework.name, str(folder)], framework)
+        if not (folder / "versions.json").is_file():  # it is written last
+            raise UserError(f"{python} wrote no answers: it is not a Python interpreter. Name {framework.name}'s.")
         verdicts = [verdict(case, _answer(folder / f"{k}.answer.npz")) for k, case in enumerate(possible)]
         versions = json.loads((folder / "versions.json").read_text())
     for case in chosen:
@@ -82,12 +84,19 @@ def _hand_over(chosen: Sequence[Case], folder: Path) -> None:
 
 def _run(words: list[str], framework: Framework) -> None:
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=SECONDS)
+    except OSError as fault:
+        raise UserError(f"{words[0]} cannot be started: {fault.strerror}. Name {framework.name}'s Python.") from fault
     except subprocess.TimeoutExpired as fault:
         raise UserError(f"{framework.name} did not finish within {SECONDS} s.") from fault
     if done.returncode:
-        said = done.stderr.strip().splitlines()[-1:] or ["nothing"]
+        said = done.stderr.strip().splitlines()[-1:] or [_end(done.returncode)]
         raise UserError(f"{words[0]} cannot run {framework.name}: {said[0]}")
+
+
+def _end(code: int) -> str:
+    """How a process ended that wrote no error."""
+    return f"it was ended by signal {-code}, as if memory was short" if code < 0 else f"it ended with exit code {code}"
 
 
 def _answer(file: Path) -> Answer:

@@ -61,6 +61,8 @@ def _judged(graph: SpikingGraph, case: Case, answer: Answer) -> tuple[Word, str]
     if answer.y is None:
         return "wrong", f"fails when run: {_short(answer.failure)}"
     truth = exact(graph, case.x, Dynamics(case.dt))
+    if answer.y.shape[:2] != truth.y.shape[:2]:
+        return "wrong", f"gives {answer.y.shape[:2]} steps and samples, not {truth.y.shape[:2]}"
     if answer.y.shape != truth.y.shape:
         return "wrong", f"gives {answer.y.shape[2:]} for each sample and step, not {truth.y.shape[2:]}"
     spikes = isinstance(graph.nodes[graph.output], Threshold) or _fires(graph)
@@ -68,8 +70,8 @@ def _judged(graph: SpikingGraph, case: Case, answer: Answer) -> tuple[Word, str]
         return _membranes(answer, truth)
     for word, name, variant in _variants(graph, case):
         if _same(answer.y, variant.y, spikes):
-            return word, f"{name}; {_first(answer.y, truth.y)}"
-    return "wrong", _first(answer.y, truth.y)
+            return word, f"{name}; {_first(answer.y, truth.y, spikes)}"
+    return "wrong", _first(answer.y, truth.y, spikes)
 
 
 _UNSAID = "which NIR does not specify"
@@ -108,19 +110,25 @@ def _variants(graph: SpikingGraph, case: Case) -> Iterator[tuple[Word, str, Exac
 
 
 def _same(one: np.ndarray, other: np.ndarray, spikes: bool) -> bool:
+    return not _differing(one, other, spikes).any()
+
+
+def _differing(one: np.ndarray, other: np.ndarray, spikes: bool) -> np.ndarray:
+    """Mask of the values that differ; one that is not a number always does."""
     if spikes:
-        return bool((one == other).all())
-    return bool((np.abs(one - other) <= TOLERANCE * max(1.0, np.abs(other).max())).all())
+        return one != other
+    return ~(np.abs(one - other) <= TOLERANCE * max(1.0, np.abs(other).max()))
 
 
-def _first(y: np.ndarray, truth: np.ndarray) -> str:
+def _first(y: np.ndarray, truth: np.ndarray, spikes: bool) -> str:
     """Text with the first step and neuron that differ, and their values."""
-    differs = np.abs(y - truth) > TOLERANCE * max(1.0, np.abs(truth).max())
+    differs = _differing(y, truth, spikes)
     step, sample, *place = (int(part) for part in np.argwhere(differs)[0])
     at = (step, sample, *place)
     neuron = place[0] if len(place) == 1 else tuple(place)
+    digits = 4 if abs(y[at] - truth[at]) > 1e-3 else 10  # a spike of 0.99999994
     share = f"{differs.sum()} of {differs.size} values differ"
-    return f"first at step {step}, neuron {neuron}: {y[at]:.4g} instead of {truth[at]:.4g}; {share}"
+    return f"first at step {step}, neuron {neuron}: {y[at]:.{digits}g} instead of {truth[at]:.4g}; {share}"
 
 
 def _short(sentence: str) -> str:
