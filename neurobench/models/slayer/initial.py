@@ -53,11 +53,13 @@ def _check(net: list[FileLayer], layers: list[Layer], spec: SlayerSNN, core: Cor
         require(delayed or not layer.delay.any(), f"{name}: layer {k} has delays; {what}.")
 
 
+DIRECTIONLESS = "a neuron has no weight other than 0, so its weights have no direction; set model.weight_norm=false"
+
+
 def _layer(layer: FileLayer, spec: SlayerSNN, hidden: bool) -> Layer:
     v = layer.w.contiguous()
     length = v.double().square().sum(0).sqrt().float()
-    sentence = "a neuron has no weight other than 0, so its weights have no direction; set model.weight_norm=false"
-    require(not spec.weight_norm or length.all(), sentence)
+    require(not spec.weight_norm or length.all(), DIRECTIONLESS)
     decays, delay = torch.tensor(layer.decays, dtype=torch.float32), layer.delay if spec.delay and hidden else None
     return Layer(v, length if spec.weight_norm else None, decays, delay)
 
@@ -74,18 +76,25 @@ def read_netx(name: str) -> list[FileLayer]:
         net: list[FileLayer] = []
         for k in range(len(file["layer"])):
             path = f"{name}:/layer/{k}"
-            require(str(k) in file["layer"], f"{path} is missing; layers are numbered from 0")
-            net.append(_netx_layer(file["layer"][str(k)], path, net[-1].w.shape[1] if net else None))
+            try:
+                require(str(k) in file["layer"], f"{path} is missing; layers are numbered from 0")
+                net.append(_netx_layer(file["layer"][str(k)], path, net[-1].w.shape[1] if net else None))
+            except (OSError, LookupError, TypeError, ValueError, AttributeError) as fault:  # h5py's, of a damaged file
+                raise UserError(f"{path} cannot be read: {fault}") from fault
     return net
 
 
 def _netx_layer(group: Any, path: str, before: int | None) -> FileLayer:
-    kind = group["type"][0].decode() if "type" in group else "nothing"
+    kind = _text(group, "type") if "type" in group else "nothing"
     require(kind == "dense", f"{path}/type is {kind}; this model has dense layers only")
     for key in ("inFeatures", "outFeatures", "weight", "neuron/iDecay", "neuron/vDecay", "neuron/vThMant"):
         require(key in group, f"{path}/{key} is missing")
     require("bias" not in group, f"{path}/bias: the neurons of this model have none")
-    inputs, outputs = int(group["inFeatures"][()]), int(group["outFeatures"][()])
+    neuron = _text(group, "neuron/type") if "neuron/type" in group else "CUBA"
+    require(neuron == "CUBA", f"{path}/neuron/type is {neuron}; this model's neurons are CUBA")
+    graded = "neuron/gradedSpike" in group and _whole(group, "neuron/gradedSpike", path)
+    require(not graded, f"{path}/neuron/gradedSpike is set; this model's spikes are 0 or 1")
+    inputs, outputs = _whole(group, "inFeatures", path), _whole(group, "outFeatures", path)
     require(before in (None, inputs), f"{path}/inFeatures is {inputs}; the layer before has {before} neurons")
     m, shape = group["weight"][()], (outputs, inputs)
     require(m.shape == shape, f"{path}/weight has shape {m.shape}, not (outFeatures, inFeatures) = {shape}")
@@ -96,13 +105,23 @@ def _netx_layer(group: Any, path: str, before: int | None) -> FileLayer:
         if wrong.any():
             o, i = np.argwhere(wrong)[0]
             raise UserError(f"{path}/weight[{o}, {i}] = {m[o, i]:g} {fault}")
-    refractory = int(group["neuron/refDelay"][()]) if "neuron/refDelay" in group else 1
+    refractory = _whole(group, "neuron/refDelay", path) if "neuron/refDelay" in group else 1
     require(refractory == 1, f"{path}/neuron/refDelay is {refractory}; this model's neurons are refractory for 1 step")
-    i, v, threshold = (int(group[f"neuron/{key}"][()]) for key in ("iDecay", "vDecay", "vThMant"))
+    i, v, threshold = (_whole(group, f"neuron/{key}", path) for key in ("iDecay", "vDecay", "vThMant"))
     for key, value, highest in (("iDecay", i, POINT), ("vDecay", v, POINT), ("vThMant", threshold, 131071)):
         require(0 <= value <= highest, f"{path}/neuron/{key} is {value}, outside 0 to {highest}")
     w = torch.from_numpy(m.astype(np.float32).T.copy()) / GRID
     return FileLayer(w, _netx_delay(group, path, outputs), (i, v), threshold / GRID)
+
+
+def _text(group: Any, key: str) -> str:
+    return bytes(np.ravel(group[key][()])[0]).decode()
+
+
+def _whole(group: Any, key: str, path: str) -> int:
+    (value,) = np.ravel(group[key][()])
+    require(value == np.rint(value), f"{path}/{key} is {value:g}, not a whole number")
+    return int(value)
 
 
 def _netx_delay(group: Any, path: str, outputs: int) -> Tensor:
@@ -141,13 +160,28 @@ def read_state(name: str, like: list[Layer]) -> list[Layer]:
     try:
         state = torch.load(name, weights_only=True, map_location="cpu")
     except Exception as fault:  # unpickling may raise any exception
-        raise UserError(f"{name} contains no state of tensors: {type(fault).__name__}: {fault}") from fault
+        said = next(iter(str(fault).strip().splitlines()), "")
+        raise UserError(f"{name} contains no state of tensors: {type(fault).__name__}: {said}") from fault
+    require(isinstance(state, Mapping), f"{name} contains a {type(state).__name__}, no state of tensors")
     for key, tensor in lava_names(like).items():
         needed = tuple(tensor.shape)
         require(key in state, f"{name}: {key} is missing; this network has one of shape {needed}")
+        require(_is_plain(state[key]), f"{name}: {key} is not a plain tensor of real numbers")
         shape = tuple(state[key].shape)
         require(shape == needed, f"{name}: {key} has shape {shape}; this network needs {needed}")
+        require(state[key].isfinite().all(), f"{name}: {key} contains numbers that are not finite")
+        directed = not key.endswith("weight_v") or state[key].flatten(1).any(1).all()
+        require(directed, f"{name}: {key}: {DIRECTIONLESS}")
+    further = f"blocks.{len(like)}."
+    more = any(str(key).startswith(further) for key in state)
+    require(not more, f"{name} has more layers than this network's {len(like)}: {further[:-1]}")
     return [_from_lava(state, f"blocks.{k}.", layer) for k, layer in enumerate(like)]
+
+
+def _is_plain(value: object) -> bool:
+    if not isinstance(value, Tensor) or value.is_complex() or value.is_quantized or value.is_meta:
+        return False
+    return value.layout is torch.strided
 
 
 def _from_lava(state: Mapping[str, Any], key: str, like: Layer) -> Layer:

@@ -140,7 +140,10 @@ def _counts_arrival(graph: SpikingGraph) -> bool:
 
 
 def _delay(node: Delay, width: int, counts_arrival: bool, where: str, dt: float) -> Tensor:
-    steps = np.rint(node.seconds / dt) - counts_arrival
+    exact = node.seconds / dt
+    steps = np.rint(exact) - counts_arrival
+    off = float(np.abs(exact - np.rint(exact)).max())
+    require(off <= 1e-3, f"{where}: a delay is {off:g} of a step of {dt:g} s off a whole number of steps")
     sentence = f"{where}: delays range from {steps.min():g} to {steps.max():g} steps, not 0 to {LARGEST_DELAY}"
     require(steps.min() >= 0 and steps.max() <= LARGEST_DELAY, sentence)
     return torch.from_numpy(np.broadcast_to(steps, width).astype(np.float32))
@@ -158,9 +161,27 @@ def _constants(node: Neuron, metadata: Mapping[str, Any], where: str, dt: float)
         float(np.ravel(values[field])[0]) for field in ("tau_syn", "tau_mem", "r", "w_in", "v_threshold")
     )
     ai, av = dt / tau_syn, dt / tau_mem
+    for field, share in (("tau_syn", ai), ("tau_mem", av)):
+        sentence = f"{where}: {field} is {dt / share:g} s, shorter than a step of {dt:g} s: its decay would exceed 1"
+        require(share <= 1 + _CLOSE, sentence)
     for field, value, expected in (("w_in", w_in, 1 / ai), ("r", r, 1 / av)):
         sentence = f"{where}: {field} is {value:g}; with steps of {dt:g} s this model's would be {expected:g}"
         require(abs(value / expected - 1) <= _CLOSE, sentence)
     if "iDecay" in metadata:
-        return (int(metadata["iDecay"]), int(metadata["vDecay"])), int(metadata["vThMant"]) / GRID
+        return _integer_constants(metadata, (POINT * ai, POINT * av, GRID * threshold), where)
     return (POINT * ai, POINT * av), threshold
+
+
+def _integer_constants(
+    metadata: Mapping[str, Any], equations: tuple[float, float, float], where: str
+) -> tuple[tuple[float, float], float]:
+    """Decays and threshold from the integers in a node's metadata. Raises UserError if they are not those of its
+    equations, as when another program has changed these and copied the metadata."""
+    values = []
+    for name, expected in zip(("iDecay", "vDecay", "vThMant"), equations, strict=True):
+        stated = metadata.get(name)
+        sentence = f"{where}: its metadata give {name}={stated}, its equations {expected:.6g}: remove the metadata"
+        require(isinstance(stated, int | np.integer) and abs(stated - expected) < 0.5, sentence)
+        values.append(int(stated or 0))
+    i, v, threshold = values
+    return (i, v), threshold / GRID

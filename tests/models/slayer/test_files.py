@@ -120,6 +120,14 @@ def other_threshold(file: Any) -> None:
     file["layer/0/neuron/vThMant"][()] = 64
 
 
+def put(path: str, value: Any) -> Callable[[Any], None]:
+    def damage(file: Any) -> None:
+        del file[path]
+        file[path] = value
+
+    return damage
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
@@ -129,6 +137,12 @@ def other_threshold(file: Any) -> None:
         (undecayed, "/layer/2/neuron/iDecay is missing"),
         (pooled, "/layer/1/type is pool; this model has dense layers only"),
         (other_threshold, "Set model.threshold=1"),
+        (put("layer/0/neuron/type", "ALIF"), "/layer/0/neuron/type is ALIF; this model's neurons are CUBA"),
+        (put("layer/0/neuron/gradedSpike", True), "/layer/0/neuron/gradedSpike is set"),
+        (put("layer/0/neuron/iDecay", 10.7), "/layer/0/neuron/iDecay is 10.7, not a whole number"),
+        (put("layer/0/neuron/vDecay", np.nan), "/layer/0/neuron/vDecay is nan, not a whole number"),
+        (put("layer/1/weight", "words"), "model.net:/layer/1 cannot be read: "),
+        (put("layer/1/type", np.array([], "S10")), "model.net:/layer/1 cannot be read: "),
     ],
 )
 def test_a_damaged_netx_file_is_refused_with_the_path_of_the_fault(
@@ -141,6 +155,66 @@ def test_a_damaged_netx_file_is_refused_with_the_path_of_the_fault(
     with pytest.raises(UserError) as refusal:
         started(file)
     assert sentence in str(refusal.value)
+
+
+NODE = "node/nodes/cuba1"
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (put(f"{NODE}/metadata/iDecay", 100), "node cuba1: its metadata give iDecay=100, its equations 1024"),
+        (put(f"{NODE}/metadata/vDecay", "some"), "node cuba1: its metadata give vDecay=some, its equations 123"),
+        (put(f"{NODE}/metadata/vThMant", 64), "node cuba1: its metadata give vThMant=64, its equations 80"),
+        (put(f"{NODE}/tau_syn", np.full(15, 5e-4)), "node cuba1: tau_syn is 0.0005 s, shorter than a step of 0.001 s"),
+        (put("node/nodes/delay0/delay", np.full(20, 1.5e-3)), "node delay0: a delay is 0.5 of a step of 0.001 s off"),
+    ],
+)
+def test_a_nir_file_whose_values_contradict_each_other_or_the_step_is_refused_by_node(
+    trained: SlayerLearner, tmp_path: Path, damage: Callable[[Any], None], sentence: str
+) -> None:
+    """Metadata that another program copied beside other equations would silently replace these."""
+    file = tmp_path / "model.nir"
+    file.write_bytes(formats(trained)["nir"]())
+    with h5py.File(file, "r+") as opened:
+        damage(opened)
+    with pytest.raises(UserError) as refusal:
+        started(file)
+    assert sentence in str(refusal.value)
+
+
+V = "blocks.0.synapse.weight_v"
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "sentence"),
+    [
+        (V, lambda v: v * float("nan"), f"{V} contains numbers that are not finite"),
+        (
+            "blocks.0.delay.delay",
+            lambda d: d + float("inf"),
+            "blocks.0.delay.delay contains numbers that are not finite",
+        ),
+        (V, lambda v: v * 0, f"{V}: a neuron has no weight other than 0"),
+        (V, lambda v: v * 1j, f"{V} is not a plain tensor of real numbers"),
+        (V, lambda v: v.to_sparse(), f"{V} is not a plain tensor of real numbers"),
+        (V, lambda v: "words", f"{V} is not a plain tensor of real numbers"),
+        ("blocks.3.synapse.weight_v", lambda _: torch.zeros(10, 10, 1, 1, 1), "has more layers than this network's 3"),
+    ],
+)
+def test_a_state_with_which_a_network_cannot_be_computed_is_refused_by_key(
+    trained: SlayerLearner, tmp_path: Path, key: str, change: Callable[[Any], Any], sentence: str
+) -> None:
+    file = tmp_path / "model.pt"
+    file.write_bytes(formats(trained)["pt"]())
+    state = torch.load(file, weights_only=True)
+    torch.save({**state, key: change(state.get(key))}, file)
+    with pytest.raises(UserError, match="model.pt") as refusal:
+        started(file)
+    assert sentence in str(refusal.value)
+    torch.save(torch.zeros(3), file)
+    with pytest.raises(UserError, match="model.pt contains a Tensor, no state of tensors"):
+        started(file)
 
 
 def test_files_of_other_formats_or_sizes_are_refused(trained: SlayerLearner, tmp_path: Path) -> None:
