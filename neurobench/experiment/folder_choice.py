@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,7 +43,11 @@ def folder_for(plan: Plan, console: Console, into: RunFolder | None) -> tuple[Ru
     outputs = Path(plan.run.outputs)
     with choosing(outputs, plan.run.name, plan.config_hash):
         runs = same_setting(outputs, plan.run.name, plan.config_hash)
-        same = [folder for folder in runs if _read_the_same(plan, folder, console)]
+        same = [
+            folder
+            for folder in runs
+            if _started_from_the_same(plan, folder, console) and _read_the_same(plan, folder, console)
+        ]
         unfinished = [folder for folder in same if not folder.is_finished]
         if unfinished:
             return _taken(unfinished[0]), False
@@ -59,8 +64,27 @@ def _new_folder(plan: Plan) -> RunFolder:
     text = yaml.safe_dump(plan.config, sort_keys=False, allow_unicode=True)
     folder = RunFolder.create(Path(plan.run.outputs), plan.run.name, plan.config_hash, text)
     hashes = {"config_hash": plan.config_hash, "setting_hash": plan.setting_hash}
-    folder.update(status="running", **hashes, **plan.choices)
+    digest = initial_sha256(plan)
+    start = {"initial_sha256": digest} if digest else {}
+    folder.update(status="running", **hashes, **start, **plan.choices)
     return folder
+
+
+def initial_sha256(plan: Plan) -> str | None:
+    """sha256 of the file that training starts from; None if it starts from scratch or a run, or the file is missing."""
+    reference = plan.start_from
+    if reference is None or not reference.endswith(plan.model.initial_files) or not Path(reference).is_file():
+        return None
+    return hashlib.sha256(Path(reference).read_bytes()).hexdigest()
+
+
+def _started_from_the_same(plan: Plan, folder: RunFolder, console: Console) -> bool:
+    """Whether a run started from what the file of `model.init_from` now contains."""
+    if folder.record().get("initial_sha256") in (None, initial_sha256(plan)):
+        return True
+    line = f"{folder.path} started from another network than {plan.start_from} now contains: it is left as it is"
+    console.print(f"{line}, and a new run begins", highlight=False, soft_wrap=True)
+    return False
 
 
 def _read_the_same(plan: Plan, folder: RunFolder, console: Console) -> bool:

@@ -27,7 +27,7 @@ RECORD_MAY: Kinds = {
     "schema": int, "created": str, "started": str, "finished": str, "updated": str, "error": str, "config_hash": str,
     "setting_hash": str, "commit": (str, type(None)), "host": str, "device": str, "threads": int, "pid": int,
     "seeds": dict, "data": dict, "own_code": dict, "model": str, "dataset": str, "backend": str, "encoder": str,
-    "encoders": list, "scale": str, "overrides": list,
+    "encoders": list, "scale": str, "overrides": list, "initial_sha256": str,
 }  # fmt: skip
 RESULT: Kinds = {
     "name": str, "scale": str, "seed": int, "metrics": dict, "intervals": dict, "undefined": dict, "seconds": dict,

@@ -20,7 +20,7 @@ from neurobench.storage.atomic import make_folder, write_bytes, write_json
 from neurobench.storage.checkpoint_types import require_plain
 from neurobench.storage.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
 
-PROVENANCE = ("commit", "python", "host", "processor", "device", "threads", "versions", "own_code")
+PROVENANCE = ("commit", "python", "host", "processor", "device", "threads", "versions", "own_code", "initial_sha256")
 PRINTOUT = "printout.txt"  # output of the model's tutorial, for this run
 SCHEMA = 2  # 1: before configurations were stored resolved
 

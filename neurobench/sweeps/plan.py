@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -19,6 +19,7 @@ from neurobench.config.compose import GROUPS, Composer, composer, explain, read,
 from neurobench.config.errors import ConfigError
 from neurobench.config.overrides import RESUME, sweep_fault, too_many, values_of
 from neurobench.data.dataset import stamp
+from neurobench.experiment.folder_choice import initial_sha256
 from neurobench.experiment.plan import Plan, parse
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
@@ -112,6 +113,7 @@ def _is_plain(override: Override) -> bool:
 def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
     jobs: list[Job] = []
     stamps: dict[str | None, str] = {}  # data root -> stamp of its files
+    initial: dict[str | None, str | None] = {}  # model.init_from -> sha256 of that file
     planned: set[tuple[str, str, str]] = set()
     recorded: dict[tuple[str, str], dict[str, RunFolder]] = {}  # outputs, name -> config hash -> run
     queues: dict[str, dict[tuple[str, str], Task]] = {}  # outputs -> name, config hash -> task in a queue
@@ -126,7 +128,10 @@ def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
             recorded[place] = _runs_by_hash(Path(plan.run.outputs), plan.run.name)
         if plan.root not in stamps:
             stamps[plan.root] = stamp(plan.root)
-        state, folder = _state(recorded[place].get(plan.config_hash), stamps[plan.root])
+        if plan.start_from not in initial:
+            initial[plan.start_from] = initial_sha256(plan)
+        now = {"stamp": stamps[plan.root], "initial_sha256": initial[plan.start_from]}
+        state, folder = _state(recorded[place].get(plan.config_hash), now)
         if plan.run.outputs not in queues:
             queues[plan.run.outputs] = queued_tasks(Path(plan.run.outputs))
         key = (*place, plan.config_hash)
@@ -151,10 +156,13 @@ def _runs_by_hash(outputs: Path, name: str) -> dict[str, RunFolder]:
     return runs
 
 
-def _state(folder: RunFolder | None, stamp_now: str) -> tuple[State, Path | None]:
-    """State and folder of a job's run. One whose data have changed does not count, judged by names, sizes and times;
-    the content is compared when the data are read."""
-    if folder is None or folder.record().get("data", {}).get("stamp", stamp_now) != stamp_now:
+def _state(folder: RunFolder | None, now: Mapping[str, str | None]) -> tuple[State, Path | None]:
+    """State and folder of a job's run. One whose data have changed does not count, judged by names, sizes and times
+    (`stamp`; the content is compared when the data are read), nor one that started from another network."""
+    if folder is None:
+        return "new", None
+    before = {**folder.record().get("data", {}), **folder.record()}
+    if any(value is not None and before.get(key, value) != value for key, value in now.items()):
         return "new", None
     if folder.is_finished:
         return "finished", folder.path

@@ -1,11 +1,15 @@
 """Promises of `model.init_from`: a model starts from a run that has ended, never from the run being started."""
 
+from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from neurobench.config.compose import composer
 from neurobench.config.errors import UserError
+from neurobench.experiment.folder_choice import folder_for
 from neurobench.experiment.plan import Plan, parse
 from neurobench.experiment.reload import find_initial
 from neurobench.models.learner import Initial
@@ -70,3 +74,27 @@ def test_init_from_passes_on_an_existing_file_and_refuses_a_missing_one(tmp_path
     )
     with pytest.raises(UserError, match=r"nowhere\.json: there is no such file"):
         found(tmp_path, f"{tmp_path}/nowhere.json")
+
+
+def test_a_run_that_started_from_a_file_is_resumed_only_while_the_file_is_the_same(tmp_path: Path) -> None:
+    file, said = tmp_path / "net.bqm", StringIO()
+    file.write_bytes(b"one network")
+    one = plan(tmp_path, str(file)).resumed()
+
+    def chosen() -> tuple[RunFolder, bool]:
+        folder, finished = folder_for(one, Console(file=said), None)
+        folder.release()
+        return folder, finished
+
+    first, _ = chosen()
+    assert chosen()[0].path == first.path
+    file.write_bytes(b"another network")
+    second, _ = chosen()
+    assert second.path != first.path
+    assert f"{first.path.name} started from another network" in "".join(said.getvalue().split("\n"))
+    second.write_result(sound_result())
+    assert chosen()[1]
+    file.write_bytes(b"one network")
+    again, finished = chosen()
+    assert (again.path, finished) == (first.path, False)
+    assert first.record()["initial_sha256"] == sha256(b"one network").hexdigest()

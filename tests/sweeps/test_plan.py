@@ -1,5 +1,6 @@
 """Promises of the plan: the jobs are Hydra's, each once, and finished jobs are recognised by their config hash."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,19 @@ def test_states_of_jobs_come_from_the_run_folders_with_the_same_config_hash(tmp_
     busy.release()
     assert [job.state for job in again] == ["finished", "half-done", "failed", "running elsewhere", "new"]
     assert again[0].folder == done.path
+
+
+def test_a_finished_job_whose_initial_network_has_changed_is_new(tmp_path: Path) -> None:
+    file = tmp_path / "net.bqm"
+    words = ["model=qrbm", f"model.init_from={file}", f"outputs={tmp_path}"]
+    file.write_bytes(b"one network")
+    (job,) = jobs_of(words)
+    leave(job, "finished", result=True).update(initial_sha256=sha256(b"one network").hexdigest())
+    assert jobs_of(words)[0].state == "finished"
+    file.write_bytes(b"another network")
+    assert jobs_of(words)[0].state == "new"
+    file.unlink()  # the result remains valid
+    assert jobs_of(words)[0].state == "finished"
 
 
 def test_a_repeated_configuration_is_planned_once(tmp_path: Path) -> None:
