@@ -23,11 +23,12 @@ def import_command(words: list[str]) -> int:
         raise UserError(f"{args.file}: there is no such file.")
     if args.file.suffix != ".nir":
         raise UserError(f"{args.file}: its suffix is not .nir; graphs in NIR's format can be imported.")
+    named = [args.data, *(word.removeprefix("dataset=") for word in args.overrides if word.startswith("dataset="))]
     chosen = [
         "model=nir_graph",
         f"dataset={args.data}",
         override_of("model.init_from", str(args.file.resolve())),
-        override_of("name", f"{args.file.stem}-{args.data}"),
+        override_of("name", f"{args.file.stem}-{named[-1]}"),
         "model.lr=0",
         "training.epochs=1",
     ]

@@ -26,7 +26,7 @@ from neurobench.storage.folder import RunFolder, differences
 from neurobench.storage.store import find_run, summary
 
 RECORDED = ("error", "started", "finished", "config_hash", "commit", "host", "processor", "device", "threads")
-SUFFIX = {"qasm3": "qasm", "netx": "net", "nir-snntorch": "nir"}  # of files, if it is not the format's name
+FILES = {"qasm3": "model.qasm", "netx": "model.net", "nir-snntorch": "model-snntorch.nir"}  # others: model.FORMAT
 
 
 def show_command(words: list[str]) -> int:
@@ -185,7 +185,7 @@ def export_command(words: list[str]) -> int:
     format_ = f"{args.format}-{args.importer}" if args.importer else args.format
     if plan.model.formats:  # only the learner may know the formats of a user's own model
         _require_format(plan.model_name, format_, plan.model.formats)
-    target = args.to or folder.path / f"model.{SUFFIX.get(format_, format_)}"
+    target = args.to or folder.path / FILES.get(format_, f"model.{format_}")
     with phase("reading the checkpoint"):
         loaded = load_learner(folder)
     formats = load(plan.model.exports)(loaded.learner) if plan.model.exports else {}

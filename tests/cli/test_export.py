@@ -4,9 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from neurobench.cli import importing
 from neurobench.cli.main import main
+from neurobench.cli.runs import FILES
 from neurobench.config.errors import BAD_USAGE
 from neurobench.experiment import reload
+from neurobench.models.learner import ModelSpec
+from neurobench.models.qcnn.spec import HybridQCNN
+from neurobench.models.qrbm.spec import QRBM
+from neurobench.models.slayer.spec import SlayerSNN
 from neurobench.problems.bqm import read_file
 from tests.cli.conftest import Neurobench
 
@@ -64,3 +70,21 @@ def test_the_formats_bqm_coo_and_json_are_written_and_can_be_read_back(outputs: 
         target = tmp_path / f"model.{name}"
         assert main(["export", "machine", "--format", name, "--to", str(target), "--outputs", str(outputs)]) == 0
         assert len(read_file(target.read_bytes(), 784).b) == 5
+
+
+@pytest.mark.parametrize("spec", [SlayerSNN, QRBM, HybridQCNN])
+def test_no_two_formats_of_a_model_are_written_to_the_same_file(spec: type[ModelSpec]) -> None:
+    names = [FILES.get(name, f"model.{name}") for name in spec.formats]
+    assert len(set(names)) == len(names)
+
+
+def test_an_imported_run_is_named_after_the_data_set_that_it_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, given = tmp_path / "net.nir", []
+    file.touch()
+    monkeypatch.setattr(importing, "run_command", lambda words: given.append(words) or 0)
+    for words in ([], ["--data", "mnist"], ["dataset=yin_yang"]):
+        assert main(["import", str(file), *words]) == 0
+    names = [word for words in given for word in words if word.startswith("name=")]
+    assert names == ["name=net-nmnist", "name=net-mnist", "name=net-yin_yang"]

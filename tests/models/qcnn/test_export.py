@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurobench.cli.runs import SUFFIX
+from neurobench.cli.runs import FILES
 from neurobench.devices.circuit.sim_statevector import StatevectorDevice
 from neurobench.models.common.exchange import FORMATS
 from neurobench.models.qcnn.circuits import layered, to_qasm
@@ -47,7 +47,7 @@ def test_an_exported_circuit_contains_the_weights_at_full_precision() -> None:
     ]
     assert text.count("input float[64]") == 2
     assert set(exports(learner(head="tanh"))) == set(FORMATS)
-    assert SUFFIX["qasm3"] == "qasm"
+    assert FILES["qasm3"] == "model.qasm"
 
 
 def flipped(p: np.ndarray, n: int) -> np.ndarray:
