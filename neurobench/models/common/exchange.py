@@ -74,9 +74,11 @@ class Network(NamedTuple):
 
 def safetensors(weights: Mapping[str, Tensor]) -> bytes:
     """Weights as a safetensors file; tied weights, which share memory, are copied, since the format cannot express
-    that. Raises UserError if safetensors is not installed."""
+    that. Raises UserError if safetensors is not installed, or if one of them is no tensor."""
     import torch
 
+    if others := [name for name, each in weights.items() if not isinstance(each, torch.Tensor)]:
+        raise UserError(f"{', '.join(others)} is not a tensor, and safetensors files contain nothing else")
     state = {name: each.detach().cpu() for name, each in weights.items()}
     copies = {name: each.clone(memory_format=torch.contiguous_format) for name, each in state.items()}
     return _extra("safetensors.torch").save(copies)

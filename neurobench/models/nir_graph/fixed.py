@@ -27,12 +27,14 @@ LARGEST_DELAY = 62  # steps
 
 class FixedStep(NamedTuple):
     """Integer step: u = trunc(u ku / 4096) + x, wrapped once; v = trunc(v kv / 4096) + u, clipped; a spike if
-    v > threshold, then v = 0. States are integers in units of 1/4096, in float64, where their products are exact."""
+    v > threshold, then v = 0. States are integers in units of 1/4096, in float64, where their products are exact.
+    Without a threshold the output is v in the units of the graph, as a host that reads the state converts it."""
 
     ku: Tensor
     kv: Tensor
     threshold: Tensor | None
     core: FixedCore
+    unit: float  # state that is a v of 1 in the graph
 
     def to(self, device: torch.device) -> FixedStep:
         threshold = None if self.threshold is None else self.threshold.to(device)
@@ -48,7 +50,7 @@ class FixedStep(NamedTuple):
         v = torch.trunc(state.v * self.kv / POINT) + u
         v = v.clamp(-self.core.v_limit, self.core.v_limit)
         if self.threshold is None:
-            return v, State(u, v)
+            return v / self.unit, State(u, v)
         s = (v > self.threshold).to(v.dtype)
         return s, State(u, v * (1 - s))
 
@@ -67,6 +69,9 @@ def on_core(network: GraphNetwork, core: FixedCore) -> GraphNetwork:
         )
     for name, node in graph.nodes.items():
         if isinstance(node, Neuron):
+            targets = _targets(graph, name)
+            sentence = f"node {name} has no threshold and leads to {', '.join(targets)}"
+            _require(node.v_threshold is not None or not targets, sentence)
             sources = _weights_before(graph, name)
             gain = torch.as_tensor(np.broadcast_to(_gain(node, how), graph.shapes[name]).copy(), device=network.device)
             raw = {key: network.parameters[f"{key}.weight"].double() for key in sources}
@@ -108,10 +113,14 @@ def _require_known(graph: SpikingGraph, name: str) -> None:
     bias = getattr(node, "bias", None)
     _require(bias is None or not np.any(bias), f"node {name} has a bias")
     if isinstance(node, Weights | Convolution):
-        after = [target for target, edges in graph.sources.items() if any(edge.source == name for edge in edges)]
+        after = _targets(graph, name)
         alone = len(after) == 1 and isinstance(graph.nodes[after[0]], Neuron)
         targets = ", ".join(f"{each} ({type(graph.nodes[each]).__name__})" for each in after) or "the output"
         _require(alone, f"node {name} leads to {targets}; weights may lead to only one population")
+
+
+def _targets(graph: SpikingGraph, name: str) -> list[str]:
+    return [target for target, edges in graph.sources.items() if any(edge.source == name for edge in edges)]
 
 
 def _require(fits: object, sentence: str) -> None:
@@ -152,5 +161,9 @@ def _step(node: Neuron, how: Dynamics, scale: float, core: FixedCore) -> FixedSt
     if node.v_threshold is not None:
         threshold = torch.as_tensor(np.floor(GRID * scale * node.v_threshold) * GRID, dtype=torch.float64)
     return FixedStep(
-        remaining(node.tau_syn, POINT, core.i_decay), remaining(node.tau_mem, 0, core.v_decay), threshold, core
+        remaining(node.tau_syn, POINT, core.i_decay),
+        remaining(node.tau_mem, 0, core.v_decay),
+        threshold,
+        core,
+        POINT * scale,
     )

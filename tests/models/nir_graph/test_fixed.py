@@ -24,6 +24,9 @@ def on_chip(content: bytes, dt: float = 1.0) -> GraphNetwork:
     return on_core(GraphNetwork(read_nir(content, "file"), Dynamics(dt), CPU), CHIP)
 
 
+LEAK = nir.LI(full(4), full(1), full(0))
+
+
 def test_a_slayer_network_read_from_its_nir_file_fires_the_same_spikes_on_a_core() -> None:
     """Its NIR file has floats and the integers' scale: on the core it is the same network, apart from the shift."""
     random = np.random.default_rng(0)
@@ -60,6 +63,17 @@ def test_a_neuron_on_a_core_matches_a_computation_in_python_integers() -> None:
     assert sum(fired) > 5
 
 
+def test_a_readout_without_threshold_has_the_units_of_the_graph_on_a_core() -> None:
+    """Otherwise its cross-entropy would be that of logits thousands of times as large."""
+    random = np.random.default_rng(2)
+    nodes = {"w": nir.Linear(random.normal(size=(2, 2))), "o": LEAK}
+    x = torch.from_numpy((random.random((40, 3, 2)) < 0.4).astype(float))
+    content = written(graph(nodes))
+    floats, integers = GraphNetwork(read_nir(content, "file"), EULER, CPU).run(x), on_chip(content).run(x)
+    assert floats.abs().max() > 0.3
+    torch.testing.assert_close(integers, floats.double(), rtol=0.02, atol=0.01)
+
+
 @pytest.mark.parametrize(
     ("nodes", "sentence"),
     [
@@ -68,6 +82,10 @@ def test_a_neuron_on_a_core_matches_a_computation_in_python_integers() -> None:
         ({"w": nir.Linear(np.eye(2)), "n": cuba(v_threshold=0)}, "node n has a threshold of 0.0, not above 0"),
         ({"w": nir.Linear(np.eye(2)), "n": cuba(), "o": nir.Linear(np.eye(2))}, "node o leads to the output; .*"),
         ({"w": nir.Affine(np.eye(2), np.ones(2)), "n": cuba()}, "node w has a bias"),
+        (
+            {"w": nir.Linear(np.eye(2)), "i": LEAK, "o": nir.Linear(np.eye(2)), "n": cuba()},
+            "node i has no threshold and leads to o",
+        ),
         ({"s": nir.Scale(full(2)), "w": nir.Linear(np.eye(2)), "n": cuba()}, "node s is a Scale"),
         (
             {"w": nir.Linear(np.eye(2)), "n": cuba(), "d": nir.Delay(full(63))},

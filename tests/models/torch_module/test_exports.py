@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from neurobench.config.errors import UserError
+from neurobench.models.common.exchange import safetensors
 from neurobench.models.learner import Seeds, Task
 from neurobench.models.torch_module.learner import exports as formats
 from tests.specs import spec
@@ -64,9 +65,15 @@ def tied() -> Any:
 
 
 def test_tied_weights_are_written_twice() -> None:
-    safetensors = pytest.importorskip("safetensors.torch", reason="the extra exchange is not installed")
-    read = safetensors.load(formats(tied())["safetensors"]())
+    package = pytest.importorskip("safetensors.torch", reason="the extra exchange is not installed")
+    read = package.load(formats(tied())["safetensors"]())
     assert torch.equal(read["first.weight"], read["second.weight"])
+
+
+def test_a_state_with_something_besides_tensors_is_refused_by_name() -> None:
+    """The extra state of a module (`get_extra_state`) can be anything."""
+    with pytest.raises(UserError, match="net._extra_state is not a tensor, and safetensors files contain nothing else"):
+        safetensors({"net.weight": torch.zeros(2), "net._extra_state": {"a": 1}})  # type: ignore[dict-item]
 
 
 def test_an_operation_that_onnx_lacks_is_reported_with_another_format(monkeypatch: pytest.MonkeyPatch) -> None:
