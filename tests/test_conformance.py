@@ -93,6 +93,14 @@ def test_the_conformance_page_has_a_row_per_node_and_the_reason_for_a_wrong_verd
     assert "The importer logs a warning that it expects r = 1" in text
 
 
+def test_the_recorded_page_gives_the_reasons_that_the_program_gives() -> None:
+    recorded = (Path(__file__).parent.parent / "outputs/readme/CONFORMANCE.md").read_text()
+    for framework, case in FAULTS:
+        part = recorded.partition(f"### {framework}\n")[2].partition("\n### ")[0]
+        (line,) = [each for each in part.splitlines() if each.startswith(f"- **{case}** (")]
+        assert line.endswith(f". {FAULTS[framework, case]}"), line
+
+
 def test_an_unknown_or_missing_framework_is_reported_with_a_remedy(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

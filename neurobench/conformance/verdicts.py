@@ -61,10 +61,10 @@ def _judged(graph: SpikingGraph, case: Case, answer: Answer) -> tuple[Word, str]
     if answer.y is None:
         return "wrong", f"fails when run: {_short(answer.failure)}"
     truth = exact(graph, case.x, Dynamics(case.dt))
-    if answer.y.shape[:2] != truth.y.shape[:2]:
-        return "wrong", f"gives {answer.y.shape[:2]} steps and samples, not {truth.y.shape[:2]}"
-    if answer.y.shape != truth.y.shape:
+    if answer.y.shape[2:] != truth.y.shape[2:]:
         return "wrong", f"gives {answer.y.shape[2:]} for each sample and step, not {truth.y.shape[2:]}"
+    if answer.y.shape != truth.y.shape:
+        return "wrong", f"gives {answer.y.shape[:2]} steps and samples, not {truth.y.shape[:2]}"
     spikes = isinstance(graph.nodes[graph.output], Threshold) or _fires(graph)
     if _same(answer.y, truth.y, spikes):
         return _membranes(answer, truth)
