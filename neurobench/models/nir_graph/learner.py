@@ -66,10 +66,16 @@ class NIRGraphLearner:
         self.moments = at_rest(list(self.network.parameters.values()))
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        """Open the graph of `initial`, if any. Raises UserError if the core cannot run it; warns if a time constant is
-        shorter than a step."""
+        """Open the graph of `initial`, if any. Raises UserError if the core cannot run it; warns if the step had to be
+        assumed, or a time constant is shorter than it."""
         if initial is not None:
             self._begin_with(initial)
+            if self.spec.dt is None and self.network.graph.dt is None:
+                warnings.warn(
+                    f"model.init_from={initial.reference} states no dt: a step of {self.dt:g} ms is assumed. If it was "
+                    "exported with another, set model.dt, in ms (snnTorch: 0.1), and model.bin",
+                    stacklevel=2,
+                )
         if shorter := self.network.shorter_than_a_step():
             warnings.warn(
                 f"{'; '.join(shorter)}: shorter than a step of {self.dt:g} ms, so that 1 - dt / tau is below 0 and the "

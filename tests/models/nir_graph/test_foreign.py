@@ -26,8 +26,9 @@ def few() -> Split:
     return spec("dataset/nmnist", validation=0).load(0).train.head(4)
 
 
-def network(shape: tuple[int, ...] = (2312,), tau: float = 8e-3, **metadata: Any) -> Any:
-    """Graph of weights and current-based neurons for N-MNIST, flattened first if its input has axes."""
+def network(shape: tuple[int, ...] = (2312,), tau: float = 8e-3, dt: Any = 1e-3) -> Any:
+    """Graph of weights and current-based neurons for N-MNIST, flattened first if its input has axes; dt: s, stated in
+    its metadata if not None."""
     weight = np.random.default_rng(0).normal(size=(10, 2312)).astype(np.float32)
     times = {"tau_syn": full(tau / 2, 10), "tau_mem": full(tau, 10)}
     rest = {"r": 8, "w_in": 4, "v_leak": 0, "v_threshold": 1, "v_reset": 0}
@@ -36,7 +37,9 @@ def network(shape: tuple[int, ...] = (2312,), tau: float = 8e-3, **metadata: Any
         nodes = {"flat": nir.Flatten({"input": np.array(shape)}, 0, -1), **nodes}
     ends = {"input": nir.Input({"input": np.array(shape)})}, {"output": nir.Output({"output": np.array([10])})}
     everything = {**ends[0], **nodes, **ends[1]}
-    return nir.NIRGraph(everything, [*pairwise(everything)], metadata=metadata, type_check=False)
+    return nir.NIRGraph(
+        everything, [*pairwise(everything)], metadata={} if dt is None else {"dt": dt}, type_check=False
+    )
 
 
 def started(tmp_path: Path, made: Any, **changes: Any) -> Any:
@@ -113,6 +116,15 @@ def test_a_time_constant_shorter_than_a_step_is_warned_of(tmp_path: Path) -> Non
         started(tmp_path, network(tau=2e-3))  # tau_syn is one step, rounded to float32
 
 
+def test_an_assumed_step_is_warned_of(tmp_path: Path) -> None:
+    """snnTorch's files state none; theirs is 0.1 ms."""
+    with pytest.warns(UserWarning, match=r"net.nir states no dt: a step of 1 ms is assumed. .* set model.dt, in ms"):
+        started(tmp_path, network(dt=None))
+    with warnings.catch_warnings(action="error"):
+        started(tmp_path, network())
+        started(tmp_path, network(dt=None), dt=1.0)
+
+
 def test_a_delay_longer_than_any_run_delays_forever(tmp_path: Path) -> None:
     made = network()
     made.nodes["d"] = nir.Delay(full(1e30, 10))
@@ -122,7 +134,7 @@ def test_a_delay_longer_than_any_run_delays_forever(tmp_path: Path) -> None:
 
 
 def test_an_exported_graph_states_the_step_in_which_it_was_run(tmp_path: Path) -> None:
-    one = started(tmp_path, network(), dt=0.5, bin=1.0)
+    one = started(tmp_path, network(dt=None), dt=0.5, bin=1.0)
     (tmp_path / "again.nir").write_bytes(exports(one)["nir"]())
     again = learner(length=30.0, dt=None, bin=1.0)
     again.start(few(), Initial("again.nir", tmp_path / "again.nir", None))
