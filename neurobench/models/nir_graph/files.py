@@ -45,11 +45,12 @@ def with_parameters(content: bytes, parameters: Mapping[str, Tensor], dt: float)
 
 
 def _node_at(graph: Any, path: str) -> Any:
-    """Find a node by its dotted path; names of nodes may themselves contain dots."""
+    """Find a node by its dotted path, None if there is none; names of nodes may themselves contain dots."""
     if path in graph.nodes:
         return graph.nodes[path]
-    inner = next(key for key in graph.nodes if path.startswith(f"{key}.") and hasattr(graph.nodes[key], "nodes"))
-    return _node_at(graph.nodes[inner], path[len(inner) + 1 :])
+    inner = (key for key in graph.nodes if path.startswith(f"{key}.") and hasattr(graph.nodes[key], "nodes"))
+    nodes = (_node_at(graph.nodes[key], path[len(key) + 1 :]) for key in inner)
+    return next((node for node in nodes if node is not None), None)
 
 
 def _written(nir: Any, graph: Any) -> bytes:

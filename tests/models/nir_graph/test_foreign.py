@@ -14,6 +14,7 @@ from neurobench.config.errors import UserError
 from neurobench.data.dataset import Split
 from neurobench.models.learner import Initial
 from neurobench.models.nir_graph import learner as module
+from neurobench.models.nir_graph.files import with_parameters
 from neurobench.models.nir_graph.learner import exports, same_order
 from neurobench.problems.nir_file import read_nir
 from tests.models.nir_graph.test_graphs import cuba, full, graph, learner, written
@@ -151,3 +152,10 @@ def test_samples_of_many_steps_are_predicted_in_smaller_blocks(tmp_path: Path, m
     monkeypatch.setattr(one, "frames", lambda x: (sizes.append(len(x)), type(one).frames(one, x))[1])
     assert torch.equal(one.predict(few().x), whole)
     assert sizes == [1, 1, 1, 1]
+
+
+def test_weights_in_subgraphs_whose_names_begin_alike_are_exported() -> None:
+    made = graph({"a": graph({"x": nir.Linear(np.eye(2))}), "a.b": graph({"x": nir.Linear(np.eye(2))})})
+    changed = with_parameters(written(made), {"a.b.x.weight": torch.full((2, 2), 7.0)}, 1.0)
+    nodes = read_nir(changed, "file").nodes
+    assert [nodes[name].weight.tolist() for name in ("a.x", "a.b.x")] == [np.eye(2).tolist(), [[7, 7], [7, 7]]]
