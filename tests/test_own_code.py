@@ -408,6 +408,8 @@ def test_a_plugin_file_in_another_folder_brings_its_yaml_and_is_part_of_a_runs_i
         file.write("\n# another word\n")
     assert exit_code(["show", "mynet", *plugin, "--predict", "3"]) == FINE
     assert "note: mynet has changed since" in capsys.readouterr().err
+    assert exit_code(["export", "mynet", *plugin, "--format", "pt2"]) == FINE
+    assert "note: mynet has changed since" in capsys.readouterr().err, "the file is of the new code"
     assert exit_code(["run", *plugin, "experiment=mynet", "--resume"]) == FINE
     assert find_run(Path("outputs"), "mynet").record()["config_hash"] != before, "other code, another run"
     monkeypatch.setattr(targets, "ALLOWED", ())

@@ -176,7 +176,7 @@ def export_command(words: list[str]) -> int:
         raise UserError(f"{without} needs a format: add --format NAME. Available: {listing}")
     folder = find_run(args.outputs, args.run, finished=True)
     with importing("torch"):
-        from neurobench.experiment.reload import load_learner, stored_plan
+        from neurobench.experiment.reload import changed_code, load_learner, stored_plan
 
     plan = stored_plan(folder, to_run=False)
     if args.format is None:
@@ -190,6 +190,8 @@ def export_command(words: list[str]) -> int:
         loaded = load_learner(folder)
     formats = load(plan.model.exports)(loaded.learner) if plan.model.exports else {}
     _require_format(plan.model_name, format_, formats)
+    if changed := changed_code(folder, loaded.plan):
+        print(f"note: {changed}", file=sys.stderr)
     write_bytes(target, formats[format_]())
     print(target)
     return FINE
