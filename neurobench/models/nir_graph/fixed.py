@@ -21,7 +21,7 @@ from neurobench.models.nir_graph.network import GraphNetwork
 from neurobench.problems.spiking_graph import Convolution, Delay, Flatten, Neuron, Pool, SpikingGraph, Weights
 
 POINT, GRID = 4096, 64  # decays and states are in 1/4096, mantissas of weights and thresholds in 1/64
-LARGEST = 254 / GRID  # weight
+SMALLEST, LARGEST = -256 / GRID, 254 / GRID  # weights
 LARGEST_DELAY = 62  # steps
 
 
@@ -76,7 +76,8 @@ def on_core(network: GraphNetwork, core: FixedCore) -> GraphNetwork:
             gain = torch.as_tensor(np.broadcast_to(_gain(node, how), graph.shapes[name]).copy(), device=network.device)
             raw = {key: network.parameters[f"{key}.weight"].double() for key in sources}
             weights = {key: w * _per_output(gain, graph, key) for key, w in raw.items()}
-            scale = 1.0 if "iDecay" in graph.metadata[name] else _scale(node, weights, core)
+            integers = "iDecay" in graph.metadata[name] and all(map(_fits, weights.values()))  # of SLAYER: unchanged
+            scale = 1.0 if integers else _scale(node, weights, core)
             for key, w in weights.items():
                 mantissas = 2 * (w * scale * GRID / 2).round().clamp(-128, 127)
                 fixed.parameters[f"{key}.weight"] = mantissas * GRID
@@ -142,6 +143,11 @@ def _per_output(gain: Tensor, graph: SpikingGraph, key: str) -> Tensor:
     flat = gain.flatten(1)
     _require(bool((flat == flat[:, :1]).all()), f"node {key} leads to neurons of one channel that differ")
     return flat[:, :1, None, None]
+
+
+def _fits(w: Tensor) -> bool:
+    """Whether weights are within the chip's mantissas, which SLAYER's may leave when they are trained further."""
+    return bool((w >= SMALLEST).all() and (w <= LARGEST).all())
 
 
 def _scale(node: Neuron, weights: dict[str, Tensor], core: FixedCore) -> float:

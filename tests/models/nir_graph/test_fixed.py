@@ -45,6 +45,16 @@ def test_a_slayer_network_read_from_its_nir_file_fires_the_same_spikes_on_a_core
     assert torch.equal(y, spikes)
 
 
+def test_weights_trained_beyond_the_range_of_slayers_are_scaled_instead_of_clipped() -> None:
+    W, zero = torch.tensor([[-128, 126], [64, 4]], dtype=torch.int8), torch.zeros(2, dtype=torch.int32)
+    neuron = FixedNeuron(4096 - 1024, 4096 - 128, 80 * 64, CHIP.u_limit, CHIP.v_limit)
+    content = write_nir([QuantizedLayer(W, W.float() / 32, neuron, zero, torch.ones(2))], 1e-3)
+    network = GraphNetwork(read_nir(content, "file"), Dynamics(1e-3), CPU)
+    assert torch.equal(on_core(network, CHIP).parameters["linear0.weight"], 128 * W.t().double())
+    network.parameters["linear0.weight"].mul_(2)  # to -8 and almost 8, for which a scale of 1/4 makes room
+    assert torch.equal(on_core(network, CHIP).parameters["linear0.weight"], 128 * W.t().double() / 2)
+
+
 def test_a_neuron_on_a_core_matches_a_computation_in_python_integers() -> None:
     """r dt / tau = 1/4 is multiplied into weights of at most 1, which leaves room for a scale of 8."""
     lif = nir.LIF(full(4), full(1), full(0), full(1), full(0))
