@@ -3,7 +3,6 @@ units in {0, 1}, spins in {-1, 1}; and its files."""
 
 from __future__ import annotations
 
-import io
 import json
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.problems import coo
+from neurobench.problems import coo, dimod_file
 from neurobench.problems.rbm import RBM
 
 
@@ -137,12 +136,8 @@ def json_file(rbm: RBM) -> bytes:
 
 def read_file(data: bytes, visible: int) -> RBM:
     """RBM from a file of dimod, of coordinates or of `json_file`. Raises ValueError for anything else."""
-    if data.startswith(b"DIMODBQM"):
-        try:
-            model = dimod.BinaryQuadraticModel.from_file(io.BytesIO(data))
-        except Exception as fault:  # whatever dimod raises on a damaged file
-            raise ValueError(f"dimod cannot read it: {type(fault).__name__}: {fault}") from fault
-        return from_bqm(model, visible)
+    if data.startswith(dimod_file.MAGIC):
+        return from_bqm(dimod_file.read(data), visible)
     text = data.decode("utf-8-sig")
     return _of_json(text) if text.lstrip().startswith("{") else from_bqm(coo.read(text), visible)
 

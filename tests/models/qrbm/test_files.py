@@ -144,6 +144,16 @@ def test_parts_of_a_json_file_that_do_not_fit_each_other_are_refused(changed: di
         loaded(write(tmp_path / "a.json", json.dumps(record).encode()), 2, 1)
 
 
+@pytest.mark.parametrize("neighbour", [-1, 8, 2**30])
+def test_an_index_of_a_damaged_bqm_file_that_is_no_variable_is_refused(rbm: RBM, neighbour: int, tmp_path: Path):
+    """dimod's compiled code would read outside its arrays, or allocate as many variables."""
+    content = bytearray(bqm.bqm_file(rbm))
+    entry = 4 + 8  # bytes of a neighbour and its bias, as int32 and float64
+    content[-entry : -entry + 4] = neighbour.to_bytes(4, "little", signed=True)
+    with pytest.raises(UserError, match="dimod cannot read it: ValueError: its indices are not those of its variables"):
+        loaded(write(tmp_path / "damaged.bqm", bytes(content)), 5, 3)
+
+
 @pytest.mark.parametrize("suffix", ["coo", "json"])
 def test_text_files_of_other_editors_are_read(rbm: RBM, suffix: str, tmp_path: Path):
     content = b"\xef\xbb\xbf" + FILES[suffix](rbm).replace(b"\n", b"\r\n")
