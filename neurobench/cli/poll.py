@@ -13,7 +13,7 @@ from neurobench.config.errors import FAILED, FINE, QUEUED, UserError
 from neurobench.process import importing
 from neurobench.report.screen import Screen
 from neurobench.storage.files import Damaged
-from neurobench.storage.folder import RunFolder
+from neurobench.storage.folder import InUse, RunFolder
 from neurobench.storage.journal import Journal
 from neurobench.storage.store import find_run, read_index
 
@@ -34,7 +34,19 @@ def poll_command(words: list[str]) -> int:
         print(f"no run below {args.outputs} has jobs queued")
     console, code = Screen(highlight=False, soft_wrap=True), FINE
     for folder in folders:
-        code = max(code, _go_on(folder, args.wait, console), key=[FINE, QUEUED, FAILED].index)
+        if not (args.run or _has_jobs(folder)):  # another process has resumed it meanwhile
+            continue
+        try:
+            one = _go_on(folder, args.wait, console)
+        except InUse as error:
+            one = QUEUED
+            print(f"neurobench poll: {error}", file=sys.stderr)
+        except UserError as error:
+            if args.run or error.stops_sweep:
+                raise
+            one = FAILED
+            print(f"neurobench poll: {error}", file=sys.stderr)
+        code = max(code, one, key=[FINE, QUEUED, FAILED].index)
     return code
 
 
@@ -59,7 +71,7 @@ def _has_jobs(run: RunFolder) -> bool:
 
 
 def _go_on(folder: RunFolder, wait: bool, console: Console) -> int:
-    if not _has_jobs(folder):
+    if not (_has_jobs(folder) or folder.in_use):
         raise UserError(f"{folder.path} is '{folder.status}': it has no jobs queued.")
     with importing("torch"):
         from neurobench.devices.jobs import Queued
@@ -72,9 +84,4 @@ def _go_on(folder: RunFolder, wait: bool, console: Console) -> int:
     except Queued as queued:
         console.print(str(queued))
         return QUEUED
-    except UserError as error:
-        if error.stops_sweep:
-            raise
-        print(f"neurobench poll: {error}", file=sys.stderr)
-        return FAILED
     return FINE

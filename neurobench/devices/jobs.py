@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from neurobench.config.errors import QUEUED, UserError
+from neurobench.config.targets import own_options
 from neurobench.phases import phase
 from neurobench.storage.journal import FILE, Attempt, Journal
 
@@ -80,7 +81,7 @@ class Queued(UserError):
 
     def kept_in(self, folder: Path) -> Queued:
         """Copy of this error that also says where the job ids are stored and which command fetches the answers."""
-        command = f"neurobench poll {shlex.quote(str(folder))}"
+        command = shlex.join(["neurobench", "poll", *own_options(), str(folder)])
         return Queued(f"{self}. Their ids are stored in {folder}. To fetch the answers: {command}")
 
 
@@ -170,11 +171,10 @@ class Jobs:
             answer = self._reach(device, partial(queue.collect, attempt.id))
         except JobGone as gone:
             self.journal.drop(request.key, str(gone))
-            if len(self.journal.attempts[request.key]) >= ATTEMPTS:
-                raise UserError(
-                    f"{device} dropped a job {ATTEMPTS} times, most recently {attempt.id}: {gone}"
-                ) from None
+            if (count := len(self.journal.attempts[request.key])) >= ATTEMPTS:
+                raise UserError(f"{device} dropped a job {count} times, most recently {attempt.id}: {gone}") from None
             self._require(device, [request], limits)
+            self._send(device, queue, request)  # now, since a run that does not wait ends before the next query
             return False
         except JobUnknown:
             self._find_again(device, queue, request.key, attempt)

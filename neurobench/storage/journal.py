@@ -7,6 +7,7 @@ is a separate file, whole or absent.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -128,25 +129,36 @@ class Journal:
             self.attempts[key][-1].gone = fields["reason"]
 
     def _read(self) -> list[dict[str, Any]]:
-        """Read the lines. A last line that a kill truncated did not take effect, and is removed."""
+        """Read the lines. A last line that a kill truncated did not take effect, and is removed; one that is whole
+        counts also without its line break, which some editors remove."""
         path = None if self.folder is None else self.folder / FILE
         if path is None or not path.is_file():
             return []
         data = path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        if whole != data:
+        *lines, last = data.split(b"\n")
+        if last and _entry(last) is not None:
+            lines.append(last)
+        if (whole := b"".join(line + b"\n" for line in lines)) != data:
             write_bytes(path, whole)
-        return [self._line(path, number, line) for number, line in enumerate(whole.splitlines(), 1)]
+        entries: list[dict[str, Any]] = []
+        intended = set()
+        for number, line in enumerate(lines, 1):
+            entry = _entry(line)
+            if entry is None or (entry["event"] != "intent" and entry["key"] not in intended):
+                raise Damaged(path, f"has an invalid line {number}", REMEDY)
+            intended.add(entry["key"])
+            entries.append(entry)
+        return entries
 
-    def _line(self, path: Path, number: int, line: bytes) -> dict[str, Any]:
-        try:
-            entry = json.loads(line)
-            kinds = _LINES[entry["event"]]
-            if all(isinstance(entry[name], kind) for name, kind in kinds.items()) and len(entry) == len(kinds) + 1:
-                return entry
-        except (ValueError, LookupError, TypeError):
-            pass
-        raise Damaged(path, f"has an invalid line {number}", REMEDY)
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    """Entry of a line; None if no run writes such a line."""
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        entry = json.loads(line)
+        kinds = _LINES[entry["event"]]
+        if all(isinstance(entry[name], kind) for name, kind in kinds.items()) and len(entry) == len(kinds) + 1:
+            return entry
+    return None
 
 
 _LINES: dict[str, dict[str, Any]] = {

@@ -15,7 +15,8 @@ from neurobench.cli.poll import queued_runs
 from neurobench.config import targets
 from neurobench.config.secrets import hide
 from neurobench.devices import jobs as seam
-from neurobench.devices.jobs import JobGone
+from neurobench.devices.jobs import JobGone, Queued
+from neurobench.storage.folder import RunFolder
 from tests.devices.loopback import LoopbackQueue
 from tests.devices.queue_server import Device, serve
 
@@ -107,6 +108,39 @@ def test_poll_after_ctrl_c_resumes_the_interrupted_run_and_no_other_of_its_confi
     assert main([*poll, str(older.path)]) in (0, 4)
     assert older.status in ("finished", "queued")
     assert (newer.path / "run.json").read_bytes() == record
+
+
+def test_poll_of_all_runs_resumes_the_others_after_one_that_cannot_run_and_one_resumed_elsewhere(
+    device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first of four runs has a damaged configuration; the second is finished by another process once `poll` has
+    listed it, which holds the third at the moment."""
+    outputs, poll = tmp_path / "four", ["poll", "--outputs", str(tmp_path / "four")]
+    assert [run(tmp_path, "four", "--no-wait") for _ in range(4)] == [4, 4, 4, 4]
+    damaged, finished, held, last = queued_runs(outputs)
+    (damaged.path / "config.yaml").write_text("model: [")
+    finish(device)
+    device.faults["delay"] = 0.0
+    assert main([*poll, "--wait", str(finished.path)]) == 0
+    monkeypatch.setattr("neurobench.cli.poll.queued_runs", lambda _: [damaged, finished, held, last])
+    writer = RunFolder(held.path)
+    writer.acquire()
+    capsys.readouterr()
+    assert main([*poll, "--wait"]) == 1
+    writer.release()
+    assert (held.status, last.status) == ("queued", "finished")
+    told = capsys.readouterr().err
+    assert f"{damaged.path} is damaged: config.yaml" in told
+    assert f"{held.path} is being written by process" in told
+    assert main([*poll, "--wait", str(held.path)]) == 0
+    assert len(device.bill()["jobs"]) == len({tag for tag, _ in device.bill()["jobs"]})
+
+
+def test_the_printed_poll_command_names_the_plugin_that_the_run_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "PLUGIN_FILES", {"mine": Path("/home/me/mine.py")})
+    assert str(Queued("1 job queued").kept_in(Path("outputs/a/b"))).endswith(
+        "neurobench poll --plugin=/home/me/mine.py outputs/a/b"
+    )
 
 
 def test_a_run_that_would_exceed_its_limit_ends_before_anything_is_sent(

@@ -134,8 +134,26 @@ def test_a_journal_line_truncated_by_a_kill_is_ignored_and_written_again(tmp_pat
     require_paid_once(device)
 
 
+def test_a_whole_last_line_counts_without_its_line_break_so_that_its_job_is_not_paid_twice(tmp_path: Path) -> None:
+    """As after deleting the lines that follow it in an editor that ends a file without a line break."""
+    device = Device({})
+    require_right(ask(tmp_path, Direct(device)))
+    lines = (tmp_path / "jobs.jsonl").read_text().splitlines()
+    intents = [line for line in lines if '"intent"' in line]
+    (tmp_path / "jobs.jsonl").write_text("\n".join(intents))
+    for answer in (tmp_path / "jobs").iterdir():
+        answer.unlink()
+    require_right(ask(tmp_path, Direct(device), Limits(len(PARTS) * 4 * SHOTS, None)))
+    require_paid_once(device)
+    assert sorted((tmp_path / "jobs.jsonl").read_text().splitlines()) == sorted(lines)
+
+
+ORPHANS = ['{"event": "job", "key": "k", "id": "j"}', '{"event": "gone", "key": "k", "reason": "r"}']
+
+
 def test_a_journal_with_a_line_that_no_run_writes_is_refused(tmp_path: Path) -> None:
-    for line in ("{}", '{"event": "intent", "key": 1}', "nonsense", '{"event": "job", "key": "k", "id": 3}'):
+    wrong = ("{}", '{"event": "intent", "key": 1}', "nonsense", '{"event": "job", "key": "k", "id": 3}')
+    for line in (*wrong, *ORPHANS):
         (tmp_path / "jobs.jsonl").write_text(f"{line}\n")
         with pytest.raises(Damaged, match="invalid line 1. It no longer says which jobs have been paid for"):
             Journal(tmp_path)
@@ -174,6 +192,13 @@ def test_without_waiting_a_later_session_fetches_the_answers_to_jobs_of_the_firs
     require_paid_once(device)
     assert Journal(tmp_path).waiting() == []
     require_right(ask(tmp_path, None))  # the journal has every answer
+
+
+def test_without_waiting_a_job_that_failed_is_sent_again_before_it_is_reported_as_queued(tmp_path: Path) -> None:
+    device = Device({"fail": 1.0})
+    with pytest.raises(Queued, match=r"3 jobs queued at loopback: job-3, job-4, job-5"):
+        ask(tmp_path, Direct(device), wait=False)
+    assert [attempt.id for attempt in Journal(tmp_path).waiting()] == ["job-3", "job-4", "job-5"]
 
 
 def test_jobs_that_would_exceed_a_limit_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
