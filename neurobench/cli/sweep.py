@@ -13,12 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from neurobench.cli.arguments import verb_parser
-from neurobench.config.errors import UserError
 from neurobench.phases import phase
 from neurobench.process import importing
 from neurobench.report.screen import Screen, print_whole
 from neurobench.storage.store import default_outputs
-from neurobench.sweeps.launcher_config import LauncherConfig, read_launcher_config
+from neurobench.sweeps.launcher_config import LauncherConfig, merged, read_launcher_config, read_options
 from neurobench.sweeps.progress import StatusTable, counts, exit_code, print_outcome, styled
 
 if TYPE_CHECKING:
@@ -79,9 +78,10 @@ def _settings(args: argparse.Namespace) -> Settings:
     from neurobench.sweeps.launch import Settings
 
     config = read_launcher_config(args.launcher_config) if args.launcher_config else LauncherConfig()
-    options = {**config.options, **_options(args.options)}
+    launcher = args.launcher or config.launcher or "local"
+    of_file = config.options if config.launcher in (None, launcher) else {}  # else they are another launcher's
     workers = config.workers if args.workers is None else args.workers
-    return Settings(args.launcher or config.launcher, workers, args.fail_fast, options, args.detach)
+    return Settings(launcher, workers, args.fail_fast, merged(of_file, read_options(args.options)), args.detach)
 
 
 def _print_detached(table: StatusTable, console: Console) -> int:
@@ -126,18 +126,6 @@ def _sweep_parser() -> argparse.ArgumentParser:
     for names in (["--resume"], ["-m", "--multirun"]):  # a sweep always does both
         parser.add_argument(*names, action="store_true", help=argparse.SUPPRESS)
     return parser
-
-
-def _options(words: Sequence[str]) -> dict[str, Any]:
-    """KEY=VALUE options, values read as YAML."""
-    for word in words:
-        if "=" not in word:
-            raise UserError(f"--with {word}: write KEY=VALUE")
-    from omegaconf import OmegaConf
-
-    plain = OmegaConf.to_container(OmegaConf.from_dotlist(list(words)))
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
 
 
 def _plain_job(job: Job) -> dict[str, Any]:

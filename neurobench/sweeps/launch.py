@@ -61,6 +61,12 @@ class Settings:
             raise UserError(f"workers {self.workers}: give a number of jobs at once, at least 1")
         if self.detach and self.launcher != "slurm":
             raise UserError(f"detach: the launcher {self.launcher} ends with this command; slurm continues without it")
+        if self.launcher == "local" and self.options:
+            others = ", ".join(name for name in LAUNCHERS if name != "local")
+            raise UserError(
+                f"{', '.join(self.options)}: the launcher local has no options, so this would have no effect; choose "
+                f"another launcher: {others}"
+            )
         if self.launcher in CHECKS:
             CHECKS[self.launcher](self.options)
 

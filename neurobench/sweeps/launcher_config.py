@@ -1,4 +1,5 @@
-"""A site's default launcher settings, in a YAML file: `sweep --launcher-config my_cluster.yaml`.
+"""Options of a launcher: of the command line, `--with KEY=VALUE ...`, and a site's defaults in a YAML file,
+`sweep --launcher-config my_cluster.yaml`.
 
     launcher: slurm
     partition: long
@@ -10,10 +11,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -22,23 +24,81 @@ from neurobench.config.errors import UserError
 
 @dataclass(frozen=True)
 class LauncherConfig:
-    launcher: str = "local"
+    launcher: str | None = None
     workers: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_launcher_config(path: Path) -> LauncherConfig:
     """Read the file. Raises UserError if it cannot be read or is invalid."""
+    named = f"--launcher-config {path}"
     try:
-        values = yaml.safe_load(path.read_text())
+        values = _yaml(path.read_text())
     except OSError as error:
-        raise UserError(f"--launcher-config {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"--launcher-config {path} is not valid YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{named}: {error.strerror}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"{named} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
-        raise UserError(f"--launcher-config {path}: write KEY: VALUE, one per line (launcher: slurm, partition: long)")
-    workers = values.pop("workers", None)
+        raise UserError(f"{named}: write KEY: VALUE, one per line (launcher: slurm, partition: long)")
+    workers, launcher = values.pop("workers", None), values.pop("launcher", None)
     if not (workers is None or (isinstance(workers, int) and not isinstance(workers, bool))):
-        raise UserError(f"--launcher-config {path}: workers: {workers} is not a number of jobs at once")
-    launcher = str(values.pop("launcher", "local"))
-    return LauncherConfig(launcher, workers, {str(key): value for key, value in values.items()})
+        raise UserError(f"{named}: workers: {workers} is not a number of jobs at once")
+    options = _nested(((str(key), value) for key, value in values.items()), named)
+    return LauncherConfig(None if launcher is None else str(launcher), workers, options)
+
+
+def read_options(words: Sequence[str]) -> dict[str, Any]:
+    """Options KEY=VALUE of the command line, values read as YAML. Raises UserError for any other word."""
+    pairs = []
+    for word in words:
+        key, typed, text = word.partition("=")
+        if not (key and typed):
+            raise UserError(f"--with {word}: write KEY=VALUE")
+        try:
+            pairs.append((key, _yaml(text)))
+        except (yaml.YAMLError, ValueError) as error:
+            raise UserError(f"--with {word}: the value is not valid YAML: {' '.join(str(error).split())}") from None
+    return _nested(pairs, "--with")
+
+
+def merged(options: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with those of `over` in their place; of a section (additional_parameters, resources), key by key."""
+    sections = {
+        key: {**options[key], **value}
+        for key, value in over.items()
+        if isinstance(value, Mapping) and isinstance(options.get(key), Mapping)
+    }
+    return {**options, **over, **sections}
+
+
+def _nested(pairs: Iterable[tuple[str, Any]], named: str) -> dict[str, Any]:
+    """Options as sections: additional_parameters.KEY is KEY of additional_parameters."""
+    options: dict[str, Any] = {}
+    for key, value in pairs:
+        section, dot, rest = key.partition(".")
+        new = {section: {rest: value}} if dot else {key: value}
+        if section in options and isinstance(options[section], Mapping) != isinstance(new[section], Mapping):
+            raise UserError(f"{named}: {section} is given both with and without a further key")
+        options = merged(options, new)
+    return options
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which only what looks like a decimal number is one: 16:00, 0123, 2024_01 and 2024-01-31 are texts (a time
+    to begin, an account), which YAML 1.1 reads as 960, 83, 202401 and a date."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] in ("bool", "null", "merge")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+for _tag, _pattern in (
+    ("int", r"[-+]?(0|[1-9][0-9]*)$"),
+    ("float", r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?$"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list("-+.0123456789"))
+
+
+def _yaml(text: str) -> Any:
+    return yaml.load(text, _Loader)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
@@ -84,7 +86,7 @@ def _tidying_in_silence() -> Iterator[None]:
 
 
 def submitit_local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
-    """Run the tasks in submitit's processes on this machine, all at once, each in a separate interpreter."""
+    """Run the tasks in submitit's processes on this machine, each in a separate interpreter."""
     submitit = import_extra("submitit", "slurm", "this launcher")
     executor = submitit.AutoExecutor(folder=f"{tasks[0].sweep}/submitit", cluster="local")
     try:
@@ -92,19 +94,29 @@ def submitit_local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
         executor.update_parameters(name="neurobench", cpus_per_task=batch.threads, **options)
     except (NameError, TypeError, ValueError) as fault:
         raise UserError(f"--with: {fault}") from None
-    jobs = executor.map_array(_Requeued(), tasks)
-    of_job = {job.job_id: task for job, task in zip(jobs, tasks, strict=True)}
-    for job in submitit.helpers.as_completed(jobs, poll_frequency=0.2):
-        task = of_job[job.job_id]
-        error = job.exception()
-        yield task, {"status": "lost", "error": f"{LOST}: {error}"} if error else job.result()
+    waiting, running = deque(tasks), dict[str, tuple[Any, Task]]()
+    while waiting or running:
+        while waiting and len(running) < (batch.workers or max(1, cores() // batch.threads)):
+            task = waiting.popleft()
+            job = executor.submit(_Requeued(batch.threads), task)
+            running[job.job_id] = job, task
+        if not (ended := [number for number, (job, _) in running.items() if job.done()]):
+            time.sleep(0.2)
+        for number in ended:
+            job, task = running.pop(number)
+            error = job.exception()
+            yield task, {"status": "lost", "error": f"{LOST}: {error}"} if error else job.result()
 
 
 class _Requeued:
     """Callable for submitit: it runs the job; `checkpoint` queues it again when its time runs out."""
 
+    def __init__(self, threads: int):
+        self.threads = threads
+
     def __call__(self, task: Task) -> Report:
         run_one_command(as_worker=True)
+        os.environ.update({name: str(self.threads) for name in POOLS})
         return work(task)
 
     def checkpoint(self, task: Task) -> Any:

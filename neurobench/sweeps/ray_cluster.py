@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import platform
 from collections import deque
@@ -96,6 +97,8 @@ class _Cluster:
         names = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
         wanted = {names[key]: float(options[key]) for key in names if options.get(key)}
         wanted |= {str(key): float(value) for key, value in (options.get("resources") or {}).items()}
+        if kind := options.get("accelerator_type"):
+            wanted[f"accelerator_type:{kind}"] = 0.001  # as Ray itself requests it
         nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
         if not any(all(node.get(key, 0) >= amount for key, amount in wanted.items()) for node in nodes):
             ask = ", ".join(f"{key} {amount:g}" for key, amount in wanted.items())
@@ -116,12 +119,19 @@ def run_remotely(task: Task, here: str) -> Report:
 
 
 def check(options: Mapping[str, Any]) -> None:
-    """Check the options. Raises UserError if Ray is not installed or an option is unknown or not a number."""
+    """Check the options. Raises UserError if Ray is not installed or an option is unknown or invalid."""
     import_extra("ray", "ray", "this launcher")
     for key in options:
         if key not in OPTIONS:
             hint = did_you_mean(key, OPTIONS)
             raise UserError(f"--with {key}: Ray has no such option here.{hint} There is {', '.join(OPTIONS)}")
-    for key in ("num_cpus", "num_gpus", "memory"):
-        if not isinstance(options.get(key, 1), int | float):
-            raise UserError(f"--with {key}={options[key]} is not a number")
+    resources = options.get("resources", {})
+    if not isinstance(resources, Mapping):
+        raise UserError(f"--with resources={resources}: write resources.NAME=NUMBER")
+    numbers = {key: options[key] for key in ("num_cpus", "num_gpus", "memory") if key in options}
+    for key, value in {**numbers, **{f"resources.{name}": value for name, value in resources.items()}}.items():
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+            raise UserError(f"--with {key}={value} is not a number at least 0")
+    tries = options.get("max_retries", 0)
+    if not isinstance(tries, int) or isinstance(tries, bool) or tries < -1:
+        raise UserError(f"--with max_retries={tries} is not an integer; -1 means without limit")

@@ -22,9 +22,16 @@ COUNTS = {"timeout_min": 1, "cpus_per_task": 1, "gpus_per_node": 0, "array_paral
 TEXTS = (
     "partition", "account", "qos", "constraint", "exclude", "nodelist", "reservation", "gres", "comment", "mail_type",
     "mail_user", "licenses", "mem_per_cpu", "mem_per_gpu", "gpus_per_task", "dependency", "wckey", "nice", "tmp",
-    "prefer", "clusters", "begin",
+    "prefer", "begin",
 )  # fmt: skip
 OTHERS = ("mem_gb", "setup", "python", "exclusive", "additional_parameters")
+GPUS = ("gpus", "gpus-per-node", "gpus-per-task", "gpus-per-socket")  # options of sbatch that request GPUs
+RESOURCES = ("gres", "tres-per-task")  # and those that may
+# Options of sbatch that a sweep sets after all others, or with which it could not follow its tasks.
+RESERVED = (
+    "array", "chdir", "clusters", "job-name", "no-requeue", "open-mode", "output", "parsable", "test-only", "wait",
+    "wrap",
+)  # fmt: skip
 SINGLE = ("nodes", "tasks_per_node", "ntasks_per_node")
 
 
@@ -44,7 +51,7 @@ class Request:
 
     def with_gpu(self) -> Request:
         """The request with one GPU added, unless its options already refer to GPUs."""
-        if any("gpu" in f"{key}={value}" for key, value in self.flags.items()):
+        if any(key in GPUS or (key in RESOURCES and "gpu" in value) for key, value in self.flags.items()):
             return self
         return replace(self, flags={**self.flags, "gpus-per-node": "1"})
 
@@ -119,7 +126,13 @@ def read_request(options: Mapping[str, Any]) -> Request:
     faults += [f"{key}={values[key]}: a run takes one node and one task" for key in SINGLE if values.get(key, 1) != 1]
     more = values.get("additional_parameters") or {}
     if isinstance(more, Mapping):
-        flags |= {str(key).replace("_", "-"): "" if value is True else str(value) for key, value in more.items()}
+        added = {str(key).replace("_", "-"): "" if value is True else str(value) for key, value in more.items()}
+        faults += [
+            f"additional_parameters.{key}: a sweep needs this option of sbatch for itself, to follow its tasks"
+            for key in map(str, more)
+            if key.replace("_", "-") in RESERVED
+        ]
+        flags |= added
     else:
         faults.append(f"additional_parameters={more}: give options of sbatch, additional_parameters.KEY=VALUE")
     known = [*COUNTS, *TEXTS, *OTHERS, *SINGLE]
@@ -127,14 +140,18 @@ def read_request(options: Mapping[str, Any]) -> Request:
         f"{key}: there is no such option.{did_you_mean(key, known)} There is {', '.join(known)}; any other of sbatch "
         "as additional_parameters.KEY=VALUE"
         for key in values
-        if key.partition(".")[0] not in known
+        if key not in known
     ]
+    setup = values.get("setup", ())
+    lines = (setup,) if isinstance(setup, str) else setup
+    if not isinstance(lines, Sequence) or not all(isinstance(line, str) for line in lines):
+        faults.append(f"setup={setup} is not a shell line or a list of them")
+    if not isinstance(values.get("python", "python"), str):
+        faults.append(f"python={values['python']} is not a command")
     if faults:
         raise UserError("\n".join(f"--with {fault}" for fault in faults))
-    setup = values.get("setup", ())
-    lines = (setup,) if isinstance(setup, str) else tuple(map(str, setup))
     python = {"python": str(values["python"])} if "python" in values else {}
-    return Request(setup=lines, flags=flags, **counts, **python)  # type: ignore[arg-type]
+    return Request(setup=tuple(lines), flags=flags, **counts, **python)  # type: ignore[arg-type]
 
 
 def _count(key: str, value: Any, least: int, faults: list[str]) -> int:
