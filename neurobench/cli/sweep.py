@@ -13,12 +13,14 @@ from rich.console import Console
 from rich.table import Table
 
 from neurobench.cli.arguments import verb_parser
+from neurobench.config.errors import UserError
 from neurobench.phases import phase
 from neurobench.process import importing
 from neurobench.report.screen import Screen, print_whole
 from neurobench.storage.store import default_outputs
 from neurobench.sweeps.launcher_config import LauncherConfig, merged, read_launcher_config, read_options
 from neurobench.sweeps.progress import StatusTable, counts, exit_code, print_outcome, styled
+from neurobench.sweeps.record import control_command
 
 if TYPE_CHECKING:
     from neurobench.sweeps.launch import Settings
@@ -57,20 +59,30 @@ def sweep_command(words: list[str]) -> int:
         print_nothing_to_resume([job.plan for job in jobs if job.plan])
     table = run_jobs(jobs, settings, Screen(stderr=True) if args.json else console)
     if args.detach:
-        return _print_detached(table, console)
+        return _print_detached(table, console, args.json)
     return _print_reports(table, console, args.json)
 
 
 def _control(args: argparse.Namespace) -> int:
     from neurobench.cli import sweep_control
 
-    folders = [word.removeprefix("outputs=") for word in args.overrides if word.startswith("outputs=")]
+    option = "logs" if args.logs else "cancel" if args.cancel else "status"
+    given = args.logs or [args.cancel or args.status]
+    keys = [word for word in (*args.overrides, *given) if "=" in word]  # argparse takes a key that follows for SWEEP
+    folders = [word.removeprefix("outputs=") for word in keys if word.startswith("outputs=")]
+    if len(folders) < len(keys):
+        raise UserError(
+            f"--{option} takes no key but outputs=FOLDER: it refers to the newest sweep, or to one given by the "
+            f"beginning of its timestamp: neurobench sweep --{option} {'JOB ' if args.logs else ''}20260131-12"
+        )
     outputs = Path(folders[-1]) if folders else default_outputs()
+    words = [word for word in given if "=" not in word]
     if args.logs:
-        return sweep_control.show_log(outputs, args.logs)
+        return sweep_control.show_log(outputs, words)
+    reference = words[0] if words else "latest"
     if args.cancel:
-        return sweep_control.cancel(outputs, args.cancel)
-    return sweep_control.show_status(outputs, args.status, args.json)
+        return sweep_control.cancel(outputs, reference)
+    return sweep_control.show_status(outputs, reference, args.json)
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -84,11 +96,15 @@ def _settings(args: argparse.Namespace) -> Settings:
     return Settings(launcher, workers, args.fail_fast, merged(of_file, read_options(args.options)), args.detach)
 
 
-def _print_detached(table: StatusTable, console: Console) -> int:
-    if not table.tasks:
+def _print_detached(table: StatusTable, console: Console, as_json: bool) -> int:
+    if as_json:
+        _print_json(table)
+    elif not table.tasks:
         console.print("nothing to submit: no job is new, unfinished or failed", highlight=False)
     else:
-        console.print("neurobench sweep --status shows them; the same command without --detach follows them")
+        status = control_command(Path(next(iter(table.tasks.values())).sweep), "--status")
+        follow = f"{status} shows them; the same command without --detach follows them"
+        console.print(follow, highlight=False, soft_wrap=True)
     return exit_code([job.state if job.state == "refused" else "finished" for job in table.jobs])
 
 
@@ -153,11 +169,14 @@ def _print_plan(jobs: Sequence[Job], console: Console) -> None:
     console.print(f"\n{len(jobs)} jobs: {counts(job.state for job in jobs)}; {to_run} to run", highlight=False)
 
 
+def _print_json(table: StatusTable) -> None:
+    print(json.dumps([{**_plain_job(job), **table.report(job)} for job in table.jobs], indent=2))
+
+
 def _print_reports(table: StatusTable, console: Console, as_json: bool) -> int:
     reports = [table.report(job) for job in table.jobs]
     if as_json:
-        both = zip(table.jobs, reports, strict=True)
-        print(json.dumps([{**_plain_job(job), **report} for job, report in both], indent=2))
+        _print_json(table)
     else:
         before = sum(job.state == "finished" for job in table.jobs)
         note = f" ({before} of them before)" if before else ""

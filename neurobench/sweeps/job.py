@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from neurobench.experiment.callbacks import Callback
     from neurobench.experiment.plan import Plan
     from neurobench.storage.folder import RunFolder
+    from neurobench.sweeps.record import Array
 
 LOST = "the process ended without a message (killed, or out of memory)"
 ORPHAN_S = 30  # in which a worker whose parent was killed must have ended its batch and written a checkpoint
@@ -45,13 +46,14 @@ class Task:
     setting_hash: str
     sweep: str  # folder of the sweep, which the worker shares with the waiting process
     array: tuple[str, int] | None = None  # name of the SLURM array and index in it, once the task is queued
+    job_id: str = ""  # SLURM's id of the task, once it is queued
 
     @property
     def key(self) -> tuple[str, int]:
         return self.sweep, self.number
 
-    def queued_as(self, array: str, index: int) -> Task:
-        return replace(self, array=(array, index))
+    def queued_as(self, array: Array, index: int) -> Task:
+        return replace(self, array=(array.name, index), job_id=f"{array.id}_{index}" if array.id else "")
 
     def write(self) -> None:
         """Write the task to the sweep's folder, for a worker that receives only the folder."""
@@ -66,11 +68,11 @@ class Task:
         write_json(Path(self.sweep) / f"{self.number}.json", report, durable=False)
 
     def last_report(self) -> Report:
-        """Latest report of the job's worker; empty before it begins, and if the file is damaged: then the scheduler's
-        state and the run folder decide."""
+        """Latest report of the job's worker; empty before it begins, and if the file is damaged or cannot be read (as
+        on NFS, while another machine replaces it): then the scheduler's state and the run folder decide."""
         try:
             report = json.loads((Path(self.sweep) / f"{self.number}.json").read_text())
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             return {}
         return report if isinstance(report, dict) and "status" in report else {}
 

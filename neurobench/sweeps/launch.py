@@ -139,7 +139,7 @@ def _record(jobs: Sequence[Job], tasks: Mapping[int, Task], sweep: Path, setting
     with writing(sweep, "set outputs=FOLDER"):
         sweep.mkdir(parents=True)
     entries = [
-        Entry(job.number, job.label, job.plan.run.name, job.hash)
+        Entry(job.number, job.overrides, job.plan.run.name, job.hash)
         for job in jobs
         if job.plan is not None and job.number in tasks and tasks[job.number].sweep == str(sweep)
     ]

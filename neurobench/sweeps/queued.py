@@ -32,7 +32,7 @@ def _tasks(outputs: Path, name: str, index: int) -> dict[tuple[str, str], Task]:
         return {}
     sweep, array = match
     entries = {entry.number: entry for entry in read_sweep(sweep).entries}
-    tasks = [read_task(sweep, number).queued_as(name, index) for number in array.groups[index]]
+    tasks = [read_task(sweep, number).queued_as(array, index) for number in array.groups[index]]
     return {
         (entries[task.number].name, entries[task.number].config_hash): task
         for task in tasks

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from typing import Any
 
 from neurobench.config.errors import UserError
 from neurobench.storage.atomic import make_folder, write_json
+from neurobench.storage.store import default_outputs
 
 PREFIX = "neurobench-"  # of array names in SLURM
 
@@ -28,9 +30,13 @@ class Entry:
     """One job of a recorded sweep."""
 
     number: int
-    label: str
+    overrides: tuple[str, ...]
     name: str
     config_hash: str
+
+    @property
+    def label(self) -> str:
+        return " ".join(self.overrides)
 
 
 @dataclass(frozen=True)
@@ -119,12 +125,25 @@ def read_sweep(folder: Path) -> SweepRecord:
     """Read the record of a sweep. Raises UserError if it is damaged."""
     values = _read(folder / "queue" / "sweep.json")
     try:
-        entries = tuple(Entry(**entry) for entry in values["jobs"])
+        entries = tuple(map(_read_entry, values["jobs"]))
         return SweepRecord(
             folder, str(values["launcher"]), str(values["command"]), str(values["host"]), int(values["pid"]), entries
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{folder / 'queue' / 'sweep.json'} is damaged: {error}") from None
+
+
+def _read_entry(values: Mapping[str, Any]) -> Entry:
+    """Entry of a record; earlier versions stored the overrides joined, as `label`."""
+    overrides = values["label"].split() if "label" in values else values["overrides"]
+    return Entry(int(values["number"]), tuple(map(str, overrides)), str(values["name"]), str(values["config_hash"]))
+
+
+def control_command(sweep: Path, *words: str) -> str:
+    """Command that shows or cancels a sweep, with `outputs` unless it is the default."""
+    outputs = sweep.absolute().parents[1]
+    place = [] if outputs == default_outputs().absolute() else [f"outputs={outputs}"]
+    return shlex.join(["neurobench", "sweep", *words, *place])
 
 
 def _array(file: Path) -> Array:

@@ -72,8 +72,9 @@ class Request:
             script.flush()
             _answer(["sbatch", "--test-only", *self.words(1), script.name], "SLURM refuses such jobs")
 
-    def submit(self, sweep: Path, array: Array, threads: int, at_once: int | None) -> str:
-        """Submit an array to SLURM and return its id. Raises UserError with sbatch's message."""
+    def submit(self, sweep: Path, array: Array, threads: int, at_once: int | None, after: str | None) -> str:
+        """Submit an array to SLURM and return its id. `at_once`: its tasks at once; `after`: id of an array that has to
+        end before. Raises UserError with sbatch's message."""
         script = sweep / "queue" / f"array-{array.part}.sh"
         script.write_text(self.script(threads))
         last = len(array.groups) - 1
@@ -87,6 +88,8 @@ class Request:
             f"--chdir={Path.cwd()}",
         ]
         arguments = [str(script), str(sweep), str(array.part), str(self.max_num_timeout)]
+        if after is not None:
+            lines.append(f"--dependency={','.join(filter(None, [self.flags.get('dependency'), f'afterany:{after}']))}")
         answer = _answer(["sbatch", *self.words(threads), *lines, *arguments], "SLURM did not take the jobs")
         return answer.strip().partition(";")[0]
 

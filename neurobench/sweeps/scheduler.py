@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from neurobench.config.errors import UserError
@@ -66,13 +66,14 @@ def own_words(answer: subprocess.CompletedProcess[str]) -> str:
     return "; ".join(line.removeprefix("sbatch: error: ").strip() for line in lines) or f"exit {answer.returncode}"
 
 
-def task_states() -> dict[tuple[str, int], TaskState] | None:
-    """State of each task of this user that SLURM remembers, by (array's name, index), for the newest array of a name;
-    None if SLURM does not answer at the moment."""
+def task_states(names: Collection[str] = ()) -> dict[tuple[str, int], TaskState] | None:
+    """State of each task that SLURM remembers, by (array's name, index), for the newest array of a name; None if SLURM
+    does not answer at the moment. `names`: of arrays, whoever has submitted them; without, all tasks of this user."""
     if shutil.which("squeue") is None:
         return None
     try:
-        answer = ask(["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", f"--format={FORMAT}"])
+        which = f"--name={','.join(sorted(names))}" if names else f"--user={os.getuid()}"
+        answer = ask(["squeue", "--noheader", "--array", "--states=all", which, f"--format={FORMAT}"])
     except UserError:
         return None
     if answer.returncode:
@@ -86,17 +87,24 @@ def task_states() -> dict[tuple[str, int], TaskState] | None:
 
 
 def forgotten_state(job_id: str) -> str:
-    """State, according to accounting, of a task that squeue no longer lists; "" if the cluster keeps no accounts."""
+    """State, according to accounting, of a task that squeue no longer lists; "" if the cluster keeps no accounts, or
+    they do not answer."""
     if shutil.which("sacct") is None:
         return ""
-    answer = ask(["sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job_id}", "--format=State"])
+    try:
+        answer = ask(["sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={job_id}", "--format=State"])
+    except UserError:
+        return ""
     words = answer.stdout.split()
     return words[0] if answer.returncode == 0 and words else ""
 
 
 def exit_of(job_id: str) -> str:
-    """How a task that failed ended: "exit code 1", "killed by signal 9", or ""."""
-    answer = ask(["scontrol", "show", "job", "--oneliner", job_id])
+    """How a task that failed ended: "exit code 1", "killed by signal 9", or "" if SLURM does not say."""
+    try:
+        answer = ask(["scontrol", "show", "job", "--oneliner", job_id])
+    except UserError:
+        return ""
     codes = [word.partition("=")[2] for word in answer.stdout.split() if word.startswith("ExitCode=")]
     if answer.returncode or not codes:
         return ""

@@ -15,7 +15,7 @@ from typing import Any
 from neurobench.config.errors import UserError
 from neurobench.sweeps.job import LOST, Report, Task
 from neurobench.sweeps.outcome import Batch, Outcome, Visibility, ended
-from neurobench.sweeps.record import new_array, remove_array, write_array
+from neurobench.sweeps.record import control_command, new_array, remove_array, write_array
 from neurobench.sweeps.sbatch import Request, read_request
 from neurobench.sweeps.scheduler import (
     ENDS,
@@ -45,9 +45,8 @@ def slurm(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
     try:
         yield from follow(submitted)
     except KeyboardInterrupt:
-        batch.say(
-            "the jobs continue in SLURM: neurobench sweep --status shows them, neurobench sweep --cancel ends them"
-        )
+        status, end = (control_command(Path(submitted[0].sweep), word) for word in ("--status", "--cancel"))
+        batch.say(f"the jobs continue in SLURM: {status} shows them, {end} ends them")
         raise
 
 
@@ -60,21 +59,24 @@ def submit(tasks: Sequence[Task], request: Request, batch: Batch) -> list[Task]:
         )
     sweep, chunks = Path(tasks[0].sweep), _chunks(tasks, request.jobs_per_task)
     at_once = batch.workers or request.array_parallelism
-    throttle = max(1, at_once // len(chunks)) if at_once else None
+    lanes = min(at_once or len(chunks), len(chunks))  # arrays at once; each further one waits for one before it
     ids: list[str] = []
     submitted: list[Task] = []
     for part, chunk in enumerate(chunks):
         array = new_array(sweep, part, [[task.number for task in group] for group in chunk])
         write_array(sweep, array)
         try:
-            ids.append(request.submit(sweep, array, batch.threads, throttle))
+            share = at_once // lanes + (part % lanes < at_once % lanes) if at_once else None
+            after = ids[part - lanes] if part >= lanes else None
+            ids.append(request.submit(sweep, array, batch.threads, share, after))
         except UserError:
             remove_array(sweep, array)
             if ids:
                 cancel(ids)
             raise
-        write_array(sweep, replace(array, id=ids[-1]))
-        submitted += [task.queued_as(array.name, index) for index, group in enumerate(chunk) for task in group]
+        array = replace(array, id=ids[-1])
+        write_array(sweep, array)
+        submitted += [task.queued_as(array, index) for index, group in enumerate(chunk) for task in group]
     arrays = f"array{'s' if len(ids) > 1 else ''} {', '.join(ids)}"
     batch.say(f"{len(tasks)} jobs submitted to SLURM as {arrays}; to cancel: scancel {' '.join(ids)}")
     return submitted
@@ -104,7 +106,7 @@ def follow(tasks: Sequence[Task]) -> Iterator[Outcome]:
                 yield task, report
         now = time.monotonic()
         if waiting and now >= next_question:
-            states = task_states()
+            states = task_states({task.array[0] for task in waiting.values() if task.array})
             # Often at first, while the user watches; a sweep of a day queries every half minute.
             next_question = now + min(30.0, max(2.0, (now - began) / 20))
             for key, task in list(waiting.items()):
@@ -126,11 +128,14 @@ def standing(task: Task, states: Mapping[tuple[str, int], TaskState]) -> Report:
     if ended(last):
         return last
     state = states.get(task.array) if task.array else None
-    job_id = state.job_id if state else last.get("job_id", "")
+    job_id = state.job_id if state else last.get("job_id") or task.job_id
     place = {"job_id": job_id, **({"host": state.host} if state and state.host else {})}
     if state is not None and state.is_active:
         return {**_progress(last, state), **place}
     word = state.state if state else forgotten_state(job_id) if job_id else ""
+    if not word and last.get("status") == "interrupted":
+        error = f"SLURM job {job_id}: stopped; the scheduler no longer knows why. The same command resumes it."
+        return {**last, **place, "status": "half-done", "error": error}
     return {**last, **place, **_verdict(word, job_id, task)}
 
 
@@ -146,8 +151,9 @@ class _Silent:
             self.since.pop(task.key, None)
             return standing(task, states)
         begun = self.since.setdefault(task.key, time.monotonic())
-        # A report may still be delayed, as on NFS.
-        if time.monotonic() - begun < (GRACE_S if state else PATIENCE_S):
+        # A report may still be delayed, as on NFS; one that a task has certainly written is awaited for longer.
+        patience = GRACE_S if state and state.state != "COMPLETED" else PATIENCE_S
+        if time.monotonic() - begun < patience:
             return {**task.last_report(), "status": "running"}
         return standing(task, states)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
 from pathlib import Path
 
 from neurobench.config.errors import UserError
@@ -20,20 +19,33 @@ def standings(record: SweepRecord) -> list[Report]:
     if record.launcher != "slurm":
         gone = _is_gone(record)
         return [_of_process(_task(record.folder, entry.number), gone) for entry in record.entries]
-    states, places = _slurm_states(), _places(record)
-    return [standing(_task(record.folder, entry.number, places), states) for entry in record.entries]
+    places = _places(record)
+    tasks = [places.get(entry.number) or _task(record.folder, entry.number) for entry in record.entries]
+    states = {} if all(ended(task.last_report()) for task in tasks) else _slurm_states(record)
+    return [standing(task, states) for task in tasks]
 
 
 def cancel_sweep(record: SweepRecord) -> str:
     """Cancel waiting jobs and, on SLURM, running ones; return a summary. Raises UserError with SLURM's message."""
     if record.launcher != "slurm":
+        if _is_gone(record):
+            return "none of its jobs is running: the command that ran it has ended"
         stop_file(record.folder).touch()
         return "jobs that have not started will not start; Ctrl-C in the sweep's own terminal ends the others"
-    states = _slurm_states()
-    active = [state.job_id for key, state in states.items() if key in set(_places(record).values()) and state.is_active]
-    if active:
-        cancel(active)
-    return f"{len(active)} jobs cancelled" if active else "none of its jobs is in the queue any more"
+    states = _slurm_states(record)
+    active = [
+        (task, state)
+        for task in _places(record).values()
+        if task.array and (state := states.get(task.array)) and state.is_active
+    ]
+    if not active:
+        return "none of its jobs is in the queue any more"
+    cancel(list(dict.fromkeys(state.job_id for _, state in active)))
+    cancelled = [(task, state) for task, state in active if not ended(task.last_report())]
+    for task, state in cancelled:
+        if task.array and state.state == "PENDING":  # no worker will report it, and SLURM forgets it in minutes
+            task.write_report(standing(task, {task.array: state._replace(state="CANCELLED")}))
+    return f"{len(cancelled)} job{'' if len(cancelled) == 1 else 's'} cancelled"
 
 
 def log_of(record: SweepRecord, number: int) -> str:
@@ -50,26 +62,28 @@ def log_of(record: SweepRecord, number: int) -> str:
     return "".join(texts)
 
 
-def _slurm_states() -> dict[tuple[str, int], TaskState]:
-    states = task_states()
+def _slurm_states(record: SweepRecord) -> dict[tuple[str, int], TaskState]:
+    """States of a sweep's tasks. Raises UserError if SLURM does not answer."""
+    names = {array.name for array in record.arrays()}
+    states = task_states(names) if names else {}
     if states is None:
         raise UserError("SLURM does not answer: squeue failed or is not on the path. Try again on the login node.")
     return states
 
 
-def _places(record: SweepRecord) -> dict[int, tuple[str, int]]:
-    """Job -> name of its array and index in it."""
+def _places(record: SweepRecord) -> dict[int, Task]:
+    """Job -> its task, with its array and the index in it."""
     return {
-        number: (array.name, index)
+        number: _task(record.folder, number).queued_as(array, index)
         for array in record.arrays()
         for index, group in enumerate(array.groups)
         for number in group
     }
 
 
-def _task(sweep: Path, number: int, places: Mapping[int, tuple[str, int]] | None = None) -> Task:
+def _task(sweep: Path, number: int) -> Task:
     """Task with only the fields that locate its reports."""
-    return Task(number, {}, (), "", str(sweep), (places or {}).get(number))
+    return Task(number, {}, (), "", str(sweep))
 
 
 def _is_gone(record: SweepRecord) -> bool:
