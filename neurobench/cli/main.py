@@ -120,7 +120,7 @@ def _end_in_words() -> None:
     ignored (nohup)."""
 
     def end(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(number)
 
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)

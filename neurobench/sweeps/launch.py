@@ -73,7 +73,8 @@ class Settings:
 
 def run_jobs(jobs: Sequence[Job], settings: Settings, console: Console) -> StatusTable:
     """Run the jobs that are not done. Raises KeyboardInterrupt after Ctrl-C, once running jobs have left their
-    checkpoints."""
+    checkpoints; UserError if the launcher refuses them."""
+    _require_one_folder(jobs, settings)
     outputs = next((Path(job.plan.run.outputs) for job in jobs if job.plan is not None), Path())
     sweep = new_sweep_folder(outputs).absolute()
     tasks = {job.number: _task(job, sweep, settings) for job in jobs if _takes(job, settings)}
@@ -104,6 +105,13 @@ def run_jobs(jobs: Sequence[Job], settings: Settings, console: Console) -> Statu
             if report["status"] == "interrupted" or (report["status"] in BROKEN and settings.fail_fast):
                 stop_file(task.sweep).touch()
     return table
+
+
+def _require_one_folder(jobs: Sequence[Job], settings: Settings) -> None:
+    """Check that jobs for SLURM have one folder of runs: queued tasks are recognised by what that folder records."""
+    folders = dict.fromkeys(job.plan.run.outputs for job in jobs if job.plan is not None)
+    if settings.launcher == "slurm" and len(folders) > 1:
+        raise UserError(f"launcher slurm: outputs={','.join(folders)}: start a sweep for each folder")
 
 
 def _takes(job: Job, settings: Settings) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, as_completed, wait
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from neurobench.config.targets import ALLOW, fingerprint, import_extra
 from neurobench.process import run_one_command
 from neurobench.storage.provenance import cores
 from neurobench.sweeps.gpus import visible_gpus
-from neurobench.sweeps.job import LOST, Report, Task, warm, work, work_locally
+from neurobench.sweeps.job import LOST, Report, Task, stop_file, warm, work, work_locally
 from neurobench.sweeps.outcome import Batch, Outcome
 from neurobench.sweeps.sbatch import POOLS
+
+GRACE_S = 2.0  # for jobs that end without being told
 
 
 def local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
@@ -63,11 +66,24 @@ def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int, gpus: tu
     try:
         for future in as_completed(futures):
             yield futures[future], future.result()
-    except (KeyboardInterrupt, GeneratorExit):
-        for future in futures:
+    except (KeyboardInterrupt, GeneratorExit) as stop:
+        for future, task in futures.items():
             future.cancel()
+            stop_file(task.sweep).touch()
+        if stop.args:  # a `kill` of this process alone; Ctrl-C reaches the workers too
+            _stop_workers(futures)
         executor.shutdown(wait=True, kill_workers=False)
         raise
+
+
+def _stop_workers(futures: Mapping[Future[Report], Task]) -> None:
+    """Send SIGTERM to workers whose jobs go on: then they leave their checkpoints. Not at once, since the signal may
+    have been sent to them too, and a second one would stop them within an update."""
+    wait([future for future in futures if not future.done()], timeout=GRACE_S)
+    reports = [task.last_report() for future, task in futures.items() if not future.done()]
+    for pid in {report["pid"] for report in reports if report.get("status") == "running"}:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
 
 
 @contextlib.contextmanager

@@ -79,6 +79,11 @@ def new_sweep_folder(outputs: Path) -> Path:
     return outputs / ".sweeps" / f"{datetime.now():%Y%m%d-%H%M%S-%f}"
 
 
+def remove_record(folder: Path) -> None:
+    """Delete the record of a sweep of which SLURM accepted nothing, so that it is not taken for the newest one."""
+    (folder / "queue" / "sweep.json").unlink(missing_ok=True)
+
+
 def new_array(sweep: Path, part: int, groups: Sequence[Sequence[int]]) -> Array:
     return Array(part, f"{PREFIX}{sweep.name}-{part}", tuple(map(tuple, groups)))
 

@@ -65,12 +65,13 @@ class Request:
         }
         return [f"--{key}={value}" if value else f"--{key}" for key, value in {**options, **self.flags}.items()]
 
-    def check(self) -> None:
-        """Ask sbatch whether it would accept such a task. Raises UserError with its message."""
+    def check(self, threads: int = 1) -> None:
+        """Ask sbatch whether such a task could ever run; without --test-only, it queues also those that cannot. Raises
+        UserError with its message."""
         with tempfile.NamedTemporaryFile("w", suffix=".sh") as script:
             script.write("#!/bin/bash\n")
             script.flush()
-            _answer(["sbatch", "--test-only", *self.words(1), script.name], "SLURM refuses such jobs")
+            _answer(["sbatch", "--test-only", *self.words(threads), script.name], "SLURM refuses such jobs")
 
     def submit(self, sweep: Path, array: Array, threads: int, at_once: int | None, after: str | None) -> str:
         """Submit an array to SLURM and return its id. `at_once`: its tasks at once; `after`: id of an array that has to

@@ -15,7 +15,7 @@ from typing import Any
 from neurobench.config.errors import UserError
 from neurobench.sweeps.job import LOST, Report, Task
 from neurobench.sweeps.outcome import Batch, Outcome, Visibility, ended
-from neurobench.sweeps.record import control_command, new_array, remove_array, write_array
+from neurobench.sweeps.record import control_command, new_array, remove_array, remove_record, write_array
 from neurobench.sweeps.sbatch import Request, read_request
 from neurobench.sweeps.scheduler import (
     ENDS,
@@ -38,8 +38,12 @@ def slurm(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
     new = [task for task in tasks if task.array is None]
     submitted = [task for task in tasks if task.array is not None]
     if new:
-        request = read_request(batch.options)
-        submitted += submit(new, request.with_gpu() if batch.gpu else request, batch)
+        try:
+            request = read_request(batch.options)
+            submitted += submit(new, request.with_gpu() if batch.gpu else request, batch)
+        except UserError:
+            remove_record(Path(new[0].sweep))
+            raise
     if batch.detach:
         return
     try:
@@ -57,6 +61,7 @@ def submit(tasks: Sequence[Task], request: Request, batch: Batch) -> list[Task]:
         raise UserError(
             f"threads={batch.threads} on cpus_per_task={cores}: threads would wait for each other; give as many cores"
         )
+    request.check(batch.threads)
     sweep, chunks = Path(tasks[0].sweep), _chunks(tasks, request.jobs_per_task)
     at_once = batch.workers or request.array_parallelism
     lanes = min(at_once or len(chunks), len(chunks))  # arrays at once; each further one waits for one before it

@@ -116,6 +116,30 @@ def test_a_sweep_whose_jobs_have_all_ended_is_shown_without_slurm(commands: Comm
     assert statuses(folder) == ["finished"]
 
 
+def test_jobs_that_no_node_can_run_are_refused_and_leave_no_record_that_status_would_take_for_the_newest(
+    commands: Commands,
+    neurobench: Neurobench,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """sbatch queues a job with too many processors, to wait forever, unless it is asked with --test-only."""
+    earlier = sweep(tmp_path / "outputs", "seed=7", launcher="local")
+    wrong = "echo 'allocation failure: Requested node configuration is not available' >&2; exit 1"
+    commands(
+        sbatch=f'case "$*" in *--test-only*--cpus-per-task=64*) {wrong};; *--test-only*) ;; *) echo 8;; esac',
+        scontrol="echo 'MaxArraySize = 1001'",
+    )
+    told = neurobench("sweep", "model=toy", "threads=64", "--launcher", "slurm", "--detach")
+    assert told.returncode == 2
+    assert "Requested node configuration is not available" in told.stderr
+    assert find_sweep(tmp_path / "outputs", "latest").folder.name == earlier.name
+    told = neurobench("sweep", "model=toy", "outputs=a,b", "--launcher", "slurm", "--detach")
+    assert (told.returncode, told.stderr) == (2, TWO_FOLDERS)
+    assert neurobench("sweep", "model=toy", "threads=2", "--launcher", "slurm", "--detach").returncode == 0
+
+
+TWO_FOLDERS = "neurobench sweep: launcher slurm: outputs=a,b: start a sweep for each folder\n"
+
+
 def test_a_report_that_lags_behind_a_completed_task_is_awaited(
     commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +231,7 @@ def test_jobs_in_several_arrays_run_as_many_at_once_as_workers_say(
 
     monkeypatch.setattr(sbatch, "_answer", answer)
     monkeypatch.setattr(slurm, "max_array_size", lambda: 3)
+    monkeypatch.setattr(Request, "check", lambda *_: None)
     folder = sweep(tmp_path, *(f"seed={n}" for n in range(8)))
     tasks = [Task(number, {}, (), "", str(folder)) for number in range(8)]
     slurm.submit(tasks, Request(flags={"dependency": "singleton"}), Batch(workers, 1, print))
