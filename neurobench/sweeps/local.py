@@ -8,8 +8,8 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, as_completed, wait
+from collections.abc import Iterator, Sequence
+from concurrent.futures import as_completed, wait
 from pathlib import Path
 from typing import Any
 
@@ -71,19 +71,19 @@ def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int, gpus: tu
             future.cancel()
             stop_file(task.sweep).touch()
         if stop.args:  # a `kill` of this process alone; Ctrl-C reaches the workers too
-            _stop_workers(futures)
+            # Not at once, since they may have got the signal too: a second one stops them within an update.
+            wait([future for future in futures if not future.done()], timeout=GRACE_S)
+            _interrupt([task for future, task in futures.items() if not future.done()], signal.SIGTERM)
         executor.shutdown(wait=True, kill_workers=False)
         raise
 
 
-def _stop_workers(futures: Mapping[Future[Report], Task]) -> None:
-    """Send SIGTERM to workers whose jobs go on: then they leave their checkpoints. Not at once, since the signal may
-    have been sent to them too, and a second one would stop them within an update."""
-    wait([future for future in futures if not future.done()], timeout=GRACE_S)
-    reports = [task.last_report() for future, task in futures.items() if not future.done()]
+def _interrupt(tasks: Sequence[Task], number: int) -> None:
+    """Send a signal to the processes that run these tasks, which then leave their checkpoints."""
+    reports = [task.last_report() for task in tasks]
     for pid in {report["pid"] for report in reports if report.get("status") == "running"}:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, number)
 
 
 @contextlib.contextmanager
@@ -111,17 +111,22 @@ def submitit_local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
     except (NameError, TypeError, ValueError) as fault:
         raise UserError(f"--with: {fault}") from None
     waiting, running = deque(tasks), dict[str, tuple[Any, Task]]()
-    while waiting or running:
-        while waiting and len(running) < (batch.workers or max(1, cores() // batch.threads)):
-            task = waiting.popleft()
-            job = executor.submit(_Requeued(batch.threads), task)
-            running[job.job_id] = job, task
-        if not (ended := [number for number, (job, _) in running.items() if job.done()]):
-            time.sleep(0.2)
-        for number in ended:
-            job, task = running.pop(number)
-            error = job.exception()
-            yield task, {"status": "lost", "error": f"{LOST}: {error}"} if error else job.result()
+    try:
+        while waiting or running:
+            while waiting and len(running) < (batch.workers or max(1, cores() // batch.threads)):
+                task = waiting.popleft()
+                job = executor.submit(_Requeued(batch.threads), task)
+                running[job.job_id] = job, task
+            if not (ended := [number for number, (job, _) in running.items() if job.done()]):
+                time.sleep(0.2)
+            for number in ended:
+                job, task = running.pop(number)
+                error = job.exception()
+                yield task, {"status": "lost", "error": f"{LOST}: {error}"} if error else job.result()
+    except KeyboardInterrupt as stop:
+        if stop.args:  # a `kill` of this process alone
+            _interrupt([task for _, task in running.values()], signal.SIGINT)  # submitit ignores SIGTERM
+        raise
 
 
 class _Requeued:

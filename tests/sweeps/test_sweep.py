@@ -128,16 +128,20 @@ def test_ctrl_c_ends_a_sweep_with_code_130_and_marks_its_run_as_interrupted(tmp_
     assert record["status"] == "interrupted"
 
 
-def test_a_kill_of_the_sweep_command_alone_interrupts_its_running_jobs_and_starts_no_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize("launcher", ["local", "submitit-local"])
+def test_a_kill_of_the_sweep_command_alone_interrupts_its_running_jobs_and_starts_no_others(
+    launcher: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("submitit")
     endless = ("model=toy", "training.epochs=1000000", "training.checkpoint_every=0", "model.pause=0.004")
-    child = start(tmp_path, *endless, "seed=0,1,2", "--workers", "1")
+    child = start(tmp_path, *endless, "seed=0,1,2", "--workers", "1", "--launcher", launcher)
     await_running(tmp_path, child)
     child.send_signal(signal.SIGTERM)
     told, _ = child.communicate(timeout=240)
     assert child.returncode == 130, told
     assert "Traceback" not in told
     statuses = {report["status"] for report in reports(tmp_path)}
-    assert statuses <= {"interrupted", "left alone"}
+    assert statuses <= {"interrupted", "left alone"}, "local workers report those that they have not started"
     assert "interrupted" in statuses
     assert len(list(tmp_path.glob("outputs/toy*/*/checkpoint.pt"))) == 1
     assert "stopped after" in next(report["error"] for report in reports(tmp_path) if "error" in report)
