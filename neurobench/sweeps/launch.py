@@ -30,7 +30,7 @@ from neurobench.sweeps.local import local, submitit_local
 from neurobench.sweeps.outcome import UNDER_WAY, Batch, Launcher
 from neurobench.sweeps.plan import Job
 from neurobench.sweeps.progress import StatusTable, ended
-from neurobench.sweeps.record import Entry, SweepRecord, new_sweep_folder
+from neurobench.sweeps.record import Entry, SweepRecord, new_sweep_folder, remove_record
 
 LAUNCHERS: dict[str, Launcher] = {
     "local": local, "slurm": slurm.slurm, "submitit-local": submitit_local, "ray": ray_cluster.ray,
@@ -92,18 +92,23 @@ def run_jobs(jobs: Sequence[Job], settings: Settings, console: Console) -> Statu
         say(f"note: {outputs}: {fault}; do not start a sweep twice at the same time, or set outputs=FOLDER elsewhere")
     by_key = {task.key: job for job in jobs if (task := tasks.get(job.number))}
     live = Live(table, console=console, refresh_per_second=2) if console.is_terminal else nullcontext()
-    with phase("running jobs", len(tasks)) as progress, live:
-        for task, report in LAUNCHERS[settings.launcher](list(tasks.values()), batch):
-            job = by_key[task.key]
-            if report["status"] in UNDER_WAY:
-                table.under_way[job.number] = report
-                continue
-            table.reports[job.number] = report
-            progress.advance()
-            if show is not None:
-                show(ended(job, report, len(table.reports), len(tasks)))
-            if report["status"] == "interrupted" or (report["status"] in BROKEN and settings.fail_fast):
-                stop_file(task.sweep).touch()
+    try:
+        with phase("running jobs", len(tasks)) as progress, live:
+            for task, report in LAUNCHERS[settings.launcher](list(tasks.values()), batch):
+                job = by_key[task.key]
+                if report["status"] in UNDER_WAY:
+                    table.under_way[job.number] = report
+                    continue
+                table.reports[job.number] = report
+                progress.advance()
+                if show is not None:
+                    show(ended(job, report, len(table.reports), len(tasks)))
+                if report["status"] == "interrupted" or (report["status"] in BROKEN and settings.fail_fast):
+                    stop_file(task.sweep).touch()
+    except UserError:
+        if not (table.reports or table.under_way):
+            remove_record(sweep)
+        raise
     return table
 
 

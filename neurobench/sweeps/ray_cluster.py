@@ -54,8 +54,12 @@ class _Cluster:
         self.ray, self.say = import_extra("ray", "ray", "this launcher"), batch.say
         if not self.ray.is_initialized():
             address = os.environ.get("RAY_ADDRESS")
-            size = {"address": address} if address else {"num_cpus": (batch.workers or 0) * batch.threads or cores()}
-            self.ray.init(**size, include_dashboard=False, log_to_driver=False, logging_level="error")
+            each = math.ceil(batch.options.get("num_cpus", batch.threads))
+            size = {"address": address} if address else {"num_cpus": (batch.workers or 0) * each or cores()}
+            try:
+                self.ray.init(**size, include_dashboard=False, log_to_driver=False, logging_level="error")
+            except (ConnectionError, ValueError) as error:
+                raise UserError(f"launcher ray: {f'RAY_ADDRESS={address}: ' if address else ''}{error}") from None
         options = {"num_cpus": batch.threads, "num_gpus": int(batch.gpu), "max_retries": 3, **batch.options}
         self._refuse_what_no_node_has(options)
         environment = {"env_vars": travelling(batch.threads)}

@@ -80,7 +80,7 @@ def new_sweep_folder(outputs: Path) -> Path:
 
 
 def remove_record(folder: Path) -> None:
-    """Delete the record of a sweep of which SLURM accepted nothing, so that it is not taken for the newest one."""
+    """Delete the record of a sweep that its launcher refused, so that it is not taken for the newest one."""
     (folder / "queue" / "sweep.json").unlink(missing_ok=True)
 
 

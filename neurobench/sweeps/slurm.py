@@ -15,7 +15,7 @@ from typing import Any
 from neurobench.config.errors import UserError
 from neurobench.sweeps.job import LOST, Report, Task
 from neurobench.sweeps.outcome import Batch, Outcome, Visibility, ended
-from neurobench.sweeps.record import control_command, new_array, remove_array, remove_record, write_array
+from neurobench.sweeps.record import control_command, new_array, remove_array, write_array
 from neurobench.sweeps.sbatch import Request, read_request
 from neurobench.sweeps.scheduler import (
     ENDS,
@@ -38,12 +38,8 @@ def slurm(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
     new = [task for task in tasks if task.array is None]
     submitted = [task for task in tasks if task.array is not None]
     if new:
-        try:
-            request = read_request(batch.options)
-            submitted += submit(new, request.with_gpu() if batch.gpu else request, batch)
-        except UserError:
-            remove_record(Path(new[0].sweep))
-            raise
+        request = read_request(batch.options)
+        submitted += submit(new, request.with_gpu() if batch.gpu else request, batch)
     if batch.detach:
         return
     try:

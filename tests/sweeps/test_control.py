@@ -132,6 +132,9 @@ def test_jobs_that_no_node_can_run_are_refused_and_leave_no_record_that_status_w
     assert told.returncode == 2
     assert "Requested node configuration is not available" in told.stderr
     assert find_sweep(tmp_path / "outputs", "latest").folder.name == earlier.name
+    told = neurobench("sweep", "model=toy", "--launcher", "submitit-local", "--with", "partitoin=long")
+    assert "partitoin" in told.stderr
+    assert find_sweep(tmp_path / "outputs", "latest").folder.name == earlier.name
     told = neurobench("sweep", "model=toy", "outputs=a,b", "--launcher", "slurm", "--detach")
     assert (told.returncode, told.stderr) == (2, TWO_FOLDERS)
     assert neurobench("sweep", "model=toy", "threads=2", "--launcher", "slurm", "--detach").returncode == 0

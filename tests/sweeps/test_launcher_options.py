@@ -114,6 +114,32 @@ def test_an_accelerator_that_no_node_has_is_refused_instead_of_being_waited_for(
         list(ray_cluster.ray([Task(0, {}, (), "", "/sweep")], batch))
 
 
+def test_a_ray_cluster_started_here_has_room_for_workers_and_an_invalid_address_is_reported_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Starting(StandIn):
+        started: tuple[int, ...] = ()
+
+        def is_initialized(self) -> bool:
+            return False
+
+        def init(self, num_cpus: int = 0, address: str = "", **_: Any) -> None:
+            if address:
+                raise ValueError(f"Invalid address format: {address}")
+            self.started = (num_cpus,)
+
+        def nodes(self) -> list[dict[str, Any]]:
+            return [{"NodeID": "a", "Alive": True, "Resources": {"CPU": float(self.started[0])}}]
+
+    monkeypatch.setitem(sys.modules, "ray", Starting("a", ""))  # type: ignore[arg-type]
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    tasks = [Task(0, {}, (), "", "/sweep")]
+    assert len(list(ray_cluster.ray(tasks, Batch(1, 1, print, {"num_cpus": 2})))) == 1
+    monkeypatch.setenv("RAY_ADDRESS", "foo")
+    with pytest.raises(UserError, match="launcher ray: RAY_ADDRESS=foo: Invalid address format: foo"):
+        list(ray_cluster.ray(tasks, Batch(1, 1, print)))
+
+
 def test_submitit_local_runs_as_many_jobs_at_once_as_workers_or_else_cores_allow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
