@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError
-from neurobench.problems.circuit import Program
+from neurobench.problems.circuit import Angles, Program
 from neurobench.problems.rbm import RBM
 
 Refuse = Callable[[str], NoReturn]
@@ -81,32 +81,51 @@ def _bits(refuse: Refuse, name: str, values: Any, shape: tuple[int, ...], like: 
 
 
 def _products(refuse: Refuse, answer: Any, x: Tensor, w: Tensor, *_: Any) -> dict[str, Tensor]:
-    y = _tensor(refuse, "y", answer.y, (*x.shape[:-1], w.shape[1]))
+    y = _tensor(refuse, "y", answer.y, (*x.shape[:-1], w.shape[1])).to(x.dtype)
     if math.isfinite(y.detach().sum()):  # no NaN or infinity among them; takes half the time of finding the extremes
         return {"y": y}
     return {"y": _within(refuse, "y", y, -math.inf, math.inf)}
 
 
-def _expectations(refuse: Refuse, answer: Any, program: Program, *_: Any) -> dict[str, Tensor]:
-    values = _tensor(refuse, "values", answer.values, (..., len(program.observables)))
+def _expectations(refuse: Refuse, answer: Any, program: Program, angles: Angles, *_: Any) -> dict[str, Tensor]:
+    values = _of_circuits(refuse, "values", answer.values, angles, len(program.observables))
+    if not values.is_floating_point():
+        values = values.to(angles.sample.dtype)
     return {"values": _within(refuse, "values", values, -1 - _ROUNDING, 1 + _ROUNDING)}
 
 
-def _counts(refuse: Refuse, answer: Any, program: Program, _angles: Any, shots: int, *_: Any) -> dict[str, Tensor]:
-    counts = _tensor(refuse, "counts", answer.counts, (..., 2**program.n))
+def _counts(refuse: Refuse, answer: Any, program: Program, angles: Angles, shots: int, *_: Any) -> dict[str, Tensor]:
+    counts = _of_circuits(refuse, "counts", answer.counts, angles, 2**program.n)
     adding_up = counts.sum(-1) == shots
     if not bool((adding_up & (counts >= 0).all(-1)).all()):
         _within(refuse, "counts", counts, 0, shots)
         refuse(f"with counts that do not add up to the {shots} shots of each circuit")
-    return {"counts": counts.to(torch.int64)}
+    whole = counts.to(torch.int64)
+    if not bool((whole == counts).all()):
+        refuse("with counts that are not whole numbers")
+    return {"counts": whole}
+
+
+def _of_circuits(refuse: Refuse, name: str, values: Any, angles: Angles, last: int) -> Tensor:
+    """Require a tensor (..., last), with a row for each circuit: a single one would be broadcast to the others."""
+    x = _tensor(refuse, name, values, (..., last))
+    return _tensor(refuse, name, x, (*angles.rows, last))
 
 
 def _tensor(refuse: Refuse, name: str, values: Any, shape: tuple[Any, ...]) -> Tensor:
-    """Require a tensor of this shape, in which a leading `...` stands for any leading axes; convert arrays."""
-    if isinstance(values, np.ndarray):
-        values = torch.from_numpy(values)
+    """Require a tensor of real numbers and of this shape, in which a leading `...` stands for any leading axes; convert
+    arrays."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+        # torch takes neither negative strides, as of x[::-1], nor foreign byte orders, nor more than 64 bits
+        native = np.float64 if values.dtype == np.longdouble else values.dtype.newbyteorder("=")
+        values = torch.from_numpy(np.asarray(values, native, order="C"))
     if not isinstance(values, Tensor):
-        refuse(f"with a {type(values).__name__} as {name}, not a tensor")
+        kind = f" of {values.dtype}" if isinstance(values, np.ndarray) else ""
+        refuse(f"with a {type(values).__name__}{kind} as {name}, not a tensor")
+    if values.is_complex():
+        refuse(f"with complex numbers as {name}")
+    if values.dtype in _UNSIGNED:
+        values = values.to(torch.int64)
     last = shape[1:] if shape[0] is ... else shape
     got = tuple(values.shape)
     if got[-len(last) :] != last or (shape[0] is not ... and len(got) != len(shape)):
@@ -124,6 +143,7 @@ def _within(refuse: Refuse, name: str, values: Tensor, low: float, high: float) 
     return values
 
 
+_UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)  # for which torch has hardly any functions
 _ROUNDING = 1e-4  # an expectation in float32 may leave [-1, 1] by this much
 _ANSWERS: Mapping[str, tuple[tuple[str, ...], Callable[..., dict[str, Tensor]]]] = {
     "sample_rbm": (("v", "h"), _reads),

@@ -72,6 +72,12 @@ BROKEN = [
     ),
     (expected, Expectations(torch.full((2, 1), 1.5), COST), r"with values that span \[1.5, 1.5\]; they must be in"),
     (expected, Expectations(torch.ones(2), COST), r"with values of shape \(2,\), where \(\.\.\., 1\) was requested"),
+    (expected, Expectations(torch.ones(1, 1), COST), r"with values of shape \(1, 1\), where \(2, 1\) was requested"),
+    (counted, counts([[10, 0]]), r"with counts of shape \(1, 2\), where \(2, 2\) was requested"),
+    (counted, counts([[9.5, 0.5], [5, 5]]), "with counts that are not whole numbers"),
+    (sampled, reads(v=torch.full((2, 3), 1 + 1j)), "with complex numbers as v"),
+    (sampled, reads(v=np.full((2, 3), "1")), "with a ndarray of <U1 as v, not a tensor"),
+    (multiplied, Products(np.ones((2, 4), object), COST), "with a ndarray of object as y, not a tensor"),
     (counted, counts([[10, 0], [5, 4]]), "with counts that do not add up to the 10 shots"),
     (counted, counts([[11, -1], [5, 5]]), r"with counts that span \[-1, 11\]"),
 ]
@@ -91,6 +97,15 @@ def test_arrays_spins_booleans_and_counts_in_floats_are_converted() -> None:
     assert spins.h.tolist() == [[1, 0], [1, 0]]
     assert spins.v.dtype == spins.h.dtype == torch.float32
     assert counted(counts([[10.0, 0.0], [5.0, 5.0]])).counts.dtype == torch.int64
+
+
+@pytest.mark.parametrize("kind", ["i1", ">f8", "u2", "u8", "f2", np.longdouble])
+def test_arrays_of_any_number_type_byte_order_and_direction_are_converted(kind: Any) -> None:
+    bits = np.array([[1, 0, 1], [0, 0, 1]], kind)[::-1, ::-1]
+    assert sampled(reads(v=bits)).v.tolist() == [[1, 0, 0], [1, 0, 1]]
+    assert multiplied(Products(np.ones((4, 2), kind).T, COST)).y.dtype == torch.float32
+    assert expected(Expectations(np.zeros((2, 1), kind), COST)).values.is_floating_point()
+    assert counted(Counts(np.array([[0, 10], [5, 5]], kind)[:, ::-1], COST)).counts.tolist() == [[10, 0], [5, 5]]
 
 
 def test_nan_answers_to_nan_angles_of_a_diverged_model_are_passed_on() -> None:
