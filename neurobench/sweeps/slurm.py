@@ -177,7 +177,9 @@ def _verdict(word: str, job_id: str, task: Task) -> Report:
             "error": f"{where}ended, and this machine cannot read its report in {task.sweep}",
         }
     if not word:
-        return {"status": "lost", "error": f"{where}is no longer known to the scheduler, and left no report"}
+        # SLURM forgets tasks at once that are cancelled before they begin.
+        guess = "" if task.last_report() else ": perhaps it was cancelled before it began. The same command submits it"
+        return {"status": "lost", "error": f"{where}is no longer known to the scheduler, and left no report{guess}"}
     how = exit_of(job_id) if job_id else ""
     printed = _last_line(task, job_id)
     error = f"{where}{LOST}" + (f": {how}" if how else "") + (f": {printed}" if printed else "")

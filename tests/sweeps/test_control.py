@@ -94,6 +94,17 @@ def test_a_task_that_never_began_is_looked_up_in_the_accounts_by_the_id_of_its_a
     assert (told["status"], told["job_id"]) == ("cancelled", "7_0")
 
 
+def test_a_task_that_slurm_forgot_before_it_began_is_said_to_be_perhaps_cancelled(
+    commands: Commands, tmp_path: Path
+) -> None:
+    """squeue no longer lists tasks of an array that were cancelled while they were pending."""
+    folder = sweep(tmp_path, "seed=0", groups=((0,),))
+    (told,) = standings(read_sweep(folder))
+    assert told["status"] == "lost"
+    assert "SLURM job 7_0: is no longer known to the scheduler" in told["error"]
+    assert "perhaps it was cancelled before it began. The same command submits it" in told["error"]
+
+
 def test_accounts_that_do_not_answer_end_no_waiting_command(
     commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
