@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ def main(words: Sequence[str]) -> int:
     sweep, part, limit = Path(words[0]), int(words[1]), int(words[2])
     index = int(os.environ["SLURM_ARRAY_TASK_ID"])
     job_id = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{index}"
-    for number in read_array(sweep, part).groups[index]:
+    numbers = read_array(sweep, part).groups[index]
+    for place, number in enumerate(numbers, 1):
         task = read_task(sweep, number)
         if ended(task.last_report()):  # it ended before this task was queued again
             continue
@@ -55,13 +57,16 @@ def main(words: Sequence[str]) -> int:
         except KeyboardInterrupt:  # before the run has begun
             report = {"status": "interrupted", "job_id": job_id}
         if report["status"] == "interrupted":
-            return _queue_again(task, report, timeouts + 1, limit) if signals.out_of_time else TERMINATED
+            if signals.out_of_time:
+                rest = [replace(task, number=later) for later in numbers[place:]]
+                return _queue_again(task, report, timeouts + 1, limit, rest)
+            return TERMINATED
     return FINE
 
 
-def _queue_again(task: Task, report: dict[str, Any], timeouts: int, limit: int) -> int:
+def _queue_again(task: Task, report: dict[str, Any], timeouts: int, limit: int, rest: Sequence[Task] = ()) -> int:
     """Queue the task again; return the exit code. The report is written first: once requeued, SLURM ends this
-    process."""
+    process. `rest`: jobs that would have been run after this one; only their reports are accessed."""
     task.write_report({**report, "timeouts": timeouts})
     if timeouts > limit:
         fault = f"out of time {timeouts} times; --with max_num_timeout=N allows more"
@@ -70,6 +75,9 @@ def _queue_again(task: Task, report: dict[str, Any], timeouts: int, limit: int) 
     if fault:
         error = f"{fault}. The same command resumes it."
         task.write_report({**report, "status": "half-done", "timeouts": timeouts, "error": error})
+        for other in rest:
+            error = f"not begun: the job before it in this task was {fault}. The same command submits it again."
+            other.write_report({"status": "timed out", "job_id": report["job_id"], "error": error})
     return TERMINATED
 
 

@@ -31,3 +31,12 @@ def test_a_task_out_of_time_is_requeued_or_half_done_with_the_reason(
     report = task.last_report()
     assert (report["status"], report["timeouts"]) == (status, timeouts)
     assert sentence in report.get("error", "")
+
+
+def test_jobs_after_one_that_is_out_of_time_are_reported_as_not_begun(tmp_path: Path) -> None:
+    """With jobs_per_task=3; SLURM itself would only say that the process has failed."""
+    first, *rest = (Task(number, {}, (), "", str(tmp_path)) for number in range(3))
+    slurm_task._queue_again(first, dict(REPORT), 4, 3, rest)
+    for task in rest:
+        assert task.last_report()["status"] == "timed out"
+        assert "not begun: the job before it in this task was out of time 4 times" in task.last_report()["error"]
