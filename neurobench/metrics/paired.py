@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from neurobench.metrics.statistics import t_interval, within
+from neurobench.metrics.statistics import beyond, t_interval
 
-FLAT = 1e-12  # spread of differences that is only rounding
+FLAT = 1e-12  # spread of differences that is only rounding, relative to the largest figure
 FEW = 25  # discordant samples below which the binomial distribution itself is summed
 
 
@@ -70,10 +70,10 @@ def paired_t(a: Sequence[float], b: Sequence[float]) -> PairedT | None:
     equal: they have no spread to compare their mean with."""
     differences = [y - x for x, y in zip(a, b, strict=True)]
     mean, spread, n = statistics.fmean(differences), statistics.stdev(differences), len(differences)
-    if spread < FLAT:
+    if spread <= FLAT * max(map(abs, (*a, *b))):
         return None
     t = mean / (spread / math.sqrt(n))
-    return PairedT(n, mean, t_interval(differences), t, 1 - within(abs(t), n - 1))
+    return PairedT(n, mean, t_interval(differences), t, beyond(abs(t), n - 1))
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -44,6 +44,26 @@ def within(t: float, df: int) -> float:
     return math.sin(angle) * total
 
 
+def beyond(t: float, df: int) -> float:
+    """Probability P(|T| > t), accurate for any t >= 0, however small it is.
+
+    The sums of `within`, continued without end, amount to 1: what they leave out is summed, since 1 - P(|T| < t) would
+    be rounding, 0 or even below 0, from P(|T| > t) = 1e-16 on.
+    """
+    if t < 1:
+        return 1 - within(t, df)
+    sine, squared_cosine = t / math.hypot(t, math.sqrt(df)), df / (df + t * t)
+    term = math.sqrt(squared_cosine) if df % 2 else 1.0
+    for k in range(df % 2 + 2, df + 1, 2):
+        term *= (k - 1) / k * squared_cosine
+    total, k = 0.0, df + 2
+    while term > 1e-17 * total:
+        total += term
+        term *= (k - 1) / k * squared_cosine
+        k += 2
+    return sine * total * (2 / math.pi if df % 2 else 1)
+
+
 def t_interval(values: Sequence[float]) -> tuple[float, float]:
     """95 % interval of the mean of at least two values that are drawn from one normal distribution."""
     mean = statistics.fmean(values)
@@ -55,7 +75,8 @@ def welch_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, float
     """95 % interval of mean(a) - mean(b) for two normal distributions whose variances may differ; at least two values
     each. The degrees of freedom of Welch and Satterthwaite are rounded down, which widens it."""
     parts = [statistics.variance(values) / len(values) for values in (a, b)]
-    difference, error = statistics.fmean(a) - statistics.fmean(b), math.sqrt(sum(parts))
+    # Not fmean, whose result for equal values may differ from these in the last digit
+    difference, error = statistics.mean(a) - statistics.mean(b), math.sqrt(sum(parts))
     if error == 0:
         return difference, difference
     freedom = sum(parts) ** 2 / sum(part**2 / (len(values) - 1) for part, values in zip(parts, (a, b), strict=True))

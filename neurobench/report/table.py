@@ -45,7 +45,8 @@ class ResultRow:
 
     @property
     def mean(self) -> float | None:
-        return statistics.fmean(self.measured) if self.runs else None
+        # Not fmean, whose result for equal values may differ from these in the last digit, and lie outside their band
+        return float(statistics.mean(self.measured)) if self.runs else None
 
     @property
     def sd(self) -> float | None:
@@ -68,9 +69,12 @@ class ResultRow:
 
     @property
     def comparison(self) -> Comparison | None:
-        """Comparison with the row in `relation`, else with single runs of the original; None if neither is declared."""
+        """Comparison with the row in `relation`, at the same scale, else with single runs of the original; None if
+        neither is declared."""
         if self.row.relation:
-            return against_row(self.row.relation, self.by_seed, self.partner.by_seed if self.partner else {})
+            partner = self.partner
+            figures = partner.by_seed if partner and partner.scale == self.scale else {}
+            return against_row(self.row.relation, self.by_seed, figures)
         reference = self.row.reference
         return against_original(reference.values, self.measured) if reference and reference.values else None
 

@@ -10,11 +10,13 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from neurobench.cli.main import main
 from neurobench.config.errors import FINE, OUT_OF_BAND
+from neurobench.config.evidence import Relation
 from neurobench.config.schema import Row
 from neurobench.experiment import trackers
 from neurobench.report import published as published
@@ -57,6 +59,30 @@ def test_a_row_without_runs_has_the_verdict_not_run(tmp_path: Path) -> None:
 def test_the_ends_of_a_band_belong_to_the_band(tmp_path: Path, accuracy: float, verdict: str) -> None:
     finished(tmp_path, "1", "p" * 12, 0, accuracy)
     assert join([TUTORIAL], tmp_path)[0].verdict == verdict
+
+
+def test_the_mean_of_equal_figures_at_the_end_of_a_band_belongs_to_it(tmp_path: Path) -> None:
+    """A mean in floating point may lie a last digit beside them: three times 0.95 once were OUT of 0.95 to 0.96."""
+    for seed in range(3):
+        finished(tmp_path, str(seed), "p" * 12, seed, 0.95)
+    assert join([TUTORIAL], tmp_path)[0].verdict == "in band"
+    for low in (k / 1000 for k in range(1, 1000)):
+        row = ResultRow(replace(ROW, band=[low, low]), "e", tuple(run(low, seed) for seed in range(3)), "paper", "h")
+        assert row.verdict == "in band"
+
+
+def run(accuracy: float, seed: int) -> dict[str, Any]:
+    return {"metrics": {"test_accuracy": accuracy}, "seed": seed, "data": {}}
+
+
+@pytest.mark.parametrize(("scale", "verdict"), [("paper", "equal"), ("smoke", "undecided")])
+def test_a_row_is_compared_only_with_runs_of_the_same_scale(tmp_path: Path, scale: str, verdict: str) -> None:
+    """A row at paper scale was once OUT because the row that it should equal had only been tried at scale=smoke."""
+    related = replace(ROW, id="other", band=[None, None], relation=Relation("accuracy", "equal"))
+    other = Published("other", "other", {"paper": "x" * 12}, (related,))
+    finished(tmp_path, "1", "x" * 12, 0, 0.95, name="other")
+    finished(tmp_path, "2", TUTORIAL.setting_hashes[scale], 0, 0.95 if scale == "paper" else 0.4)
+    assert join([TUTORIAL, other], tmp_path)[1].verdict == verdict
 
 
 def test_a_band_without_an_end_is_unlimited_on_that_side(tmp_path: Path) -> None:
