@@ -92,6 +92,7 @@ def _listed(entry: Entry, outputs: Path) -> dict[str, Any]:
     """Values known of any run, even of a killed one."""
     record, result = entry.record, entry.result
     listed = {"path": entry.path, "status": entry.status(outputs), "seed": (record.get("seeds") or {}).get("root")}
+    listed["moment"] = entry.moment  # unlike `started` comparable between machines
     listed |= {key: record.get(key) for key in RECORDED}
     if result is not None:
         listed |= {key: result[key] for key in SHOWN if key in result}

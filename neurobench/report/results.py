@@ -91,8 +91,8 @@ def settings_of(entries: Sequence[Entry], outputs: Path, by: Sequence[str] = ())
     `by`, or the keys that were overridden with different values, and any others needed.
 
     Raises UserError for a key in `by` that no run has, or that distinguishes no settings."""
-    newest: dict[str, dict[int, Entry]] = {}  # run of each setting and seed
-    for entry in entries:
+    newest: dict[str, dict[int, Entry]] = {}  # run of each setting and seed, whatever its name
+    for entry in sorted(entries, key=lambda entry: entry.moment):
         if entry.result is not None:
             by_seed = newest.setdefault(entry.result["setting_hash"], {})
             by_seed.pop(entry.result["seed"], None)  # so that it becomes the last one

@@ -276,6 +276,23 @@ def test_the_best_of_several_settings_is_chosen_by_held_out_samples_never_by_the
     view.close()
 
 
+def test_a_seed_that_was_run_again_counts_once_by_its_newest_run(browser: Any, tmp_path: Path) -> None:
+    """`rerun` once turned one seed into "2 seeds", with a standard deviation of 0."""
+    leave(tmp_path, 0, 0.951, 0.1)
+    shutil.copytree(tmp_path / "tutorial", tmp_path / "a_later_name")
+    (record,) = tmp_path.glob("a_later_name/*/run.json")
+    write_json(record, {**json.loads(record.read_text()), "created": "2026-01-02T00:00:00+00:00"})
+    result = record.with_name("result.json")
+    stored = json.loads(result.read_text())
+    write_json(result, {**stored, "metrics": {**stored["metrics"], "test_accuracy": 0.953}})
+    path = tmp_path / "report.html"
+    path.write_text(page(TABLES, tmp_path, read_index(tmp_path), 10, 10**6))
+    view = browser.new_page()
+    view.goto(path.as_uri())
+    assert view.locator(".cell").inner_text().split("\n") == ["95.30 %", "1 seed"]
+    view.close()
+
+
 def test_two_parameters_of_three_values_make_a_heat_map(browser: Any, tmp_path: Path) -> None:
     accuracies = [0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98]  # the ninth pair was not run
     for n, accuracy in enumerate(accuracies):

@@ -238,6 +238,17 @@ def test_the_newest_run_of_a_seed_counts(swept: Path) -> None:
     assert [run.metrics["test_accuracy"] for run in runs] == [0.2, 0.91, 0.95]
 
 
+def test_the_newest_run_of_a_seed_counts_even_if_an_older_one_has_a_later_name(tmp_path: Path) -> None:
+    """Runs are listed by their names, which are no part of a setting: the last one listed once counted."""
+    for name, test, day in (("a", 0.9, 2), ("b", 0.2, 1)):
+        finished(tmp_path, 0.1, 0, test, 0.8)
+        (tmp_path / "toy").rename(tmp_path / name)
+        (file,) = tmp_path.glob(f"{name}/*/run.json")
+        write_json(file, {**json.loads(file.read_text()), "created": f"2026-01-0{day}T00:00:00+00:00"})
+    (setting,) = results(tmp_path).settings
+    assert [run.metrics["test_accuracy"] for run in setting.runs] == [0.9]
+
+
 def test_csv_and_json_contain_the_numbers_of_every_setting(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(results(swept)))))
     assert [(row["model.lr"], row["best"], row["seeds"]) for row in rows] == [

@@ -100,8 +100,12 @@ function ofLargestScale(runs) {
   const full = runs.filter((run) => run.scale === "paper");
   return full.length ? full : runs;
 }
+// Of several runs of a setting with the same seed the newest counts, as in `neurobench results`.
+function newestOfSeeds(runs) {
+  return [...group(runs, (run) => [run.scale, run.setting_hash, run.seed].join(" ")).values()].map((same) => same.reduce((one, other) => other.moment >= one.moment ? other : one));
+}
 function settingsOf(runs) {
-  return [...group(runs, (run) => run.scale + " " + run.setting_hash).values()].map((of) => ({ runs: of, hash: of[0].setting_hash, validations: present(of.map((run) => run.validation)), validation: mean(present(of.map((run) => run.validation))), test: present(of.map((run) => run.metrics.test_accuracy)) }))
+  return [...group(newestOfSeeds(runs), (run) => run.scale + " " + run.setting_hash).values()].map((of) => ({ runs: of, hash: of[0].setting_hash, validations: present(of.map((run) => run.validation)), validation: mean(present(of.map((run) => run.validation))), test: present(of.map((run) => run.metrics.test_accuracy)) }))
     .sort((a, b) => (b.validation ?? -Infinity) - (a.validation ?? -Infinity) || a.runs[0].index - b.runs[0].index);
 }
 function group(items, key) {
