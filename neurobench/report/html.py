@@ -46,11 +46,13 @@ def page(tables: Tables, outputs: Path, entries: Sequence[Entry], detailed: int,
 
     def source(picture: Path) -> str | None:
         nonlocal left
-        size = picture.stat().st_size
-        if size > left:
+        try:
+            size = picture.stat().st_size
+            src = embedded(picture) if size <= left else None
+        except OSError:  # unreadable, or removed since it was listed
             return None
-        left -= size
-        return embedded(picture)
+        left -= size if src else 0
+        return src
 
     return assembled(contents(tables, outputs, entries, detailed, source))
 
@@ -67,11 +69,20 @@ def contents(tables: Tables, outputs: Path, entries: Sequence[Entry], detailed: 
         "tables": [
             {"name": name, "rows": [row.as_dict() for row in join(tables[name], outputs, entries)]} for name in tables
         ],
-        "conformance": [json.loads(file.read_text()) for file in sorted((outputs / FOLDER).glob("*.json"))],
+        "conformance": _conformance(outputs),
         "metrics": _units(tables, entries, details),
         "groups": grouped(_merits(entries)),
         "runs": [{**_listed(entry, outputs), **details.get(entry.path, {})} for entry in entries],
     }
+
+
+def _conformance(outputs: Path) -> list[Any]:
+    """Conformance results of every framework that was run. Damaged files are left out."""
+    results = []
+    for file in sorted((outputs / FOLDER).glob("*.json")):
+        with contextlib.suppress(OSError, ValueError):
+            results.append(json.loads(file.read_text()))
+    return results
 
 
 def _merits(entries: Sequence[Entry]) -> list[str]:
@@ -115,7 +126,9 @@ def _details(run: RunFolder, source: Source) -> dict[str, Any]:
         details["history"] = run.metrics()
     with contextlib.suppress(Damaged):
         tree = as_run(run.config())
-        details |= {"config": yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), "config_tree": tree}
+        details["config"] = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+        # A browser's JSON has no NaN and no infinity: such values of a foreign configuration become text
+        details["config_tree"] = json.loads(json.dumps(tree, default=str), parse_constant=str)
     drawn = ((path.stem, source(path)) for path in pictures(run.path))
     return {**details, "figures": [{"name": name, "src": src} for name, src in drawn if src is not None]}
 

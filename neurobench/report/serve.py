@@ -6,6 +6,7 @@ and never converted into a path; nothing can be written.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -97,8 +98,9 @@ def server(report: LiveReport, port: int) -> ThreadingHTTPServer:
             lines = {**HEADERS, "Content-Type": kind, "Content-Length": str(len(content))}
             for name, value in (lines | ({"ETag": f'"{state}"'} if state else {})).items():
                 self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
+            with contextlib.suppress(ConnectionError):  # the reader has left: no matter for the terminal
+                self.end_headers()
+                self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Print nothing: requests are of no interest on the terminal."""

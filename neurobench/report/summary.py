@@ -49,7 +49,7 @@ def remarks(result: Mapping[str, Any]) -> Iterator[str]:
 
 def pictures(folder: Path) -> list[Path]:
     """The figures of a run folder that a browser can show."""
-    return sorted(path for path in (folder / "figures").glob("[!.]*") if path.suffix in MIME)
+    return sorted(path for path in (folder / "figures").glob("[!.]*") if path.suffix in MIME and path.is_file())
 
 
 def embedded(picture: Path) -> str:

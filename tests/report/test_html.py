@@ -154,6 +154,27 @@ def test_there_is_no_validation_figure_if_held_out_samples_are_missing_or_are_th
     assert validation() is None, "a result of an earlier version does not say so itself"
 
 
+def test_damaged_files_of_one_run_leave_the_page_complete_and_readable(tmp_path: Path) -> None:
+    """A browser refuses JSON with NaN, as from `lr: .nan`: the page once stayed empty."""
+    leave(tmp_path, 0, 0.951, 0.1)
+    (run,) = tmp_path.glob("tutorial/*")
+    (run / "config.yaml").write_text("model: {lr: .nan, rate: -.inf}\ndataset: {}\n")
+    (run / "figures" / "removed.png").symlink_to(tmp_path / "nowhere")
+    (run / "figures" / "folder.png").mkdir()
+    (tmp_path / ".conformance").mkdir()
+    (tmp_path / ".conformance" / "norse.json").write_text('{"framework":')
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    text = page(TABLES, tmp_path, read_index(tmp_path), 10, 10**6)
+    told = json.loads(text.split('id="data">')[1].split("</script>")[0], parse_constant=refuse)
+    (listed,) = told["runs"]
+    assert listed["config_tree"]["model"] == {"lr": "NaN", "rate": "-Infinity"}
+    assert [figure["name"] for figure in listed["figures"]] == ["confusion"]
+    assert told["conformance"] == []
+
+
 def test_report_writes_a_page_even_if_there_are_no_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "--outputs", str(tmp_path)]) == FINE
     assert "0 runs" in capsys.readouterr().out
