@@ -35,6 +35,8 @@ def compare_command(words: list[str]) -> int:
         "--format", choices=FORMATS, help="accuracies and tests for papers; default: everything, for the screen"
     )
     args = parser.parse_args(words)
+    if args.json and args.format:
+        raise UserError(f"--json and --format {args.format} are two formats: leave one out")
     if not 2 <= len(args.runs) <= len(LETTERS):
         raise UserError(f"name 2 to {len(LETTERS)} runs to compare: neurobench compare A B")
     runs = [find_run(args.outputs, reference, finished=True) for reference in args.runs]

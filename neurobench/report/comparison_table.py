@@ -6,20 +6,26 @@ from collections.abc import Sequence
 
 from neurobench.report import latex
 from neurobench.report.comparison import LETTERS, Pair, conclusion, p_text
-from neurobench.report.results_table import value_text
+from neurobench.report.results_table import short_names, value_text
 from neurobench.storage.folder import RunFolder, differences
 
 RUNS = ("", "run", "settings that differ", "accuracy (%)", "95 % interval")
+SHOWN = 4  # settings of a run, at most
 TESTS = ("", "samples", "first only", "second only", "difference", "95 % interval", "p", "p (Holm)")
 
 
 def _runs(runs: Sequence[RunFolder]) -> list[list[str]]:
-    rows, config = [], differences(*runs)["config"]
+    rows = []
+    config = [row for row in differences(*runs)["config"] if not row.key.endswith("._target_")]  # its name says as much
+    config.sort(key=lambda row: not row.key.endswith(".name"))  # choices first, such as the model
+    names = short_names([row.key.removesuffix(".name") for row in config])
+    more = f", and {len(config) - SHOWN} more" if len(config) > SHOWN else ""
     for number, run in enumerate(runs):
         result = run.result()
         assert result is not None
         low, high = result["intervals"]["test_accuracy"]
-        settings = ", ".join(f"{row.key.rpartition('.')[2]} {value_text(row.values[number])}" for row in config[:4])
+        values = (value_text(row.values[number]) for row in config[:SHOWN])
+        settings = ", ".join(f"{name} {value}" for name, value in zip(names.values(), values, strict=False)) + more
         accuracy = f"{100 * result['metrics']['test_accuracy']:.2f}"
         interval = f"{100 * low:.2f} to {100 * high:.2f}"
         rows.append([LETTERS[number], run.label, settings or "the same", accuracy, interval])

@@ -18,7 +18,8 @@ _SPECIAL = {
 }  # fmt: skip
 _QUOTED = re.compile(r'"([^"]*)"')
 _MINUS = re.compile(r"(?<![\w.-])-(?=\d|\.\d)")
-_EXPONENT = re.compile(r"(?<=\d)e([+-]?)0*(\d+)\b")
+# A number in exponential notation as Python prints it, with a sign; not digits of a hash or of a run's id (12e345)
+_EXPONENT = re.compile(r"(?<![\w./-])(\d+(?:\.\d+)?)e([+-])0*(\d+)(?![\w/-])")
 PREAMBLE = r"""\documentclass{article}
 \usepackage[T1]{fontenc}
 \usepackage[a4paper,landscape,margin=15mm]{geometry}
@@ -32,8 +33,8 @@ def escaped(text: str) -> str:
     text = _QUOTED.sub("“\\1”", text).replace('"', "”")
     parts, end = [], 0
     for match in _EXPONENT.finditer(text):
-        sign = "-" if match[1] == "-" else ""
-        parts += [_plain(text[end : match.start()]), rf"$\times 10^{{{sign}{match[2]}}}$"]
+        sign = "-" if match[2] == "-" else ""
+        parts += [_plain(text[end : match.end(1)]), rf"$\times 10^{{{sign}{match[3]}}}$"]
         end = match.end()
     return "".join([*parts, _plain(text[end:])])
 

@@ -68,4 +68,7 @@ def test_runs_that_cannot_be_paired_are_reported_with_the_reason(three: Neuroben
     done = three("compare", "a", "d")
     assert done.returncode == 0
     assert "no paired test, they read different data (sha256" in done.stdout
+    both = three("compare", "a", "d", "--json", "--format", "tex")
+    assert (both.returncode, both.stdout) == (2, ""), "one of the two was once ignored"
+    assert "leave one out" in both.stderr
     assert "name 2 to 26 runs" in three("compare", "a").stderr

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from neurobench.metrics.paired import paired_test
 from neurobench.report.comparison import Pair, conclusion, numbers, p_text, paired
+from neurobench.report.comparison_table import as_markdown
 from neurobench.storage.atomic import write_json
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.predictions import Predictions, write_predictions
@@ -119,3 +121,16 @@ def test_a_pair_without_a_test_takes_no_part_in_the_correction(make: Make) -> No
 
 def test_small_p_values_are_written_in_exponential_notation() -> None:
     assert [p_text(p) for p in (None, 0.0123, 0.0001, 0.0000123, 1.0)] == ["-", "0.012", "0.0001", "1.2e-05", "1"]
+
+
+def test_a_table_for_a_paper_names_choices_and_the_number_of_settings_that_it_leaves_out(make: Make) -> None:
+    """It once showed the first four, such as "name a, _target_ m.A", as if these were all."""
+    runs = [make("a", range(1)), make("b", range(2))]
+    for run, number in zip(runs, (1, 2), strict=True):
+        model = {"_target_": f"m.{number}", "lr": number, "depth": number, "name": f"m{number}"}
+        sections = {"dataset": {"name": f"d{number}"}, "model": model}
+        (run.path / "config.yaml").write_text(yaml.safe_dump(sections, sort_keys=False))
+    assert "| dataset d1, model m1, lr 1, depth 1 |" in as_markdown(runs, paired(runs))
+    (runs[0].path / "config.yaml").write_text("dataset: {name: d2}\nmodel: {width: 3, size: 4, bias: true}\n")
+    text = as_markdown(runs, paired(runs))
+    assert "| model m2, width null, size null, bias null, and 2 more |" in text
