@@ -20,7 +20,7 @@ from neurobench.config.errors import FINE, OUT_OF_BAND, UserError, did_you_mean
 from neurobench.phases import phase
 from neurobench.report import controls_table, latex, results_table
 from neurobench.report.controls import Comparison, comparisons
-from neurobench.report.document import refreshed, tables_named
+from neurobench.report.document import refreshed, require_ends, tables_named
 from neurobench.report.formats import (
     FORMATS,
     MATRIX_COLUMNS,
@@ -70,7 +70,7 @@ def table_command(words: list[str]) -> int:
     with phase("comparing"):
         compared = {name: made for name in names if (made := comparisons(results[name], tables, args.outputs, runs))}
     if args.into:
-        _write_into(args.into, results, compared)
+        _write_into(args.into, results, compared, tables)
     elif args.format == "json":
         print(json.dumps(_plain_rows(rows, compared), indent=2))
     elif args.format == "tex":
@@ -121,10 +121,15 @@ def _print_overviews(results: dict[str, list[ResultRow]]) -> None:
         console.print(f"no runs of: {', '.join(others)} (neurobench table NAME shows how to run them)", highlight=False)
 
 
-def _write_into(document: Path, results: dict[str, list[ResultRow]], compared: dict[str, list[Comparison]]) -> None:
+def _write_into(
+    document: Path, results: dict[str, list[ResultRow]], compared: dict[str, list[Comparison]], tables: Tables
+) -> None:
     try:
-        text = document.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        text = document.read_bytes().decode()
+        dos = "\r\n" in text and text.count("\r\n") == text.count("\n")
+        text = text.replace("\r\n", "\n") if dos else text
+        require_ends(text)
+    except (OSError, UnicodeDecodeError, UserError) as error:
         raise UserError(f"--into {document}: {error}") from error
     places = list(dict.fromkeys([*tables_named(text), *controls_table.tables_named(text)]))
     if not set(places) & set(results):
@@ -132,7 +137,11 @@ def _write_into(document: Path, results: dict[str, list[ResultRow]], compared: d
             f"--into {document}: it has no place for {', '.join(results)} (places for: {', '.join(places) or 'none'}); "
             "put <!-- table NAME --> and <!-- end --> on separate lines where a table should go"
         )
-    write_bytes(document, controls_table.refreshed(refreshed(text, results), compared).encode())
+    for name in (name for name in places if name not in tables):
+        hint = did_you_mean(name, tables)
+        print(f"note: there is no table {name}, so its place is unchanged.{hint}", file=sys.stderr)
+    text = controls_table.refreshed(refreshed(text, results), compared)
+    write_bytes(document, (text.replace("\n", "\r\n") if dos else text).encode())
     print(f"{document}: {', '.join(name for name in places if name in results)}")
 
 

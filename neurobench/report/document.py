@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 
 from neurobench.config.errors import UserError
 from neurobench.metrics.catalog import printed
@@ -17,6 +18,7 @@ from neurobench.report.formats import band_of, reference
 from neurobench.report.table import ResultRow
 
 _PLACE = re.compile(r"(<!-- table (?P<name>\S+)(?P<rows>[^>]*?) -->\n)(?P<old>.*?)(?P<end><!-- end -->)", re.DOTALL)
+_MARK = re.compile(r"<!-- (?P<what>(?:table|comparisons) [^>]*?(?= -->\n)|figure [^>\n]*?(?= -->)|end(?= -->)) -->")
 _IN_LINE = re.compile(r"(?P<begin><!-- figure (?P<name>\S+) (?P<row>\S+) -->)[^\n]*?(?P<end><!-- end -->)")
 
 
@@ -24,6 +26,19 @@ def tables_named(text: str) -> list[str]:
     """Names of the tables that a document has places for, in order of first appearance."""
     places = [*_PLACE.finditer(text), *_IN_LINE.finditer(text)]
     return list(dict.fromkeys(place["name"] for place in sorted(places, key=re.Match.start)))
+
+
+def require_ends(text: str) -> None:
+    """Refuse a document in which a place has no end of its own: what lies between it and the end of another place would
+    be replaced. Raises UserError."""
+    for mark, following in pairwise([*_MARK.finditer(text), None]):
+        assert mark is not None
+        what, is_ended = mark["what"], following is not None and following["what"] == "end"
+        if what.startswith("figure "):  # without an end in its line it is no place
+            is_ended |= following is None or "\n" in text[mark.end() : following.start()]
+        if what != "end" and not is_ended:
+            line = text.count("\n", 0, mark.start()) + 1
+            raise UserError(f"line {line}: <!-- {what} --> has no <!-- end --> before the next place begins")
 
 
 def refreshed(text: str, tables: Mapping[str, Sequence[ResultRow]]) -> str:
@@ -86,7 +101,7 @@ def _figures(rows: Sequence[ResultRow]) -> Iterator[str]:
             _seeds(row),
             f"`{row.again}`",
         )
-        yield f"| {' | '.join(texts)} |"
+        yield f"| {' | '.join(text.replace('|', chr(92) + '|') for text in texts)} |"
 
 
 def _seeds(row: ResultRow) -> str:

@@ -8,7 +8,7 @@ import pytest
 from neurobench.cli.main import main
 from neurobench.config.errors import UserError
 from neurobench.config.schema import Row
-from neurobench.report.document import refreshed, tables_named
+from neurobench.report.document import refreshed, require_ends, tables_named
 from neurobench.report.published import published_tables
 from neurobench.report.table import ResultRow, join
 
@@ -89,6 +89,54 @@ def test_table_into_writes_a_document_and_refuses_one_without_a_marked_place(
     assert main(["table", "lava", "--into", str(document), "--outputs", str(tmp_path)]) == 2
     assert "it has no place for lava (places for: none)" in capsys.readouterr().err
     assert document.read_text() == "nothing marked\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("<!-- table lava -->\nmy text\n\n<!-- table nest -->\n<!-- end -->\n", "line 1: <!-- table lava --> has no"),
+        ("a\n<!-- table lava best_accuracy -->\nmy text\n", "line 2: <!-- table lava best_accuracy --> has no"),
+        ("<!-- comparisons lava -->\nmy text <!-- figure lava a -->1<!-- end -->\n", "line 1: <!-- comparisons lava"),
+        ("<!-- figure lava a --> my text <!-- figure lava b -->1<!-- end -->\n", "line 1: <!-- figure lava a -->"),
+    ],
+)
+def test_a_place_without_an_end_is_refused_before_the_text_behind_it_is_lost(
+    text: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All text up to the end of the next place was once replaced."""
+    document = tmp_path / "draft.md"
+    document.write_text(text)
+    assert main(["table", "lava", "--into", str(document), "--outputs", str(tmp_path)]) == 2
+    assert sentence in capsys.readouterr().err
+    assert document.read_text() == text
+
+
+def test_documentation_of_places_is_no_place() -> None:
+    require_ends("`<!-- table NAME -->` and `<!-- end -->`, `<!-- figure NAME ROW -->`\nand `<!-- end -->`\n")
+    require_ends(DRAFT)
+
+
+def test_line_ends_and_text_outside_of_places_are_unchanged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = tmp_path / "draft.md"
+    document.write_bytes("é\r\n<!-- table lava best_accuracy -->\r\nold\r\n<!-- end -->\r\nlast\r\n".encode())
+    assert main(["table", "lava", "--into", str(document), "--outputs", str(tmp_path)]) == 0
+    text = document.read_bytes().decode()
+    assert text.startswith("é\r\n<!-- table lava best_accuracy -->\r\n\r\n| figure |")
+    assert text.endswith("\r\n<!-- end -->\r\nlast\r\n")
+    assert "old" not in text
+    assert text.count("\n") == text.count("\r\n")
+
+
+def test_a_place_of_a_table_that_does_not_exist_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = tmp_path / "draft.md"
+    document.write_text("<!-- table lva -->\n<!-- end -->\n<!-- table lava best_accuracy -->\n<!-- end -->\n")
+    assert main(["table", "lava", "--into", str(document), "--outputs", str(tmp_path)]) == 0
+    assert "note: there is no table lva, so its place is unchanged. Did you mean lava?" in capsys.readouterr().err
+
+
+def test_a_pipe_in_the_name_of_a_row_ends_no_cell() -> None:
+    text = refreshed("<!-- table t -->\n<!-- end -->\n", {"t": [replace(LAVA[0], row=replace(ROW, what="a | b"))]})
+    assert r"| a \| b |" in text
 
 
 def test_results_md_names_every_table_but_controls_and_only_rows_that_exist(tmp_path: Path) -> None:
