@@ -62,6 +62,8 @@ def _chosen(filters: list[str], outputs: Path) -> list[Entry]:
     names = [word for word in filters if "=" not in word]
     for word in filters:
         key, equals, text = word.partition("=")
+        if equals and key in where:
+            raise UserError(f"{key} is given twice. Write all of its values in one filter: {key}=VALUE,VALUE")
         if equals:
             where[key] = _values(text)
     entries = read_index(outputs)

@@ -39,6 +39,7 @@ class Repetition:
     dataset: str
     scale: str
     emulated: bool  # data that replace recorded ones
+    sha256: str  # of the data
 
     def value(self, figure: str) -> float | None:
         return self.metrics.get(figure, self.validation.get(figure))
@@ -237,7 +238,7 @@ def _repetitions(group: Sequence[Entry], outputs: Path) -> Iterable[Repetition]:
         emulated = bool(result["data"].get("emulated"))
         figures = (result["metrics"], held_out_figures(entry.folder(outputs), result), result["intervals"])
         named = (str(entry.summary(outputs)["dataset"]), result["scale"])
-        yield Repetition(entry.path, result["seed"], *figures, *named, emulated)
+        yield Repetition(entry.path, result["seed"], *figures, *named, emulated, result["data"]["sha256"])
 
 
 def order(value: Any) -> tuple[int, float, str]:

@@ -86,6 +86,9 @@ def remarks(results: Results) -> Iterator[str]:
     runs = [run for each in results.settings for run in each.runs]
     if smaller := ", ".join(sorted({run.scale for run in runs} - {"paper"})):
         yield f"scale {smaller}: never a result"
+    if mixed := sum(len({run.sha256 for run in each.runs}) > 1 for each in results.settings):
+        rows = "a row is a mean" if mixed == 1 else f"{mixed} rows are means"
+        yield f"{rows} over runs that read different data (sha256)"
     if any(run.emulated for run in runs):
         yield "emulated data: no substitute for recorded data"
 

@@ -58,7 +58,7 @@ def chosen(entries: Sequence[Entry], outputs: Path, where: Mapping[str, Any]) ->
     configs = configurations(entry.folder(outputs) for entry in matching)
     known = dict.fromkeys(key for config in configs for key in config)
     for key in others:
-        if entries and key not in known:
+        if matching and key not in known:
             raise UserError(f"{key}: no run here has such a key.{did_you_mean(key, [*PRESENT, *known])}")
     return [entry for entry, config in zip(matching, configs, strict=True) if _is(config, others)]
 

@@ -249,6 +249,15 @@ def test_the_newest_run_of_a_seed_counts_even_if_an_older_one_has_a_later_name(t
     assert [run.metrics["test_accuracy"] for run in setting.runs] == [0.9]
 
 
+def test_a_mean_over_runs_that_read_different_data_is_marked(swept: Path) -> None:
+    """As after an edit of a table of one's own, whose path remains the same."""
+    assert "different data" not in "; ".join(remarks(results(swept)))
+    file = swept / "toy" / "nametoylr0.1-2" / "result.json"
+    result = json.loads(file.read_text())
+    write_json(file, {**result, "data": {**result["data"], "sha256": "1" * 64}})
+    assert "a row is a mean over runs that read different data (sha256)" in "; ".join(remarks(results(swept)))
+
+
 def test_csv_and_json_contain_the_numbers_of_every_setting(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(results(swept)))))
     assert [(row["model.lr"], row["best"], row["seeds"]) for row in rows] == [
@@ -299,6 +308,8 @@ def test_markdown_and_screen_show_mean_deviation_interval_and_how_the_best_was_c
         (["nobody"], "is named nobody"),
         (["model.lrr=1"], "Did you mean model.lr?"),
         (["model.lr=7"], "no finished run"),
+        (["model=nobody", "model.lr=0.1"], "no finished run below"),
+        (["model.lr=0.1", "model.lr=0.02"], "model.lr is given twice. Write all of its values in one filter: "),
         (["--by", "model.lrr"], "Did you mean model.lr?"),
         (["--by", "seeds"], "--by seeds: no run here has such a key.\n"),
         (["--by", "seed"], "one setting, whose row is the mean over its seeds. Leave seed out (runs of one seed:"),
