@@ -100,6 +100,8 @@ def _record(file: Path, tables: Tables, names: list[str], runs: Sequence[Entry])
     write_records(file, records)
     earlier = len(records) - len(new)
     print(f"{file}: {len(records)} runs, {len(new)} of them from the outputs folder, {earlier} recorded before")
+    if dropped := len(old) - len(merged(tables, old, [])):
+        print(f"note: {dropped} recorded before are dropped, since no table has their setting", file=sys.stderr)
     return FINE
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
@@ -85,7 +86,7 @@ def read_records(path: Path) -> list[RunRecord]:
         raise UserError(f"{path}: {error}. Records are written by: neurobench table all --record {path}") from error
     faults: list[str] = []
     records = [record for number, line in enumerate(lines, 1) if (record := _parsed(line, f"line {number}", faults))]
-    twice = {record.key for record in records if [one.key for one in records].count(record.key) > 1}
+    twice = [key for key, n in Counter(record.key for record in records).items() if n > 1]
     faults += [f"{name} ({setting}), seed {seed} has more than one line" for name, setting, seed in sorted(twice)]
     if faults:
         raise UserError(f"{path} is damaged:\n  " + "\n  ".join(faults))
@@ -162,12 +163,15 @@ def write_records(path: Path, records: Sequence[RunRecord]) -> None:
 
 
 def merged(tables: Tables, old: Sequence[RunRecord], new: Sequence[RunRecord]) -> list[RunRecord]:
-    """Replace old records by new ones of the same run; old ones remain while a table still has their setting."""
+    """Replace old records by new ones of the same run, even if its hash was that of an earlier rule; old ones remain
+    while a table still has their setting."""
     current = {
-        (setting.name, digest)
+        (setting.name, digest): setting.setting_hashes.get(scale)
         for settings in tables.values()
         for setting in settings
         for scale in RECORDED
         for digest in (setting.setting_hashes.get(scale), setting.earlier_hashes.get(scale))
+        if digest is not None
     }
-    return list({record.key: record for record in (*old, *new) if record.key[:2] in current}.values())
+    kept = (record for record in (*old, *new) if record.key[:2] in current)
+    return list({(record.name, current[record.key[:2]], record.seed): record for record in kept}.values())

@@ -66,6 +66,15 @@ def test_new_records_replace_those_of_the_same_seed_and_those_of_removed_setting
     assert merged({"t": []}, records, []) == []
 
 
+def test_a_new_record_replaces_one_whose_hash_is_that_of_an_earlier_rule(outputs: Path) -> None:
+    """Both once remained, and the table showed the one whose hash came last in the alphabet."""
+    earlier = replace(TUTORIAL, earlier_hashes={"paper": "z" * 12})
+    records = collect(TABLES, TABLES, read_index(outputs))
+    old = [replace(record, setting_hash="z" * 12, metrics={"test_accuracy": 0.2}) for record in records]
+    assert merged({"t": [earlier]}, old, []) == old
+    assert merged({"t": [earlier]}, old, records) == records
+
+
 def test_records_of_one_table_include_the_metrics_that_controls_of_another_are_compared_with(outputs: Path) -> None:
     control = replace(TUTORIAL.rows[0], metric="shown_nowhere", against=("tutorial",))
     both = {**TABLES, "controls": [replace(TUTORIAL, experiment="control", name="control", rows=(control,))]}
@@ -106,6 +115,11 @@ def test_table_writes_records_and_shows_the_same_table_from_them(
     assert main(["table", "all", "--record", str(file), "--outputs", str(tmp_path)]) == FINE
     assert "1 runs, 1 of them from the outputs folder, 0 recorded before" in capsys.readouterr().out
     (tmp_path / target.name / "1" / "result.json").unlink()
+    foreign = tmp_path / "foreign.jsonl"
+    foreign.write_text(file.read_text() + json.dumps({**json.loads(file.read_text()), "name": "own"}) + "\n")
+    assert main(["table", "dynex", "--record", str(foreign), "--outputs", str(tmp_path)]) == FINE
+    assert "note: 1 recorded before are dropped, since no table has their setting" in capsys.readouterr().err
+    assert foreign.read_text() == file.read_text()
     shown = []
     for words in (["--records", str(file)], ["--records", "--outputs", str(tmp_path)]):
         assert main(["table", "dynex", "--all", *words]) == FINE
