@@ -9,12 +9,12 @@ family of tests is corrected by Holm's rule over the whole table.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from neurobench.metrics.catalog import larger_is_better
+from neurobench.metrics.catalog import metric
 from neurobench.metrics.paired import PairedT, PairedTest, holm, paired_t
 from neurobench.report.comparison import LEVEL, Pair, paired
 from neurobench.report.published import Published, Tables
@@ -23,12 +23,14 @@ from neurobench.storage.folder import RunFolder
 from neurobench.storage.predictions import FILE as PREDICTIONS
 from neurobench.storage.store import Entry
 
-Finished = Mapping[tuple[str, str], Entry]  # by name and config hash; the newest of several
 PREDICTED = "test_accuracy"  # the metric that a run's recorded predictions determine
-Outcome = Literal["better", "worse", "no difference", "not tested", "not run"]
+# larger, smaller: of a metric of which it is not known which of the two is better, such as one of a user's own model
+Outcome = Literal["better", "worse", "larger", "smaller", "no difference", "not tested", "not run"]
 OUTCOMES: dict[Outcome, str] = {
     "better": "better",
     "worse": "worse",
+    "larger": "larger",
+    "smaller": "smaller",
     "no difference": "indistinguishable from the second",
     "not tested": "not tested",
 }
@@ -64,7 +66,10 @@ class Comparison(NamedTuple):
             return "no difference" if len(self.seeds) > 1 and not any(self.differences) else "not tested"
         if p >= LEVEL:
             return "no difference"
-        return "better" if (self.difference > 0) == larger_is_better(self.control.row.metric) else "worse"
+        is_larger, direction = self.difference > 0, metric(self.control.row.metric).better
+        if direction == "neither":
+            return "larger" if is_larger else "smaller"
+        return "better" if is_larger == (direction == "larger") else "worse"
 
     @property
     def difference(self) -> float:
@@ -80,12 +85,11 @@ def comparisons(rows: Sequence[ResultRow], tables: Tables, outputs: Path, runs: 
     """Comparisons of every row that is compared with something, in order."""
     settings = {setting.experiment: setting for table in tables.values() for setting in table}
     by_id = {row.row.id: row for row in rows}
-    finished = {(entry.path.partition("/")[0], entry.result["config_hash"]): entry for entry in runs if entry.result}
     made = []
     for row in rows:
         for name in row.row.against:
             model = by_id.get(name) or (_model(settings[name], row, outputs, runs) if name in settings else None)
-            made.append(_compared(row, model or ResultRow(row.row, name, (), None, ""), outputs, finished))
+            made.append(_compared(row, model or ResultRow(row.row, name, (), None, ""), outputs))
     over_seeds = iter(holm([each.over_seeds.p for each in made if each.over_seeds]))
     of_samples = iter(holm([test.p for each in made for test in each.samples]))
     return [
@@ -98,18 +102,18 @@ def comparisons(rows: Sequence[ResultRow], tables: Tables, outputs: Path, runs: 
 
 def _model(setting: Published, control: ResultRow, outputs: Path, runs: Sequence[Entry]) -> ResultRow:
     """Row of a model's runs at the control's scale, by the control's metric and with the model's description."""
-    metric = control.row.metric
-    what = next((row.what for row in setting.rows if row.metric == metric), setting.experiment)
+    same_metric = (row.what for row in setting.rows if row.metric == control.row.metric)
+    what = next(same_metric, setting.experiment)
     row = replace(control.row, what=what, against=[])
     return join([replace(setting, rows=(row,))], outputs, runs, scale=control.scale)[0]
 
 
-def _compared(control: ResultRow, model: ResultRow, outputs: Path, finished: Finished) -> Comparison:
+def _compared(control: ResultRow, model: ResultRow, outputs: Path) -> Comparison:
     pairs = list(_paired_runs(control, model))
     of_model = [run["metrics"][model.row.metric] for run, _ in pairs]
     of_control = [run["metrics"][control.row.metric] for _, run in pairs]
     if {control.row.metric, model.row.metric} == {PREDICTED} and control.experiment != model.experiment:
-        folders = [[finished[run["name"], run["config_hash"]].folder(outputs) for run in pair] for pair in pairs]
+        folders = [[RunFolder(outputs / run["run"]) for run in pair] for pair in pairs]
         tested = [_tested(*pair) for pair in folders]
     else:
         tested = [Pair("A", "B", None, None, f"predictions are recorded for {PREDICTED} only")] * len(pairs)
@@ -166,8 +170,13 @@ def conclusion(made: Sequence[Comparison]) -> str:
     if not run:
         return "Nothing is compared yet: no two settings were run with the same seeds at the same scale."
     named = {outcome: _named(run, outcome) for outcome in OUTCOMES}
-    counts = ", ".join(f"{words} in {len(named[outcome])}" for outcome, words in OUTCOMES.items())
-    which = "".join(f"; {outcome}: {', '.join(named[outcome])}" for outcome in ("better", "worse") if named[outcome])
+    counts = ", ".join(
+        f"{words} in {len(named[outcome])}"
+        for outcome, words in OUTCOMES.items()
+        if named[outcome] or outcome not in ("larger", "smaller")
+    )
+    directed: tuple[Outcome, ...] = ("better", "worse", "larger", "smaller")
+    which = "".join(f"; {outcome}: {', '.join(named[outcome])}" for outcome in directed if named[outcome])
     trained, apart = sum(len(each.samples) for each in run), sum(each.told_apart for each in run)
     samples = f", and McNemar's test distinguishes {apart} of {trained} pairs of trained models" if trained else ""
     small = ", ".join(sorted({str(each.control.scale) for each in run} - {"paper"}))

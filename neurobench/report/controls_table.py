@@ -28,6 +28,8 @@ _PLACE = re.compile(r"(?P<begin><!-- comparisons (?P<name>\S+) -->\n).*?(?P<end>
 COLOURS = {
     "better": "bold yellow",
     "worse": "green",
+    "larger": "default",
+    "smaller": "default",
     "no difference": "default",
     "not tested": "default",
     "not run": "dim",

@@ -167,7 +167,11 @@ def join(
     rows = []
     for setting in published:
         largest, entries = newest(setting, by_name.get(setting.name, []), scale)
-        results = [{**entry.result, "commit": entry.record.get("commit")} for entry in entries if entry.result]
+        results = [
+            {**entry.result, "commit": entry.record.get("commit"), "run": entry.path}
+            for entry in entries
+            if entry.result
+        ]
         for row in setting.rows:
             of_row = tuple(result for result in results if row.metric in result["metrics"])
             paper = setting.setting_hashes["paper"]

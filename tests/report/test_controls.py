@@ -236,6 +236,38 @@ def test_rows_of_one_table_are_paired_each_by_its_own_metric(tmp_path: Path) -> 
     assert (absent.outcome, absent.reason) == ("not run", "experiment=model has no test_loss")
 
 
+@pytest.mark.parametrize(
+    ("metric", "outcome"), [("test_f1", "larger"), ("test_f1_loss", "worse"), ("f1_accuracy", "better")]
+)
+def test_a_metric_of_unknown_direction_has_a_larger_and_a_smaller_side_but_no_better_one(
+    tmp_path: Path, metric: str, outcome: str
+) -> None:
+    """The smaller F1 of two models of one's own was once called better."""
+    ours = replace(CONTROL, rows=(replace(OURS, metric=metric),))
+    for seed in range(3):
+        run(tmp_path, MODEL, seed, range(0), figures={metric: 0.5 + 0.01 * seed})
+        run(tmp_path, CONTROL, seed, range(0), figures={metric: 0.7 + 0.011 * seed})
+    (made,) = compared(tmp_path, {**TABLES, "controls": [ours]})
+    assert made.outcome == cells(made)[-1] == outcome
+    assert f"{outcome} in 1" in conclusion([made])
+    assert f"; {outcome}: plain network (against" in conclusion([made])
+    assert ("larger in" in conclusion([made])) == (outcome == "larger")
+
+
+def test_runs_are_compared_by_their_folders_whatever_their_results_are_called(tmp_path: Path) -> None:
+    """A run of an earlier version, without a hash of its configuration, once ended every table with a KeyError, and so
+    did a run whose folder had been renamed."""
+    for seed in range(2):
+        run(tmp_path, MODEL, seed, range(10 + seed))
+        run(tmp_path, CONTROL, seed, range(30))
+    for file in tmp_path.glob("*/*/result.json"):
+        result = json.loads(file.read_text())
+        del result["config_hash"]
+        write_json(file, {**result, "name": "renamed"})
+    (made,) = compared(tmp_path)
+    assert [(test.only_a, test.only_b) for test in made.samples] == [(20, 0), (19, 0)]
+
+
 def test_rows_whose_metrics_differ_in_unit_or_direction_are_not_compared() -> None:
     """Examples: an accuracy and a loss, a proportion and an unbounded mean; two accuracies may differ in name."""
     metrics = {"a": "test_accuracy", "b": "classical_accuracy", "c": "test_loss", "d": "gain_over_classical"}
