@@ -15,6 +15,7 @@ from neurobench.config.errors import UserError
 from neurobench.config.overrides import override_of
 from neurobench.config.targets import own_options
 from neurobench.report.screen import Screen
+from neurobench.storage.store import default_outputs
 
 Word = str | Mapping[str, Any]
 COMMAND = "NEUROBENCH_COMMAND"  # variable with the command line that a run's record states
@@ -69,6 +70,16 @@ def folder_of(config_dir: str | Path | None) -> str | None:
     if not Path(config_dir).is_dir():
         raise UserError(f"config_dir={str(config_dir)!r}: there is no such folder")
     return str(Path(config_dir).resolve())
+
+
+def outputs_of(outputs: str | Path | None) -> Path:
+    """The folder of all runs; the default, which need not exist yet, if None. Raises UserError if it does not exist, so
+    that a typing mistake is not taken for an empty folder."""
+    if outputs is None:
+        return default_outputs()
+    if not Path(outputs).is_dir():
+        raise UserError(f"there is no folder {outputs}")
+    return Path(outputs)
 
 
 def console_for(progress: bool) -> Console:

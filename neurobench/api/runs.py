@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from neurobench.api.overrides import Word, console_for, folder_of, plain, recorded_as, sweep_words
+from neurobench.api.overrides import Word, console_for, folder_of, outputs_of, plain, recorded_as, sweep_words
 from neurobench.api.run import Run
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.config.targets import import_extra
 from neurobench.storage.files import Damaged
 from neurobench.storage.selection import PRESENT, chosen, configurations
-from neurobench.storage.store import default_outputs, read_index
+from neurobench.storage.store import read_index
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,9 +30,7 @@ def runs(outputs: str | Path | None = None, settings: Mapping[str, Any] | None =
     configuration, `{"model.n_hidden": 300}`. A list matches any of its values. Raises UserError if no run has one
     of the keys.
     """
-    folder = default_outputs() if outputs is None else Path(outputs)
-    if outputs is not None and not folder.is_dir():
-        raise UserError(f"there is no folder {folder}")
+    folder = outputs_of(outputs)
     entries = read_index(folder)
     wanted = {**(settings or {}), **where}
     wanted = {key: plain(key, value) for key, value in wanted.items()}

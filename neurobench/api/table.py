@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from neurobench.api.overrides import folder_of
+from neurobench.api.overrides import folder_of, outputs_of
 from neurobench.api.runs import html_table
 from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.targets import import_extra
@@ -16,7 +16,7 @@ from neurobench.report.controls_table import with_rows
 from neurobench.report.formats import COLUMNS, cells
 from neurobench.report.published import published_tables, table_names
 from neurobench.report.table import ResultRow, join
-from neurobench.storage.store import default_outputs, read_index
+from neurobench.storage.store import read_index
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,13 +26,13 @@ def table(name: str, outputs: str | Path | None = None, *, config_dir: str | Pat
     """The table that `neurobench table NAME` prints: a row per figure, from the finished runs below `outputs`.
 
     `config_dir`: a folder of YAML files of your own, whose experiments may declare further tables. Raises UserError if
-    there is no such table.
+    there is no such table or folder.
     """
     own = folder_of(config_dir)
     names = table_names(own)
     if name not in names:
         raise UserError(f"there is no table {name!r}; there is {', '.join(names)}.{did_you_mean(name, names)}")
-    folder = default_outputs() if outputs is None else Path(outputs)
+    folder = outputs_of(outputs)
     tables, runs = published_tables(own), read_index(folder)
     rows = join(tables[name], folder, runs)
     return Table(rows, comparisons(rows, tables, folder, runs))

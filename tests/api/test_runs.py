@@ -110,6 +110,12 @@ def test_table_prints_the_same_as_the_command_line(here: Path, capfd: pytest.Cap
         nb.table("dynx")
 
 
+def test_table_refuses_a_folder_of_runs_that_does_not_exist(here: Path) -> None:
+    """A typing mistake once showed a table of which nothing was run."""
+    with pytest.raises(nb.UserError, match="there is no folder elsewhere"):
+        nb.table("dynex", "elsewhere")
+
+
 def test_a_custom_table_is_found_in_its_config_dir(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {"scale": ["paper"], "experiment": ["mine"]}  # composing all of them takes seconds
     monkeypatch.setattr(published, "choices", lambda group, config_dir: few[group])
