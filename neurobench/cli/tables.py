@@ -45,20 +45,24 @@ def table_command(words: list[str]) -> int:
     if a row lies outside its band."""
     parser = verb_parser("table", table_command.__doc__)
     parser.add_argument("name", help=f"a table that experiments declare: {', '.join(table_names())}, ...; or all")
-    parser.add_argument("--format", choices=[*FORMATS, "json"], help="for papers and programs; default: for the screen")
+    outcome = parser.add_mutually_exclusive_group()
+    purpose = "for papers and programs; default: for the screen"
+    outcome.add_argument("--format", choices=[*FORMATS, "json"], help=purpose)
     into = "write the figures into that document, between `<!-- table NAME [row ...] -->` and `<!-- end -->`"
     parser.add_argument("--all", action="store_true", help="show every row, run or not, with its meaning and source")
-    parser.add_argument("--into", type=Path, metavar="FILE.md", help=into)
+    outcome.add_argument("--into", type=Path, metavar="FILE.md", help=into)
     records = (
         f"use the runs recorded in a file (default: {PLACE} in the outputs folder) instead of those in that folder"
     )
     parser.add_argument("--records", type=Path, nargs="?", const=PLACE, metavar="FILE", help=records)
     record = "write the finished runs of the table to FILE, one per line, with those recorded before; show nothing"
-    parser.add_argument("--record", type=new_file(), metavar="FILE", help=record)
+    outcome.add_argument("--record", type=new_file(), metavar="FILE", help=record)
     args = parser.parse_args(words)
     known = [*table_names(args.config_dir), "all"]
     if args.name not in known:
         parser.error(f"there is no table {args.name}; there is {', '.join(known)}.{did_you_mean(args.name, known)}")
+    if args.all and (args.into or args.record):
+        parser.error("--all is for the screen; rows for a document are named in its places: leave --all out")
     tables = published_tables(args.config_dir)
     names = list(tables) if args.name == "all" else [args.name]
     with phase("reading the runs"):

@@ -121,5 +121,6 @@ def duration(seconds: float) -> str:
 
 def quantity(value: float, unit: str) -> str:
     """Value with the SI prefix that leaves one to three digits before the point: "46 uJ"."""
+    value = float(f"{value:.3g}")  # before the prefix is chosen: 999.9 uJ is 1 mJ, not 1e+03 uJ
     size, prefix = next(((size, prefix) for size, prefix in PREFIXES if abs(value) >= size), PREFIXES[-1])
     return f"{value / size:.3g} {prefix}{unit}"

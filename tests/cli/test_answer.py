@@ -73,7 +73,10 @@ def test_a_result_without_stored_baselines_still_shows_the_commonest_class() -> 
     assert "majority class 60.00 %" in "\n".join(answer(old, FOLDER, "x"))
 
 
-@pytest.mark.parametrize(("joules", "text"), [(4.60381e-05, "46 uJ"), (2.0, "2 J"), (0.25, "250 mJ"), (0.0, "0 pJ")])
+@pytest.mark.parametrize(
+    ("joules", "text"),
+    [(4.60381e-05, "46 uJ"), (2.0, "2 J"), (0.25, "250 mJ"), (0.0, "0 pJ"), (0.0009996, "1 mJ"), (999.4e-6, "999 uJ")],
+)
 def test_joules_are_shown_with_a_suitable_si_prefix(joules: float, text: str) -> None:
     assert quantity(joules, "J") == text
 

@@ -111,6 +111,15 @@ def test_a_place_without_an_end_is_refused_before_the_text_behind_it_is_lost(
     assert document.read_text() == text
 
 
+@pytest.mark.parametrize("ignored", [["--format", "csv"], ["--record", "r.jsonl"], ["--all"]])
+def test_options_that_into_would_ignore_are_refused(ignored: list[str], tmp_path: Path) -> None:
+    document = tmp_path / "draft.md"
+    document.write_text(DRAFT)
+    with pytest.raises(SystemExit, match="2"):
+        main(["table", "lava", "--into", str(document), *ignored, "--outputs", str(tmp_path)])
+    assert document.read_text() == DRAFT
+
+
 def test_documentation_of_places_is_no_place() -> None:
     require_ends("`<!-- table NAME -->` and `<!-- end -->`, `<!-- figure NAME ROW -->`\nand `<!-- end -->`\n")
     require_ends(DRAFT)
