@@ -16,6 +16,7 @@ _SPECIAL = {
     "\n": " ", "[": "{[}", "]": "{]}",  # a bracket after a row's end would be read as its argument
     **{character: f"\\{character}" for character in "%&_#${}"},
 }  # fmt: skip
+_LACKING = "ĦħĸĿŀŉŦŧſ"  # Latin letters that fonts in T1 encoding do not have
 _QUOTED = re.compile(r'"([^"]*)"')
 _MINUS = re.compile(r"(?<![\w.-])-(?=\d|\.\d)")
 # A number in exponential notation as Python prints it, with a sign; not digits of a hash or of a run's id (12e345)
@@ -47,9 +48,8 @@ def _character(character: str) -> str:
     """Character escaped for LaTeX: Latin letters are unchanged; one that pdflatex lacks becomes its code point."""
     if character in _SPECIAL:
         return _SPECIAL[character]
-    return (
-        character if " " <= character <= "\u017f" and character.isprintable() else rf"\texttt{{U+{ord(character):04X}}}"
-    )
+    is_set = " " <= character <= "\u017f" and character.isprintable() and character not in _LACKING
+    return character if is_set else rf"\texttt{{U+{ord(character):04X}}}"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], align: str, caption: str, label: str) -> str:

@@ -29,7 +29,7 @@ NASTY = 'a_b & 50 % of #1 {x} ~ \\x^2 <$> | "quoted" \'single\' [1] µ ± − �
         ('the "best" of', "the ``best'' of"),
         ("a_b 5 % & #{}", r"a\_b 5 \% \& \#\{\}"),
         ("96 ± 1 ≥ 3", r"96 $\pm$ 1 $\geq$ 3"),
-        ("名", r"\texttt{U+540D}"),
+        ("名ħ", r"\texttt{U+540D}\texttt{U+0127}"),
     ],
 )
 def test_text_is_escaped_with_the_signs_quotes_and_powers_of_printed_text(text: str, expected: str) -> None:
@@ -130,7 +130,8 @@ def test_pdflatex_compiles_tables_of_results_comparisons_and_published_figures(
     assert main(["results", "--format", "tex", "--outputs", str(swept)]) == 0
     runs = [str(path.parent) for path in sorted(swept.glob("toy/*/result.json"))[:2]]
     assert main(["compare", *runs, "--format", "tex", "--outputs", str(swept)]) == 0
-    odd = table(("x_1", "y"), [[NASTY, "-1"]], "pr", NASTY, NASTY)
+    latin = " ".join(chr(code) for code in range(0xA1, 0x180))
+    odd = table(("x_1", "y"), [[NASTY, "-1"], [latin, "ħ"]], "pr", NASTY, NASTY)
     tables = [capsys.readouterr().out, as_latex(published(), "a_b"), odd]
     (swept / "all.tex").write_text(document(tables))
     done = subprocess.run(
