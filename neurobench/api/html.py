@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from neurobench.report.grouped import lines_by_group
 from neurobench.report.summary import embedded, headline, remarks
+from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
 
 LARGEST = 2 * 2**20  # bytes of a figure shown by default: a notebook stores them all
@@ -24,7 +26,7 @@ BLOCK = "display:inline-block;vertical-align:top;margin:0 2em 1em 0"
 
 def shown(run: RunFolder, pictures: Sequence[Path]) -> str:
     """HTML of a run: headline, configuration, figures and, folded, all figures of merit by group."""
-    record, result = run.record(), run.result() if run.is_finished else None
+    record, result = _record(run), run.result() if run.is_finished else None
     title = f"<b>{text(run.label)}</b>"
     if result is None:
         return f"<div>{title} <p>{text(what(record))}</p><p>{text(unfinished(run, record))}</p></div>"
@@ -35,6 +37,13 @@ def shown(run: RunFolder, pictures: Sequence[Path]) -> str:
         f"{''.join(map(figure, small))}<details><summary>all figures of merit</summary>"
         f"<div>{''.join(tables(result['metrics']))}</div><ul>{notes}</ul></details></div>"
     )
+
+
+def _record(run: RunFolder) -> dict[str, Any]:
+    """Contents of run.json; none if it is damaged, which the status says."""
+    with contextlib.suppress(Damaged):
+        return run.record()
+    return {}
 
 
 def what(known: Mapping[str, Any]) -> str:
@@ -51,7 +60,9 @@ def what(known: Mapping[str, Any]) -> str:
 
 
 def unfinished(run: RunFolder, record: Mapping[str, Any]) -> str:
-    status, epochs = run.status, len(run.metrics())
+    status, epochs = run.status, 0
+    with contextlib.suppress(Damaged):
+        epochs = len(run.metrics())
     after = f" after {epochs} epoch{'' if epochs == 1 else 's'}" if epochs else ""
     return f"{status}{after}. {record.get('error') or NEXT.get(status, '')}".strip()
 

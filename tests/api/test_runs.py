@@ -85,6 +85,18 @@ def test_a_damaged_run_is_a_row_with_the_status_damaged(swept: nb.Runs, tmp_path
     assert sorted(row["status"].partition(":")[0] for row in rows) == ["damaged", *["finished"] * 3]
 
 
+def test_a_damaged_run_displays_its_status_in_a_notebook(swept: nb.Runs, tmp_path: Path) -> None:
+    """A traceback was once displayed instead."""
+    shutil.copytree("outputs", tmp_path / "copied")
+    finished, unfinished, *_ = (tmp_path / "copied").glob("*/*/run.json")
+    finished.write_text("{")
+    assert "test accuracy" in nb.load(finished.parent)._repr_html_()
+    unfinished.write_text("{")
+    unfinished.with_name("result.json").unlink()
+    unfinished.with_name("metrics.jsonl").write_text('{"epoch')
+    assert "damaged: run.json is cut at byte 1" in nb.load(unfinished.parent)._repr_html_()
+
+
 def test_a_sweep_raises_for_faulty_settings_and_warns_of_failed_jobs(here: Path) -> None:
     with pytest.raises(nb.ConfigError, match="seed=-1 is not in"):
         nb.sweep("model=toy", seed=[-1])
