@@ -114,6 +114,9 @@ class Row(Record):
     def conflicts(self) -> list[Fault]:
         if len(self.band) != 2:
             return [("band", f"={list(self.band)!r} is not [low, high]")]
+        low, high = self.band
+        if low is not None and high is not None and low > high:
+            return [("band", f"={list(self.band)!r} contains no value: its low end lies above its high end")]
         if self.band_from and self.band == (None, None):
             return [("band_from", " gives the origin of a band; band=[null, null] is none")]
         if self.published is not None and self.reference:

@@ -23,7 +23,7 @@ from platformdirs import user_cache_path
 
 from neurobench.config import targets
 from neurobench.config.compose import GROUPS, Composer, choices, composer
-from neurobench.config.errors import ConfigError
+from neurobench.config.errors import ConfigError, did_you_mean
 from neurobench.config.schema import Row
 from neurobench.config.targets import config_places, own_folders, own_options, plugin_targets
 from neurobench.experiment.plan import parse
@@ -181,10 +181,13 @@ def compose_tables(compose: Composer, config_dir: str | None = None) -> tuple[Ta
             continue
         for table, entry in published:
             tables.setdefault(table, []).append(entry)
+    experiments = {entry.experiment for entries in tables.values() for entry in entries}
     for entries in tables.values():
         for entry in list(entries):
-            if faults := incomparable(entry, entries):
-                _leave_out(entry.experiment.split()[0], ConfigError(faults), config_dir)
+            experiment = entry.experiment.split()[0]
+            own = [*dangling(entry, entries, experiments), *not_proportions(entry)]
+            if faults := [*(own if _is_own(experiment, config_dir) else []), *incomparable(entry, entries)]:
+                _leave_out(experiment, ConfigError(faults), config_dir)
                 entries.remove(entry)
                 is_whole = False
     return tables, is_whole
@@ -192,10 +195,43 @@ def compose_tables(compose: Composer, config_dir: str | None = None) -> tuple[Ta
 
 def _leave_out(experiment: str, error: Exception, config_dir: str | None) -> None:
     """Report that a user's experiment is left out; re-raise the error of one that ships with the package."""
-    if not any((folder / f"experiment/{experiment}.yaml").is_file() for folder in own_folders(config_dir)):
+    if not _is_own(experiment, config_dir):
         raise error
     fault = error.faults[0] if isinstance(error, ConfigError) else str(error).splitlines()[0]
     print(f"experiment={experiment} is left out: {fault}", file=sys.stderr)
+
+
+def _is_own(experiment: str, config_dir: str | None) -> bool:
+    return any((folder / f"experiment/{experiment}.yaml").is_file() for folder in own_folders(config_dir))
+
+
+def dangling(setting: Published, table: Sequence[Published], experiments: Iterable[str]) -> list[str]:
+    """One sentence for each row or experiment that a setting's rows name for comparison and that does not exist: as
+    "not run" it would be looked for in vain."""
+    ids = [row.id for each in table for row in each.rows]
+    either = [*ids, *experiments]
+    named = [(row.id, "relation.row", row.relation.row, ids) for row in setting.rows if row.relation]
+    named += [(row.id, "against", name, either) for row in setting.rows for name in row.against]
+    what = {"relation.row": "no row of its table", "against": "no row of its table, and no experiment with rows"}
+    return [
+        f"row {id}: {key}={name} is {what[key]}.{did_you_mean(name, known)}"
+        for id, key, name, known in named
+        if name not in known
+    ]
+
+
+def not_proportions(setting: Published) -> list[str]:
+    """One sentence for each published figure, reference or end of a band that a proportion cannot have: per cent."""
+    return [
+        f"row {row.id}: {key}={value:g} is not a proportion, as {row.metric} is. Write 96 % as 0.96"
+        for row in setting.rows
+        if metric(row.metric).unit == "proportion"
+        for key, value in (
+            ("published", row.published), ("reference.value", row.reference.value if row.reference else None),
+            *(("band", end) for end in row.band),
+        )
+        if value is not None and not 0 <= value <= 1
+    ]  # fmt: skip
 
 
 def incomparable(setting: Published, table: Sequence[Published]) -> list[str]:
@@ -204,9 +240,9 @@ def incomparable(setting: Published, table: Sequence[Published]) -> list[str]:
     by_id = {row.id: row for each in table for row in each.rows}
     return [
         f"row {_measure(row)} is compared with row {_measure(by_id[name])}: only metrics of the same unit and "
-        "direction can be compared; choose another row in `against`, or another metric"
+        "direction can be compared; choose another row in `against` or `relation`, or another metric"
         for row in setting.rows
-        for name in row.against
+        for name in (*row.against, *([row.relation.row] if row.relation else ()))
         if name in by_id and metric(row.metric) != metric(by_id[name].metric)
     ]
 

@@ -16,7 +16,7 @@ import yaml
 from neurobench.config.bounds import BoundsError
 from neurobench.config.schema import Row
 from neurobench.metrics.catalog import metric
-from neurobench.report.published import Published, published_tables
+from neurobench.report.published import Published, dangling, not_proportions, published_tables
 
 QUOTATIONS = yaml.safe_load((Path(__file__).parent / "quotations.yaml").read_text())
 ROOT = Path(__file__).parents[2]
@@ -113,6 +113,14 @@ def test_a_relation_names_a_row_of_its_own_table() -> None:
     related = [(table, row.relation.row) for table, row in rows() if row.relation]
     assert len(related) >= 2
     assert [pair for pair in related if pair not in ids] == []
+
+
+def test_the_rows_that_ship_pass_the_checks_of_a_users_rows() -> None:
+    tables = published_tables()
+    experiments = {setting.experiment for table in tables.values() for setting in table}
+    for table in tables.values():
+        for setting in table:
+            assert [*dangling(setting, table, experiments), *not_proportions(setting)] == []
 
 
 def test_the_seeds_of_every_experiment_are_those_that_its_make_target_runs() -> None:

@@ -370,6 +370,37 @@ def test_an_experiment_whose_table_over_is_not_lists_of_choices_is_reported_and_
     assert "experiment=mine is left out: table.over=" in capsys.readouterr().err
 
 
+ROW_OF_MINE = 'published: null, source: "", band: [null, null]'
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        (ROW_OF_MINE.replace("null, null", "0.96, 0.95"), "band=[0.96, 0.95] contains no value: its low end"),
+        (ROW_OF_MINE.replace("null, null", "95, 96"), "row a: band=95 is not a proportion, as test_accuracy is. Write"),
+        (ROW_OF_MINE.replace("published: null", "published: 97"), "row a: published=97 is not a proportion"),
+        (ROW_OF_MINE + ", relation: {row: aa, kind: equal}", "row a: relation.row=aa is no row of its table."),
+        (ROW_OF_MINE + ", against: [nobody]", "row a: against=nobody is no row of its table, and no experiment with"),
+        (ROW_OF_MINE + ", relation: {row: loss, kind: equal}", "row a (test_accuracy, a proportion, larger is better)"),
+    ],
+)
+def test_a_row_that_no_run_could_satisfy_is_reported_and_left_out(
+    row: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was once OUT, or undecided, whatever was run: by per cent in place of a proportion, or an unknown name."""
+    few = {"scale": ["paper"], "experiment": ["mine"]}
+    monkeypatch.setattr(published, "choices", lambda group, config_dir: few[group])
+    (tmp_path / "experiment").mkdir()
+    loss = f"    - {{id: loss, what: b, metric: test_loss, {ROW_OF_MINE}, means: b}}\n"
+    text = OWN_TABLE.replace("override /model: mine", "override /model: mlp") + loss
+    (tmp_path / "experiment" / "mine.yaml").write_text(text)
+    assert [*published.published_tables(str(tmp_path))] == ["own"]
+    assert capsys.readouterr().err == ""
+    (tmp_path / "experiment" / "mine.yaml").write_text(text.replace(ROW_OF_MINE, row, 1))
+    assert not published.published_tables(str(tmp_path)).get("own")
+    assert sentence in capsys.readouterr().err
+
+
 def test_an_experiment_is_in_its_table_even_if_its_tracker_is_not_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
