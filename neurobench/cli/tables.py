@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any
 
 from rich.text import Text
@@ -101,7 +102,7 @@ def _record(file: Path, tables: Tables, names: list[str], runs: Sequence[Entry])
     old = read_records(file) if file.exists() else []
     new = collect(tables, names, runs)
     records = merged(tables, old, new)
-    write_records(file, records)
+    write_records(file.resolve(), records)  # a link remains one
     earlier = len(records) - len(new)
     print(f"{file}: {len(records)} runs, {len(new)} of them from the outputs folder, {earlier} recorded before")
     if dropped := len(old) - len(merged(tables, old, [])):
@@ -147,7 +148,10 @@ def _write_into(
         hint = did_you_mean(name, tables)
         print(f"note: there is no table {name}, so its place is unchanged.{hint}", file=sys.stderr)
     text = controls_table.refreshed(refreshed(text, results), compared)
-    write_bytes(document, (text.replace("\n", "\r\n") if dos else text).encode())
+    target = document.resolve()  # a link remains one
+    mode = target.stat().st_mode
+    write_bytes(target, (text.replace("\n", "\r\n") if dos else text).encode())
+    target.chmod(S_IMODE(mode))
     print(f"{document}: {', '.join(name for name in places if name in results)}")
 
 
@@ -164,10 +168,10 @@ def matrix_command(words: list[str]) -> int:
     results = join(published_tables(args.config_dir)["matrix"], args.outputs, scale=args.scale)
     rows = [matrix_cells(result) for result in results]
     if args.format == "csv":
-        csv.writer(sys.stdout).writerows([MATRIX_COLUMNS, *rows])
+        csv.writer(sys.stdout, lineterminator="\n").writerows([MATRIX_COLUMNS, *rows])
     elif args.format == "md":
         for row in (MATRIX_COLUMNS, ["---"] * len(MATRIX_COLUMNS), *rows):
-            print("| " + " | ".join(row) + " |")
+            print("| " + " | ".join(text.replace("|", r"\|") for text in row) + " |")
     elif args.format == "tex":
         print(matrix_latex(results))
     elif args.all:

@@ -136,6 +136,18 @@ def test_line_ends_and_text_outside_of_places_are_unchanged(tmp_path: Path, caps
     assert text.count("\n") == text.count("\r\n")
 
 
+def test_a_document_behind_a_link_is_rewritten_and_keeps_its_permissions(tmp_path: Path) -> None:
+    """The link was once replaced by a file, and the document behind it remained as it was."""
+    document, link = tmp_path / "draft.md", tmp_path / "link.md"
+    document.write_text("<!-- table lava best_accuracy -->\n<!-- end -->\n")
+    document.chmod(0o660)
+    link.symlink_to(document)
+    assert main(["table", "lava", "--into", str(link), "--outputs", str(tmp_path)]) == 0
+    assert link.is_symlink()
+    assert "| figure |" in document.read_text()
+    assert document.stat().st_mode & 0o777 == 0o660
+
+
 def test_a_place_of_a_table_that_does_not_exist_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = tmp_path / "draft.md"
     document.write_text("<!-- table lva -->\n<!-- end -->\n<!-- table lava best_accuracy -->\n<!-- end -->\n")

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from neurobench.cli.main import main
 from neurobench.config.compose import choices, composer
+from neurobench.config.errors import FINE
 from neurobench.config.schema import Row
 from neurobench.experiment.plan import parse
 from neurobench.report.formats import MATRIX_COLUMNS, matrix_cells, verdict
@@ -77,3 +80,10 @@ def test_the_backend_sets_shift_epochs_and_pooling_of_eprop_on_nmnist() -> None:
         assert (sim.model.shift, mock.model.shift) == (2, 0)
         assert (sim.training.epochs, mock.training.epochs) == (5, 2)
         assert (sim.backend.learning_core.pool, mock.backend.learning_core.pool) == ("none", "11x11x2")
+
+
+def test_the_lines_of_the_csv_end_as_those_of_other_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["matrix", "--format", "csv", "--outputs", str(tmp_path)]) == FINE
+    written = capsys.readouterr().out
+    assert written.count("\n") == 31
+    assert "\r" not in written

@@ -117,7 +117,10 @@ def test_table_writes_records_and_shows_the_same_table_from_them(
     (tmp_path / target.name / "1" / "result.json").unlink()
     foreign = tmp_path / "foreign.jsonl"
     foreign.write_text(file.read_text() + json.dumps({**json.loads(file.read_text()), "name": "own"}) + "\n")
-    assert main(["table", "dynex", "--record", str(foreign), "--outputs", str(tmp_path)]) == FINE
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(foreign)
+    assert main(["table", "dynex", "--record", str(link), "--outputs", str(tmp_path)]) == FINE
+    assert link.is_symlink(), "it was once replaced by a file"
     assert "note: 1 recorded before are dropped, since no table has their setting" in capsys.readouterr().err
     assert foreign.read_text() == file.read_text()
     shown = []
