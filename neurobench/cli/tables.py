@@ -69,7 +69,7 @@ def table_command(words: list[str]) -> int:
     with phase("reading the runs"):
         runs = _recorded(args.records, args.outputs) if args.records else read_index(args.outputs)
     if args.record:
-        return _record(args.record, tables, names, runs)
+        return _record(args.record, tables, names, runs, str(args.records or "the outputs folder"))
     results = {name: join(tables[name], args.outputs, runs) for name in names}
     rows = [row for name in names for row in results[name]]
     with phase("comparing"):
@@ -98,13 +98,13 @@ def _recorded(file: Path, outputs: Path) -> list[Entry]:
     return [record.entry() for record in read_records(outputs / file if file == PLACE else file)]
 
 
-def _record(file: Path, tables: Tables, names: list[str], runs: Sequence[Entry]) -> int:
+def _record(file: Path, tables: Tables, names: list[str], runs: Sequence[Entry], source: str) -> int:
     old = read_records(file) if file.exists() else []
     new = collect(tables, names, runs)
     records = merged(tables, old, new)
     write_records(file.resolve(), records)  # a link remains one
     earlier = len(records) - len(new)
-    print(f"{file}: {len(records)} runs, {len(new)} of them from the outputs folder, {earlier} recorded before")
+    print(f"{file}: {len(records)} runs, {len(new)} of them from {source}, {earlier} recorded before")
     if dropped := len(old) - len(merged(tables, old, [])):
         print(f"note: {dropped} recorded before are dropped, since no table has their setting", file=sys.stderr)
     return FINE

@@ -60,7 +60,8 @@ class RunRecord(Record):
 
     def entry(self) -> Entry:
         """This record as an entry of the index of runs."""
-        record = {"status": "finished", "commit": self.commit, "processor": self.processor, "threads": self.threads}
+        machine = {"processor": self.processor, "device": self.device, "threads": self.threads}
+        record = {"status": "finished", "commit": self.commit, **machine}
         result = {
             "name": self.name, "scale": self.scale, "seed": self.seed, "metrics": dict(self.metrics),
             "intervals": dict(self.intervals), "undefined": {}, "seconds": {"all": self.seconds},

@@ -57,6 +57,12 @@ def test_a_table_from_records_equals_the_table_from_the_runs(outputs: Path, tmp_
     assert rows[1].again == "neurobench sweep experiment=tutorial seed=0,1"
 
 
+def test_records_collected_from_records_are_the_same(outputs: Path) -> None:
+    """`--records A --record B` merges two files; it once erased the device of every run."""
+    records = [replace(record, device="cuda") for record in collect(TABLES, TABLES, read_index(outputs))]
+    assert collect(TABLES, TABLES, [record.entry() for record in records]) == records
+
+
 def test_new_records_replace_those_of_the_same_seed_and_those_of_removed_settings_are_dropped(outputs: Path) -> None:
     records = collect(TABLES, TABLES, read_index(outputs))
     finished(outputs, "z", "p" * 12, 1, 0.75)
