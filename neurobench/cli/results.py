@@ -36,7 +36,11 @@ def results_command(words: list[str]) -> int:
     plot = "plot the figure against the keys: lines with bands over seeds, a heat map for two keys"
     parser.add_argument("--plot", type=new_file(*PLOTS), metavar="FILE.png|pdf|svg", help=plot)
     args = parser.parse_intermixed_args(words)
-    entries = [entry for entry in _chosen(args.filters, args.outputs) if entry.result is not None]
+    matching = _chosen(args.filters, args.outputs)
+    entries = [entry for entry in matching if entry.result is not None]
+    for entry in matching:
+        if entry.damage:
+            print(f"note: {entry.path} is left out, since it is damaged: {entry.damage}", file=sys.stderr)
     if not entries:
         which = " ".join(args.filters)
         raise UserError(

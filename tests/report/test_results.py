@@ -368,6 +368,14 @@ def test_figures_at_a_smaller_scale_are_marked_as_never_a_result(
     assert "scale smoke: never a result" in capsys.readouterr().out
 
 
+def test_a_damaged_run_that_is_left_out_of_a_mean_is_named(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (swept / "toy" / "nametoylr0.1-2" / "result.json").write_text("{")
+    assert main(["results", "model.lr=0.1", "--format", "csv", "--outputs", str(swept)]) == 0
+    shown, notes = capsys.readouterr()
+    assert notes == "note: toy/nametoylr0.1-2 is left out, since it is damaged: result.json is cut at byte 1\n"
+    assert shown.splitlines()[1].startswith("0 1,0,0.905,")
+
+
 def test_a_run_with_damaged_epoch_metrics_stays_in_its_row_but_no_best_setting_is_marked(swept: Path) -> None:
     next(swept.glob("toy/nametoylr0.02-0/metrics.jsonl")).write_text("{")
     made = results(swept)
