@@ -5,6 +5,7 @@ The best setting by its validation figure is marked: with a ring on a line, with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,7 +49,7 @@ def plot(results: Results) -> Figure:
 
 def lines_plot(results: Results, lines: dict[tuple[str, ...], list[Setting]]) -> Figure:
     key, metric = results.keys[0], results.metric
-    places, numeric = _places(_axis(results, key))
+    places, numeric = _places(results, key)
     figure = Figure(figsize=(COLUMN, 2.6), layout="constrained")
     axes = figure.subplots()
     for number, (name, settings) in enumerate(lines.items()):
@@ -57,7 +58,7 @@ def lines_plot(results: Results, lines: dict[tuple[str, ...], list[Setting]]) ->
         spreads = [each.spread(metric) for each in settings]
         points = [(at, spread) for at, spread in zip(x, spreads, strict=True) if spread is not None]
         x, y = [at for at, _ in points], [spread.mean for _, spread in points]
-        axes.plot(x, y, "-o" if numeric else "o", color=colour, label=", ".join(name), zorder=3)
+        axes.plot(x, y, "-o" if numeric else "o", color=colour, label=_plain(", ".join(name)), zorder=3)
         _draw_intervals(axes, points, numeric, colour)
     _ring(axes, results, places)
     _label_x(axes, results, key, places, numeric)
@@ -66,7 +67,7 @@ def lines_plot(results: Results, lines: dict[tuple[str, ...], list[Setting]]) ->
         in_per_cent(axes)
     axes.grid()
     if len(results.keys) > 1 or results.best is not None:
-        title = ", ".join(short_names(results.keys[1:]).values()) or None
+        title = _plain(", ".join(short_names(results.keys[1:]).values())) or None
         legend(figure, axes, title=title)
     return figure
 
@@ -98,7 +99,7 @@ def _ring(axes: Axes, results: Results, places: dict[str, float]) -> None:
 
 
 def _label_x(axes: Axes, results: Results, key: str, places: dict[str, float], numeric: bool) -> None:
-    axes.set_xlabel(key)
+    axes.set_xlabel(_plain(key))
     values = list(places.values())
     if not numeric:
         longest = max(map(len, places))
@@ -133,7 +134,7 @@ def heat_map(results: Results) -> Figure:
     _write_cells(axes, grid, image)
     axes.set_xticks(range(len(first)), first, parse_math=False)
     axes.set_yticks(range(len(second)), second, parse_math=False)
-    axes.set(xlabel=results.keys[0], ylabel=results.keys[1])
+    axes.set(xlabel=_plain(results.keys[0]), ylabel=_plain(results.keys[1]))
     name = results.metric.replace("_", " ") + (" in %" if share else "")
     figure.colorbar(image, ax=axes, label=name)
     if results.best is not None:
@@ -160,12 +161,19 @@ def _axis(results: Results, key: str) -> list[str]:
     return sorted(values, key=lambda text: order(values[text]))
 
 
-def _places(names: Sequence[str]) -> tuple[dict[str, float], bool]:
-    """Position of each value on the axis: itself if all are numbers, else its index; and whether all are numbers."""
-    try:
-        return {name: float(name) for name in names}, True
-    except ValueError:
-        return {name: float(number) for number, name in enumerate(names)}, False
+def _places(results: Results, key: str) -> tuple[dict[str, float], bool]:
+    """Position of each value on the axis: itself if all are finite numbers, else its index; and whether all are
+    numbers. Text that reads like a number, such as a hash, is none."""
+    values = {value_text(value): value for each in results.settings for value in [each.values[key]]}
+    names = _axis(results, key)
+    if all(type(value) in (int, float) and math.isfinite(value) for value in values.values()):
+        return {name: float(values[name]) for name in names}, True
+    return {name: float(number) for number, name in enumerate(names)}, False
+
+
+def _plain(text: str) -> str:
+    """Text of a user in which matplotlib finds no formula."""
+    return text.replace("$", r"\$")
 
 
 def _lines(results: Results) -> dict[tuple[str, ...], list[Setting]]:

@@ -15,7 +15,7 @@ from neurobench.config.errors import UserError
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.metrics.catalog import printed
 from neurobench.report.results import Results, results_of, settings_of, swept_keys
-from neurobench.report.results_plot import plot
+from neurobench.report.results_plot import drawn, plot
 from neurobench.report.results_table import as_csv, as_markdown, cells, remarks
 from neurobench.storage.atomic import write_json
 from neurobench.storage.store import read_index
@@ -336,6 +336,18 @@ def test_the_plot_shows_means_bands_and_the_best(swept: Path) -> None:
     low, high = stats.t.interval(0.95, 2, 0.92, stats.sem([0.90, 0.91, 0.95]))
     at_end = [y for x, y in band.get_paths()[0].vertices if x == 0.1]
     assert (min(at_end), max(at_end)) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_text_in_a_plot_is_neither_a_number_nor_a_formula(tmp_path: Path) -> None:
+    """A hash 12e345 was once an infinite position, and a value with two dollar signs a formula with a fault."""
+    for number, word in enumerate(("12e345", "nan", "100")):
+        finished(tmp_path, 0.1, 0, 0.9, None, **{"$\\x$": word, "b": f"$\\frac$ {number}"})
+    made = results(tmp_path, "model.$\\x$", "model.b")
+    assert drawn(made, "svg")
+    (axes, _) = plot(made).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["100", "12e345", "nan"]
+    (axes,) = plot(results(tmp_path, "model.$\\x$")).axes
+    assert axes.lines[0].get_xdata().tolist() == [0, 1, 2]
 
 
 def test_two_keys_make_a_heat_map_with_gaps(tmp_path: Path) -> None:
