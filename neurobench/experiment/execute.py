@@ -177,13 +177,12 @@ class _Run:
 
         meter = ObservedMeter(meter_for(self.console), callbacks)
         loop = training_loop(self.plan, self.learner, self.splits, meter, self.ledger, self.folder, initial)
-        resumed = loop.position.seconds > 0
         try:
             with self.host.measured("train"), live_views(self.console):
                 loop.run()
         except Interrupted as stop:
             raise _interrupted(self.folder, f"stopped {stop}") from None
-        if resumed:
+        if loop.resumed:
             self.host.forget("train", RESUMED)
         self.seconds["train"] = loop.position.seconds
         return loop

@@ -104,6 +104,7 @@ class Loop:
     position: Position = field(default_factory=Position, init=False)
     record: TrainingRecord = field(default_factory=TrainingRecord, init=False)
     best: Mapping[str, Any] | None = field(default=None, init=False)  # the learner's best state
+    resumed: bool = field(default=False, init=False)  # training continues that of an earlier session
 
     def run(self) -> None:
         """Train to the end. Raises Divergence, UserError, and Interrupted after Ctrl-C."""
@@ -157,6 +158,7 @@ class Loop:
                 self.record = unpacked(checkpoint["record"])
                 self.ledger.phases.update(checkpoint["costs"])
                 self.best = checkpoint["best"]
+            self.resumed = True
         if self.folder is not None:
             self.folder.rewrite_metrics(self.record.epochs)
 

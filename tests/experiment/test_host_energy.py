@@ -11,8 +11,8 @@ import pytest
 
 from neurobench.cli.main import main
 from neurobench.config.errors import BAD_USAGE, UserError
-from neurobench.experiment import host_energy
-from neurobench.experiment.host_energy import HostEnergy
+from neurobench.experiment import evaluate, host_energy
+from neurobench.experiment.host_energy import RESUMED, HostEnergy
 from neurobench.experiment.reload import load_learner, stored_plan
 from neurobench.storage.folder import RunFolder
 
@@ -112,3 +112,23 @@ def test_a_run_records_joules_of_each_phase_under_the_same_config_hash(zeus: Sim
     told = [{k: v for k, v in each["metrics"].items() if k.startswith("host_")} for each in results]
     assert sorted(told, key=len) == [{}, {f"host_{phase}_joules": 5.5 for phase in ("train", "finalize", "test")}]
     assert len({each["config_hash"] for each in results}) == 1
+
+
+def test_joules_of_training_are_undefined_if_an_earlier_session_trained(
+    zeus: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Stopped in the test phase: the session that resumes trains no epoch, and would report its 5.5 J as all of it."""
+    words = ["run", "model=pixels_lr", "scale=smoke", f"outputs={tmp_path}", "figures=png", "host_energy=true"]
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(evaluate, "evaluate", stop)
+        assert main(words) == 130
+    assert main([*words, "--resume"]) == 0
+    (file,) = tmp_path.glob("*/*/result.json")
+    result = json.loads(file.read_text())
+    assert "host_train_joules" not in result["metrics"]
+    assert result["undefined"]["host_train_joules"] == RESUMED
+    assert result["metrics"]["host_test_joules"] == 5.5
