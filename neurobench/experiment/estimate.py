@@ -22,7 +22,7 @@ _FITTED = 1000  # samples for the fit after training: the rehearsed test needs o
 
 
 class Estimate(NamedTuple):
-    phases: dict[str, Totals]  # "training", "validation", "test" -> device -> its costs
+    phases: dict[str, Totals]  # "training", "validation", "test", "tutorial" (tests by epoch) -> device -> its costs
     prices: dict[str, Price | str]  # device -> list price, or why there is none
 
 
@@ -31,7 +31,7 @@ def estimate(plan: Plan) -> Estimate:
     batch of each split, scaled up.
 
     Devices that answer later are opened, but nothing is sent to them. Not counted: what a model does once, between
-    training and test, and the drawing of figures.
+    training and test, the test's loss, which repeats the requests of its predictions, and the drawing of figures.
     """
     pin_threads(threads_of(plan))
     splits, ledger = load_splits(plan), Ledger()
@@ -62,14 +62,17 @@ def _rehearse(plan: Plan, learner: Learner, splits: Splits, ledger: Ledger) -> d
         with ledger.phase("validation"):
             learner.measure(splits.validation.batch(slice(0, most)))
         share["validation"] = epochs * len(splits.validation) / most
+    most = min(BATCH, len(splits.test))
+    tested = splits.test.batch(slice(0, most))
+    if plan.training.test_by_epoch:
+        with ledger.phase("tutorial"):
+            learner.measure(tested)
+        share["tutorial"] = epochs * len(splits.test) / most
     with ledger.phase("finalize"):
         learner.finalize(splits.train.head(_FITTED), splits.validation.head(_FITTED), TrainingRecord())
-    most = min(BATCH, len(splits.test))
     with ledger.phase("test"):
-        tested = splits.test.batch(slice(0, most))
         learner.predict(tested.x)
-        learner.measure(tested)
-    share["test"] = len(splits.test) / most
+    share["test"] = sum(map(len, (splits.test, *splits.others.values()))) / most
     return share
 
 

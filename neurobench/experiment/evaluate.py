@@ -10,7 +10,7 @@ from torch import Tensor
 
 from neurobench.config.targets import load
 from neurobench.data.dataset import Split
-from neurobench.metrics.costs import Energies, joules_of_sample
+from neurobench.metrics.costs import Energies, Ledger, joules_of_sample
 from neurobench.metrics.operations import total
 from neurobench.metrics.statistics import means, wilson_interval
 from neurobench.models.learner import Learner, ModelSpec
@@ -60,11 +60,17 @@ def scores_of(learner: Learner, x: Any) -> Tensor:
     return scores
 
 
-def evaluate(learner: Learner, test: Split, n_classes: int) -> Evaluation:
-    """Predict every test sample once. Raises ValueError if a score is not finite."""
-    classes = scores_of(learner, test.x).argmax(1)
+def evaluate(learner: Learner, test: Split, n_classes: int, ledger: Ledger | None = None) -> Evaluation:
+    """Predict every test sample once. Raises ValueError if a score is not finite.
+
+    Requests for the loss are billed as "loss": they repeat those of the predictions, which are billed as "test".
+    """
+    ledger = ledger or Ledger()
+    with ledger.phase("test"):
+        classes = scores_of(learner, test.x).argmax(1)
     correct = int((classes == test.y).sum())
-    metrics = {f"test_{name}": value for name, value in mean_sums(learner, test).items()}
+    with ledger.phase("loss"):
+        metrics = {f"test_{name}": value for name, value in mean_sums(learner, test).items()}
     metrics["test_accuracy"] = correct / len(test)
     intervals = {"test_accuracy": wilson_interval(correct, len(test))}
     return Evaluation(metrics, intervals, confusion_matrix(test.y, classes, n_classes), classes)

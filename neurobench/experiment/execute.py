@@ -190,6 +190,7 @@ class _Run:
     def _finalize(self, loop: Loop) -> tuple[dict[str, float], dict[str, str]]:
         """Finalize the learner, once after training. From then on the checkpoint can predict."""
         begun = self.compilation.working_time()
+        self.ledger.phases.pop("finalize", None)  # of an earlier session, which this one repeats
         with phase("finalizing"), self.ledger.phase("finalize"), self.host.measured("finalize"):
             handed = self.learner.finalize(self.splits.train, self.splits.validation, loop.record)
         self.seconds["finalize"] = self.compilation.working_time() - begun
@@ -203,18 +204,17 @@ class _Run:
         from neurobench.experiment.evaluate import evaluate
 
         n_classes = self.plan.task.n_classes
-        with self.ledger.phase("test"):
-            begun = self.compilation.working_time()
-            with self.host.measured("test"):
-                evaluation = evaluate(self.learner, self.splits.test, n_classes)
-            self.seconds["test"] = self.compilation.working_time() - begun
-            test = self.splits.test
-            arrays = (test.ids.numpy(), test.y.numpy(), evaluation.predicted.numpy())
-            write_predictions(self.folder, Predictions(*arrays))
-            for name, split in self.splits.others.items():
-                tested = evaluate(self.learner, split, n_classes)
-                evaluation.metrics[f"{name}_accuracy"] = tested.metrics["test_accuracy"]
-                evaluation.intervals[f"{name}_accuracy"] = tested.intervals["test_accuracy"]
+        begun = self.compilation.working_time()
+        with self.host.measured("test"):
+            evaluation = evaluate(self.learner, self.splits.test, n_classes, self.ledger)
+        self.seconds["test"] = self.compilation.working_time() - begun
+        test = self.splits.test
+        arrays = (test.ids.numpy(), test.y.numpy(), evaluation.predicted.numpy())
+        write_predictions(self.folder, Predictions(*arrays))
+        for name, split in self.splits.others.items():
+            tested = evaluate(self.learner, split, n_classes, self.ledger)
+            evaluation.metrics[f"{name}_accuracy"] = tested.metrics["test_accuracy"]
+            evaluation.intervals[f"{name}_accuracy"] = tested.intervals["test_accuracy"]
         return evaluation
 
     def _tutorial_metrics(self, loop: Loop) -> tuple[dict[str, float], dict[str, str]]:

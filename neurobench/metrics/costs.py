@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Check = Callable[[str, str, tuple[Any, ...], Any], Any]
 Totals = dict[str, dict[str, float]]  # device -> "calls", "reads", "shots", ... -> how many
 
-# Phases that make up the run; other requests (a tutorial's metrics, figures, counts) are not part of it.
+# Phases that make up the run; other requests (test's loss, tutorial's metrics, counts, figures) are not part of it.
 RUN = ("training", "validation", "finalize", "test")
 SIMULATED = "the device is simulated: there is no chip whose energy could be estimated"
 

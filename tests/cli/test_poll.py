@@ -195,3 +195,35 @@ def test_a_dry_run_sends_nothing_and_says_what_would_be_sent(
     assert "training   circuit: 4 calls, 36 circuits, 720 shots, 10 jobs, 0.1 s of device time, modelled" in told
     assert "price      circuit: nothing, it is computed on this machine" in told
     assert "limit      circuit: max_shots=100 would be exceeded" in told
+
+
+SHIFTED = ("model.train_on=device", "model.gradient=param_shift", "model.classical=[sigmoid]")
+
+
+@pytest.mark.parametrize(("options", "circuits"), [(("model.classical=[sigmoid]",), 1100), (SHIFTED, 1148)])
+def test_a_run_is_billed_for_the_jobs_that_were_sent_and_a_dry_run_expects_their_shots(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], circuits: int
+) -> None:
+    """More test images than are predicted at once. The test's loss repeats the requests of its predictions, as the
+    comparison with the classical head does: both are answered from the journal. Parameter shift takes three circuits
+    for each of 12 training images, and one for each of 12 of validation."""
+    device.faults["delay"] = 0.0
+    more = (*options, "scale.test=1100", "backend.circuit.job=300")
+    assert run(tmp_path, "sent", *more) == 0
+    costs, bill = result(tmp_path, "sent")["device_costs"]["circuit"], device.bill()["jobs"]
+    assert (costs["jobs"], costs["shots"]) == (len(bill), sum(shots for _, shots in bill))
+    assert (costs["circuits"], costs["shots"]) == (circuits, 20 * circuits)
+    capsys.readouterr()
+    assert run(tmp_path, "dry", *more, "--dry-run") == 0
+    (expected,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("all ")]
+    assert f" {costs['circuits']:,} circuits, {costs['shots']:,} shots, " in expected
+
+
+def test_a_dry_run_expects_the_shots_of_tests_by_epoch(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two epochs of 6 test images in 20 shots each, besides the test after training."""
+    assert run(tmp_path, "dry", *SHIFTED, "training.test_by_epoch=true", "scale.epochs=2", "--dry-run") == 0
+    told = capsys.readouterr().out.splitlines()
+    assert "tutorial   circuit: 2 calls, 12 circuits, 240 shots, 4 jobs, 0.0 s of device time, modelled" in told
+    assert "test       circuit: 1 calls, 6 circuits, 120 shots, 2 jobs, 0.0 s of device time, modelled" in told

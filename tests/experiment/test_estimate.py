@@ -1,11 +1,13 @@
 """The estimate of a run's device usage matches the run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from neurobench.config.compose import composer
+from neurobench.experiment import estimate as seam
 from neurobench.experiment.estimate import estimate
 from neurobench.experiment.execute import execute
 from neurobench.experiment.plan import parse
@@ -40,3 +42,12 @@ def test_the_rehearsal_of_an_estimate_fits_readouts_to_at_most_2000_samples(monk
         plan = parse(compose([*QRBM, "scale.train=null", "model.device_every=8"]))
     assert estimate(plan).phases["training"]["sampler"]["calls"] > 0
     assert 0 < max(sizes) <= 2000  # a thousand for training, and a thousand held out
+
+
+def test_an_estimate_includes_the_predictions_of_every_test_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A perceptron with two layers on an analog array: a vector of each for each sample of both test sets."""
+    load = seam.load_splits
+    monkeypatch.setattr(seam, "load_splits", lambda plan: replace(made := load(plan), others={"more": made.test}))
+    with composer() as compose:
+        plan = parse(compose(["model=hxtorch_mlp", "scale=smoke", "scale.test=30"]))
+    assert estimate(plan).phases["test"]["mac"]["vectors"] == 2 * 2 * 30
