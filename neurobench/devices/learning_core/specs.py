@@ -17,6 +17,14 @@ INPUTS, NEURONS, OUTPUTS = 256, 256, 16  # sizes of ReckOn
 
 Pool = Literal["none", "16x16", "11x11x2"]  # cells whose pixels share an input: columns, rows, polarities
 
+# Keys of a model -> the only value that ReckOn supports, and why.
+SUPPORTED: dict[str, tuple[str | None, str]] = {
+    "feedback": ("random", "whose feedback stays as drawn"),
+    "error": ("difference", "which learns from readout minus target"),
+    "v_min": (None, "whose membranes are bounded by membrane_bits alone"),
+    "surrogate": ("piecewise_linear", "which approximates that one by a staircase"),
+}
+
 
 class FixedPoint(NamedTuple):
     """The arithmetic of a learning chip. Widths are in bits, sign included."""
@@ -98,6 +106,9 @@ class ReckOn(DeviceSpec):
             )
         if neuron != "iaf" or t_ref:
             return f"model.neuron={neuron} with t_ref={t_ref} is not supported by the chip: set iaf, t_ref=0"
-        if demand.settings.get("feedback") == "symmetric":
-            return "model.feedback=symmetric is not supported by the chip, whose feedback stays as drawn: set random"
-        return None
+        faults = [
+            f"model.{name}={demand.settings[name]} is not supported by the chip, {reason}: set {only or 'null'}"
+            for name, (only, reason) in SUPPORTED.items()
+            if demand.settings.get(name, only) != only
+        ]
+        return "; ".join(faults) or None

@@ -34,6 +34,10 @@ from neurobench.models.eprop.stream import ExactEngine, OnlineEngine
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 
 KINDS = ("in", "rec", "out")  # of synapses
+WITHOUT_EFFECT = (
+    "the chip learns by gradient descent at NEST's rate times backend.learning_core.update_scale: lr, lr_out, lr_decay, "
+    "optimizer and Adam's constants, w_min, w_max and the surrogate's height and width have no effect on it"
+)
 _SHIFT = 0  # purpose of random draws
 
 
@@ -93,6 +97,8 @@ class EpropLearner:
             pixels = self.spec.demand(self.task).inputs
             pooling = f"{pixels} pixels are pooled into {self.inputs.size} inputs"
             warnings.warn(f"{pooling} (backend.learning_core.pool={core.pool})", stacklevel=2)
+        if core.fixed_point is not None:
+            warnings.warn(WITHOUT_EFFECT, stacklevel=2)
 
     def start(self, train: Split, initial: Initial | None) -> None:
         """Do nothing: the initial weights depend on the seed alone."""

@@ -150,7 +150,8 @@ class EpropRSNN(ModelSpec):
     def demand(self, task: Task) -> Demand:
         """Numbers of inputs (before pooling), recurrent neurons and readouts, and the learning rule."""
         inputs = N_ACTIVE if tuple(task.shape) == SENSOR else prod(task.shape)
-        settings = {name: getattr(self, name) for name in ("engine", "neuron", "t_ref", "feedback")}
+        names = ("engine", "neuron", "t_ref", "feedback", "error", "v_min", "surrogate")
+        settings = {name: getattr(self, name) for name in names}
         return Demand(layers=(inputs, self.hidden, task.n_classes), recurrent=True, settings=settings)
 
     def snapshots(self, at: Step) -> list[str]:

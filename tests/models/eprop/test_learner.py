@@ -142,6 +142,9 @@ def test_a_network_of_256_neurons_and_16_readouts_fits_a_chip() -> None:
             "model.neuron=psc_delta with t_ref=0 is not supported by the chip: set iaf, t_ref=0",
         ),
         (["model.t_ref=2"], "model.neuron=iaf with t_ref=2 is not supported by the chip"),
+        (["model.error=softmax"], "model.error=softmax is not supported by the chip, which learns from readout minus"),
+        (["model.v_min=-0.5"], "model.v_min=-0.5 is not supported by the chip, whose membranes are bounded"),
+        (["model.surrogate=arctan"], "model.surrogate=arctan is not supported by the chip, which approximates"),
     ],
 )
 def test_validate_names_settings_that_a_chip_does_not_support(
@@ -160,6 +163,21 @@ def test_an_engine_that_does_not_use_the_chosen_device_is_warned_of() -> None:
 def test_pooling_is_warned_of() -> None:
     with pytest.warns(UserWarning, match="1196 pixels are pooled into 256 inputs"):
         learner(core=reckon())
+
+
+def test_keys_without_effect_on_a_chip_are_warned_of_and_have_none(recordings: Any) -> None:
+    others = {"lr": 0.5, "lr_out": 1.0, "lr_decay": "cosine", "optimizer": "gradient_descent", "beta_1": 0.5}
+    others |= {"beta_2": 0.5, "epsilon": 0.1, "w_min": -50.0, "w_max": 50.0}
+    others |= {"surrogate_height": 1.0, "surrogate_width": 1.0}
+    trained = []
+    for fields in ({}, others):
+        with pytest.warns(UserWarning, match="lr, lr_out, lr_decay, optimizer and Adam's constants, .* have no effect"):
+            made = learner(core=reckon(), **fields)
+        made.learn(recordings.train.batch(slice(0, 5)), Step(0, 2, 0))
+        trained.append(made.engine.weights())
+    before = learner(core=reckon()).engine.weights()
+    assert all(np.array_equal(one, other) for one, other in zip(*trained, strict=True))
+    assert not any(np.array_equal(one, other) for one, other in zip(trained[0], before, strict=True))
 
 
 def test_a_silent_network_is_warned_of(recordings: Any) -> None:
