@@ -369,6 +369,7 @@ def test_zero_and_more_than_10000_reads_are_refused() -> None:
         ({"j_range": (1.0, 1.0)}, "j_range=[1.0, 1.0] is not [lowest, highest] with 0 between them"),
         ({"j_dac": (0.1,)}, "j_dac=[0.1] is not [at the lowest, at the highest value]"),
         ({"h_dac": (-0.1, 0.1)}, "h_dac=[-0.1, 0.1] is not"),
+        ({"h_dac": (0.1, 0.0)}, "h_dac=[0.1, 0.0] has no rounding at one end only: set both to 0, or neither"),
         ({"sigma_h": -0.01}, "sigma_h=-0.01 is not in [0, 1]"),
         ({"sigma_j": float("nan")}, "sigma_j=nan is not in [0, 1]"),
         ({"flux": -1}, "flux=-1 is not in [0, 1]"),

@@ -352,6 +352,7 @@ def test_expectations_are_those_of_aers_density_matrix(name: str) -> None:
         ({"layout": "worst"}, "layout=worst names qubits of a chip, but chip is null"),
         ({"layout": (1, 2)}, "layout=[1, 2] names qubits of a chip, but chip is null"),
         ({"chip": "fez", "layout_seed": -1}, "layout_seed=-1 is not at least 0"),
+        ({"chip": "fez", "layout_seed": 3}, "layout_seed=3 has no effect unless layout=random"),
         ({"chip": "fez", "t1": 10.0}, "is more than twice t1=10 us of a qubit of fez"),
         ({"chip": "fez", "error_2q": 0.8}, "error_2q=0.8 is more than 0.75"),
         ({"chip": "fez", "p1_given_0": 0.6, "p0_given_1": 0.5, "mitigation": True}, "mitigation=True cannot undo"),

@@ -69,6 +69,16 @@ def test_each_initial_state_is_a_separate_job_that_starts_from_it() -> None:
     assert float(reads.v.mean()) == pytest.approx(float(expected), abs=0.03)
 
 
+def test_each_clone_reads_again_from_every_initial_state_and_the_best_read_counts() -> None:
+    rbm = machine(60, 40, scale=0.3)
+    h = (torch.rand(30, 40, generator=torch.Generator().manual_seed(2)) < 0.5).float()
+    one, four = (dynex(clones=n).open(0, CPU).sample_rbm(rbm, 30, seed=1, initial_hidden=h) for n in (1, 4))
+    lowered = energy(rbm, one.v, one.h) - energy(rbm, four.v, four.h)
+    assert lowered.min() >= -1e-3
+    assert lowered.mean() > 1
+    assert {key: four.cost[key] / one.cost[key] for key in one.cost} == {"reads": 4, "jobs": 1, "sweeps": 4}
+
+
 def test_a_read_that_is_not_cut_short_ends_in_a_local_minimum() -> None:
     rbm = machine(30, 20)
     reads = dynex(annealing_time=200, minimum_stepsize=0.5).open(0, CPU).sample_rbm(rbm, 1, seed=1)

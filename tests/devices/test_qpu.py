@@ -322,6 +322,8 @@ def test_a_cx_is_a_cz_between_two_h() -> None:
         ({"t1": 0.0}, "t1=0.0 is not a number above 0 or null"),
         ({"t2": -1.0}, "t2=-1.0 is not a number above 0 or null"),
         ({"t1": 10.0, "t2": 20.1}, "t2=20.1 us is more than twice t1=10 us"),
+        ({"t1": 10.0, "noise": "depol"}, "t1=10 has no effect with noise=depol"),
+        ({"t2": 20.0, "noise": "depol", "chip": "fez"}, "t2=20 has no effect with noise=depol"),
         ({"mitigation": True, "p1_given_0": 0.6, "p0_given_1": 0.4}, "mitigation=True cannot undo"),
         ({"trajectories": 0}, "trajectories=0 is not"),
         ({"scale": -1.0}, "scale=-1.0 is not in [0, 100]"),

@@ -103,7 +103,14 @@ class QPU(DeviceSpec):
     layout_seed: Annotated[int, Bound(0)] = 0
 
     def conflicts(self) -> list[Fault]:
-        return self._faults_of_profile() if self.chip is None else self._faults_of_chip()
+        faults: list[Fault] = []
+        if self.noise == "depol":
+            times = {name: value for name in ("t1", "t2") if (value := getattr(self, name)) is not None}
+            sentence = "={:g} has no effect with noise=depol, which has no relaxation: set noise=added, or null"
+            faults += [(name, sentence.format(value)) for name, value in times.items()]
+        if self.layout_seed and self.layout != "random":
+            faults.append(("layout_seed", f"={self.layout_seed} has no effect unless layout=random"))
+        return faults + (self._faults_of_profile() if self.chip is None else self._faults_of_chip())
 
     def _faults_of_profile(self) -> list[Fault]:
         faults, qubit = [], self.properties()

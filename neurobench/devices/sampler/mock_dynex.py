@@ -20,7 +20,7 @@ from neurobench.live import JobMonitor, watched
 from neurobench.problems.bqm import Units, energies, sampleset, units_of_bqm, units_of_rbm
 from neurobench.problems.rbm import RBM
 
-_START, _WALK = range(2)  # purposes of a draw
+_START, _WALK, _CLONE = range(3)  # purposes of a draw
 LOOKED_AT = 50  # reads relaxed between two updates of the live view of a job
 _SET_BY_CALL = ("annealing_time", "minimum_stepsize", "clones")
 
@@ -46,8 +46,8 @@ class DynexSampler(Sampler):
     def sample_rbm(self, rbm: RBM, num_reads: int, seed: int, initial_hidden: Tensor | None = None) -> Reads:
         """Run one job, whose best read is the state of all `num_reads` rows.
 
-        With `initial_hidden` each row is a separate job, a single read that relaxes from there and v ~ p(v|h): one
-        job for all would give all chains of a learner the same state.
+        With `initial_hidden` each row is a separate job, whose reads (one, and one for each further clone) relax from
+        there and v ~ p(v|h): one job for all would give all chains of a learner the same state.
         """
         check_call(num_reads, seed, initial_hidden)
         device, visible = rbm.W.device, len(rbm.W)
@@ -59,8 +59,8 @@ class DynexSampler(Sampler):
         else:
             h = initial_hidden.cpu()
             v = conditional_down(h, rbm.W, rbm.a, derive(seed, _START)).state
-            x = _relaxed(self.spec, problem, torch.cat([v, h], dim=1), seed)
-            reads = jobs = num_reads
+            x = _best_of_clones(self.spec, problem, torch.cat([v, h], dim=1), seed)
+            reads, jobs = num_reads * self.spec.clones, num_reads
         x = x.to(device)
         cost = {"reads": float(reads), "jobs": float(jobs), "sweeps": float(self.spec.annealing_time * reads)}
         return Reads(x[:, :visible].contiguous(), x[:, visible:].contiguous(), cost)
@@ -89,6 +89,16 @@ def _best(spec: Dynex, problem: Units, num_reads: int, seed: int) -> Tensor:
             n = int(energy.argmin())
             if float(energy[n]) < lowest:
                 best, lowest = x[n : n + 1], float(energy[n])
+    return best
+
+
+def _best_of_clones(spec: Dynex, problem: Units, start: Tensor, seed: int) -> Tensor:
+    """For each row of `start`, the read of lowest energy among those of all clones.   -> (R, N)"""
+    best = _relaxed(spec, problem, start, seed)
+    for clone in range(1, spec.clones):
+        x = _relaxed(spec, problem, start, derive(seed, _CLONE, clone))
+        lower = energies(problem, x) < energies(problem, best)
+        best = torch.where(lower[:, None], x, best)
     return best
 
 

@@ -239,6 +239,8 @@ class AnnealingQPU(DeviceSpec):
             value = list(getattr(self, name))
             if name.endswith("_dac") and len(value) != 2:
                 faults.append((name, f"={value} is not [at the lowest, at the highest value]"))
+            elif name.endswith("_dac") and 0 in value and any(value):
+                faults.append((name, f"={value} has no rounding at one end only: set both to 0, or neither"))
             elif name.endswith("_range") and not (len(value) == 2 and value[0] < 0 < value[1]):
                 faults.append((name, f"={value} is not [lowest, highest] with 0 between them"))
         if self.faults == "none" and self.embedding == "live":

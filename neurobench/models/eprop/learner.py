@@ -35,8 +35,8 @@ from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Ta
 
 KINDS = ("in", "rec", "out")  # of synapses
 WITHOUT_EFFECT = (
-    "the chip learns by gradient descent at NEST's rate times backend.learning_core.update_scale: lr, lr_out, lr_decay, "
-    "optimizer and Adam's constants, w_min, w_max and the surrogate's height and width have no effect on it"
+    "the chip learns by gradient descent at NEST's rate times backend.learning_core.update_scale: lr, lr_out, "
+    "lr_decay, optimizer and Adam's constants, w_min, w_max and the surrogate's height and width have no effect on it"
 )
 _SHIFT = 0  # purpose of random draws
 
