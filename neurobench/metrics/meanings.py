@@ -63,7 +63,8 @@ SENTENCES = {
     r"gain": "LSB of the read-out per unit of input times weight",
     r"noise_std": "standard deviation of the noise of one partial sum, in LSB",
     r"hidden_rate": "spikes per second of a hidden neuron",
-    r"training_(circuits|shots|qpu_seconds)": "required on the device if training used parameter shift",
+    r"training_circuits": "circuits evaluated in training, those for gradients included",
+    r"training_(shots|qpu_seconds)": "shots of these circuits, and their modelled time; 0 for exact expectations",
 }
 
 
