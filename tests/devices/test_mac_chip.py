@@ -99,6 +99,12 @@ def test_a_chip_that_cannot_be_calibrated_says_why() -> None:
         chip(gain=0.5)
 
 
+@pytest.mark.parametrize(("gain", "calibrated"), [(1e-6, "compat"), (1e-7, "fit")])
+def test_a_gain_that_is_lost_in_the_noise_is_refused_by_the_name_of_its_key(gain: float, calibrated: str) -> None:
+    with pytest.raises(UserError, match=r"a gain of -.* was measured.* Raise backend\.mac\.gain"):
+        chip(gain=gain, calibration=calibrated)
+
+
 def test_mismatch_scales_spreads_and_offset_but_not_noise_and_rails() -> None:
     once, twice = (chip(mismatch=m).pattern for m in (1.0, 2.0))
     assert torch.allclose(twice.offset, 2 * once.offset)

@@ -311,6 +311,14 @@ def test_a_cx_is_a_cz_between_two_h() -> None:
     assert gate_matrix("h", 0).shape == (2, 2)
 
 
+@pytest.mark.parametrize(("scale", "levels"), [(1.0, 5), (5.0, 4), (100.0, 2)])
+def test_any_permitted_scale_has_variants_up_to_the_largest(scale: float, levels: int) -> None:
+    """They are needed after training, where a refusal would lose the run."""
+    variants = qpu(scale=scale).variants()
+    assert [*variants.noise] == [0.0, 1.0, 3.0, 10.0, 30.0][:levels]
+    assert [device.spec.scale for device in variants.noise.values()] == [scale * level for level in variants.noise]
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [

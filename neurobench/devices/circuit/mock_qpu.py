@@ -20,7 +20,7 @@ from neurobench.devices.circuit.mock_chip import Alike, Placed, Snapshot
 from neurobench.devices.circuit.mock_noise import Fused, GateNoise, confusion, duration, fused, mitigated, on_bits
 from neurobench.devices.circuit.protocol import CircuitVariants, Counts, Expectations
 from neurobench.devices.circuit.sim_statevector import StatevectorDevice, draw_counts, require_shots, sign_table
-from neurobench.devices.circuit.specs import MOST_DENSITY, QPU
+from neurobench.devices.circuit.specs import MOST_DENSITY, MOST_SCALE, QPU
 from neurobench.devices.spec import Demand
 from neurobench.kernels.random import derive
 from neurobench.problems.circuit import Angles, Program, ProgramError, require_angles
@@ -105,7 +105,8 @@ class QPUDevice:
             "raw": QPUDevice(plain, 0, self.device),
             "mitigated": QPUDevice(replace(self.spec, mitigation=True) if mitigable else self.spec, 0, self.device),
         }
-        noise = {level: QPUDevice(replace(plain, scale=level * plain.scale), 0, self.device) for level in LEVELS}
+        scales = {level: level * plain.scale for level in LEVELS if level * plain.scale <= MOST_SCALE}
+        noise = {level: QPUDevice(replace(plain, scale=scale), 0, self.device) for level, scale in scales.items()}
         return CircuitVariants(readout, noise)
 
     def _random(self, program: Program) -> bool:

@@ -10,6 +10,7 @@ from neurobench.devices.circuit.chips import Chip, chips
 from neurobench.devices.spec import Demand, DeviceSpec
 
 MOST_QUBITS, MOST_DENSITY = 14, 8  # limits of simulation by state vectors, and by density matrices
+MOST_SCALE = 100.0  # factor on a processor's noise
 _EVALUATED = 1000  # samples evaluated at once
 Chance = Annotated[float, Bound(0, 1)]
 Duration = Annotated[float, Bound(0, above=True)]
@@ -88,7 +89,7 @@ class QPU(DeviceSpec):
     method: Literal["auto", "density", "trajectories"]
     trajectories: Annotated[int, Bound(1, 1_000_000)]
     mitigation: bool
-    scale: Annotated[float, Bound(0, 100)]
+    scale: Annotated[float, Bound(0, MOST_SCALE)]
     error_1q: Chance | None
     error_2q: Chance | None
     p1_given_0: Chance | None

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from neurobench.config.errors import UserError
 from neurobench.devices.mac.calibration import compat, fit, fit_patterns
 from neurobench.devices.mac.protocol import COLUMNS, ROWS, Products, as_matrices, half_away, read_out
 from neurobench.devices.mac.sim_linear import LinearModel, add_noise
@@ -65,6 +66,11 @@ class Chip:
         seed = derive(self.spec.chip_seed, 1)  # by chip, not by run: two runs on a chip share its calibration
         by_fit = self.spec.calibration == "fit"
         estimate = fit(fit_patterns(self, seed, self.device)) if by_fit else compat(self, seed, self.device)
+        if estimate.gain <= 0:
+            raise UserError(
+                f"calibration: a gain of {estimate.gain:.3g} was measured: rounding, noise or offsets hide the chip's "
+                "signal. Raise backend.mac.gain, or lower noise_std or mismatch."
+            )
         column, offset = self.pattern.gain[0].double().mean(0), self.pattern.offset[0].double()
         truth = {
             "gain": float(column.mean()),
