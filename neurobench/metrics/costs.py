@@ -5,6 +5,7 @@ Training is not billed for requests that only serve a figure. A device's spec co
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,7 +84,8 @@ class Billed:
             if answer is self._device:  # an ideal device is its own model
                 return self
             if self._check:
-                answer = self._check(self._name, verb, args, answer)
+                request = inspect.signature(call).bind(*args, **kwargs).args if kwargs else args
+                answer = self._check(self._name, verb, request, answer)
             cost = getattr(answer, "cost", None)
             if isinstance(cost, Mapping):
                 self._ledger.add(self._name, {"calls": 1, **cost})

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from neurobench.devices.answers import checked
 from neurobench.metrics.costs import Billed, Ledger
 from neurobench.models.qcnn.circuits import CircuitRunner
 from neurobench.problems.circuit import Angles, Gate, Program
@@ -58,6 +59,23 @@ def test_a_killed_runs_ledger_resumes_from_its_checkpoint() -> None:
     again = Ledger(ledger.phases)
     again.add("sampler", {"calls": 1, "reads": 2})
     assert again.of_run()["sampler"]["reads"] == 7
+
+
+def test_answers_to_requests_by_keyword_are_checked_and_billed_too() -> None:
+    def asked(file: str, key: str) -> tuple[Any, Ledger]:
+        ledger = Ledger()
+        return Billed(key, spec(file, key).open(0, CPU), ledger, checked), ledger
+
+    device, ledger = asked("backend/sim", "sampler")
+    assert device.sample_rbm(MACHINE, num_reads=2, seed=1).v.shape == (2, 4)
+    assert ledger.of_run()["sampler"]["reads"] == 2
+    device, ledger = asked("backend/sim", "circuit")
+    assert device.expectation(program=TURN, angles=turns(4)).values.shape == (4, 1)
+    assert device.counts(TURN, turns(4), shots=10, seed=1).counts.sum() == 40
+    assert ledger.of_run()["circuit"]["shots"] == 40
+    device, ledger = asked("backend/sim", "mac")
+    assert device.matmul(x=torch.ones(6, 4), w=torch.ones(4, 2), num_sends=3, seed=0).y.shape == (6, 2)
+    assert ledger.of_run()["mac"]["sends"] == 18
 
 
 def test_device_seconds_add_up_and_a_temperature_is_not_billed() -> None:

@@ -110,7 +110,7 @@ class QRBMLearner(classifier.MachineClassifier):
         seed = derive(self.seeds.training, at.k, _VISIBLE, step)
         if self.spec.negative in ("device", "random"):
             return conditional_down(h, self.rbm.W, self.rbm.a, seed).state
-        return self.sampler.sample_rbm(self.rbm, len(h), seed, initial_hidden=h).v
+        return self.sampler.sample_rbm(self.rbm, len(h), seed, h).v
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
         """Fit the readout, also on shifted copies, and warn if most hidden units are constant; or fine-tune the machine
