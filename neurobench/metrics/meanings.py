@@ -64,7 +64,7 @@ SENTENCES = {
     r"noise_std": "standard deviation of the noise of one partial sum, in LSB",
     r"hidden_rate": "spikes per second of a hidden neuron",
     r"training_circuits": "circuits evaluated in training, those for gradients included",
-    r"training_(shots|qpu_seconds)": "shots of these circuits, and their modelled time; 0 for exact expectations",
+    r"training_(shots|qpu_seconds)": "shots of these circuits, and modelled seconds in full jobs; 0 for exact values",
 }
 
 

@@ -13,13 +13,14 @@ def means(sums: Mapping[str, float], samples: int) -> dict[str, float]:
 def wilson_interval(correct: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
     """Interval of a proportion, 95 % by default (Wilson 1927, as in Brown, Cai and DasGupta 2001, eq. 4).
 
-    Stays inside [0, 1] and reliable for small n and proportions near 1, where the usual +- does not.
+    Stays inside [0, 1], contains the proportion, also to the last bit, and is reliable for small n and proportions near
+    1, where the usual +- is not.
     """
     p = correct / n
     centre = p + z * z / (2 * n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    return min(p, max(0.0, (centre - half) / scale)), max(p, min(1.0, (centre + half) / scale))
 
 
 def t_quantile(df: int) -> float:

@@ -16,6 +16,14 @@ def test_wilson_interval_equals_scipys(correct: int, n: int) -> None:
     assert wilson_interval(correct, n) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
+@pytest.mark.parametrize("n", range(1, 101))
+def test_wilson_interval_contains_its_proportion_to_the_last_bit(n: int) -> None:
+    """Rounding had left 10 of 10 above the interval, and error bars of negative length, which matplotlib refuses."""
+    for correct in range(n + 1):
+        low, high = wilson_interval(correct, n)
+        assert 0 <= low <= correct / n <= high <= 1
+
+
 def test_confusion_matrix_equals_scikit_learns() -> None:
     generator = torch.Generator().manual_seed(3)
     y, predicted = torch.randint(5, (2, 400), generator=generator)
