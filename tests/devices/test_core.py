@@ -67,6 +67,16 @@ def test_a_threshold_beyond_17_bits_is_accepted_only_by_floating_point_cores() -
     assert core(arithmetic="float").open(0, torch.device("cpu")) == FloatCore()
 
 
+def test_a_threshold_that_no_voltage_reaches_is_refused() -> None:
+    """1.25 is 5120/4096: 14 bits hold up to 8191, 13 up to 4095. The largest threshold just fits into 24 bits."""
+    assert loihi(state_bits=14).refuse(demand()) is None
+    words = "model.threshold=1.25 is not below 4095/4096, the core's largest voltage: no neuron could fire"
+    assert loihi(state_bits=13).refuse(demand()) == words
+    assert loihi(state_bits=13).refuse(demand(threshold=63 / 64)) is None
+    assert loihi().refuse(demand(threshold=131071 / 64)) is None
+    assert loihi(state_bits=23).refuse(demand(threshold=131071 / 64)) is not None
+
+
 def test_the_refusal_lists_every_reason_why_a_network_does_not_fit() -> None:
     words = loihi(cores=1, neurons_per_core=8).refuse(demand(current_decay=0.0, voltage_decay=1.0))
     assert words is not None

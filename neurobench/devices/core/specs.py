@@ -59,6 +59,9 @@ class FixedCore(NamedTuple):
         threshold, most = demand.settings["threshold"], self.threshold_mantissa
         if int(64 * threshold) > most:
             faults.append(f"model.threshold={threshold:g} is more than {most}/64, the core's largest")
+        elif int(64 * threshold) * 64 >= self.v_limit:
+            reach = f"{self.v_limit}/4096, the core's largest voltage"
+            faults.append(f"model.threshold={threshold:g} is not below {reach}: no neuron could fire")
         return "; ".join(faults) or None
 
 
