@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from neurobench.config.errors import UserError
 from neurobench.devices.learning_core.specs import FixedPoint
 from neurobench.kernels.eprop import chip
 from neurobench.kernels.eprop.chip import Chip, ChipResults, ChipWeights, Update
@@ -43,8 +44,20 @@ class ChipEngine:
         )
 
     def _registers(self, numbers: FixedPoint) -> Chip:
-        """Constants of the network in the chip's integers."""
+        """Constants of the network in the chip's integers. Raises UserError for a threshold that they cannot hold."""
         c = self.c
+        v_th, v_limit = round(c.v_th / self.lsb), 2 ** (numbers.membrane_bits - 1) - 1
+        if v_th < 1:
+            raise UserError(
+                f"model.v_th={c.v_th:g} is less than one LSB of the weights, {self.lsb:.3g}: the chip's surrogate is "
+                "measured in fifths of it. Set a larger threshold, or more backend.learning_core.weight_bits."
+            )
+        if v_th > v_limit:
+            raise UserError(
+                f"model.v_th={c.v_th:g} is {v_th} LSB of the weights, more than the {v_limit} of a membrane of "
+                f"{numbers.membrane_bits} bits: no neuron could fire. Set backend.learning_core.membrane_bits="
+                f"{v_th.bit_length() + 1}, or fewer weight_bits."
+            )
         limit, limit_out = 2 ** (numbers.trace_bits - 1) - 1, 2 ** (numbers.trace_out_bits - 1) - 1
         one = max(1, int(limit * (1 - c.alpha)))  # an input that spikes in every step just fills its trace
         same = {name: getattr(c, name) for name in ("T", "W", "N", "K", "f_target")}
@@ -54,8 +67,8 @@ class ChipEngine:
             alpha=round(c.alpha * 2**numbers.alpha_bits),
             alpha_out=round(c.alpha_out * 2**numbers.alpha_bits),
             kappa=round(c.kappa * 2**numbers.kappa_bits),
-            v_th=round(c.v_th / self.lsb),
-            v_limit=2 ** (numbers.membrane_bits - 1) - 1,
+            v_th=v_th,
+            v_limit=v_limit,
             w_limit=self.w_limit,
             trace_limit=limit,
             trace_out_limit=limit_out,

@@ -52,8 +52,8 @@ def learner(
     return made
 
 
-def reckon() -> Any:
-    return spec("backend/mock", "learning_core").open(0, CPU)
+def reckon(**changes: Any) -> Any:
+    return spec("backend/mock", "learning_core", **changes).open(0, CPU)
 
 
 @pytest.fixture(scope="session")

@@ -165,6 +165,24 @@ def test_pooling_is_warned_of() -> None:
         learner(core=reckon())
 
 
+@pytest.mark.parametrize(
+    ("core", "fields", "sentence"),
+    [
+        ({"membrane_bits": 8}, {}, "=0.6 is 147 LSB of the weights, more than the 127.* Set .*membrane_bits=9, or"),
+        ({"weight_bits": 16}, {}, "more than the 32767 of a membrane of 16 bits: .* Set .*membrane_bits=17, or"),
+        ({}, {"v_th": 0.001}, "v_th=0.001 is less than one LSB of the weights"),
+    ],
+)
+def test_a_threshold_that_a_chips_membrane_cannot_hold_is_refused(
+    core: dict[str, Any], fields: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        learner(core=reckon(**core), **fields)
+    if "Set" in sentence:
+        remedy = int(sentence.partition("bits=")[2].partition(",")[0])
+        assert learner(core=reckon(**core | {"membrane_bits": remedy})).engine.chip.v_limit >= 147
+
+
 def test_keys_without_effect_on_a_chip_are_warned_of_and_have_none(recordings: Any) -> None:
     others = {"lr": 0.5, "lr_out": 1.0, "lr_decay": "cosine", "optimizer": "gradient_descent", "beta_1": 0.5}
     others |= {"beta_2": 0.5, "epsilon": 0.1, "w_min": -50.0, "w_max": 50.0}
