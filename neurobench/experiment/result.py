@@ -12,7 +12,7 @@ from neurobench.data.dataset import Split, Splits
 from neurobench.experiment.build import energies, mesh_of
 from neurobench.experiment.loop import Loop
 from neurobench.experiment.plan import Plan
-from neurobench.metrics.costs import energy_sources, with_joules
+from neurobench.metrics.costs import Totals, energy_sources, with_joules
 from neurobench.storage.provenance import peak_mb
 
 
@@ -37,7 +37,7 @@ def divergence(epochs: Sequence[Mapping[str, Any]]) -> list[str]:
 def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: torch.device) -> dict[str, Any]:
     """Content of result.json. Device costs are those of training, validation, finalizing and tests; those of tutorial
     metrics, counts and figures are listed next to them by phase."""
-    published = energies(plan)
+    costs = with_joules(energies(plan), loop.ledger.of_run())
     undefined = {}
     if not len(splits.validation):
         undefined["validation_accuracy"] = "nothing was held out for validation"
@@ -56,10 +56,10 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
         "baselines": outcome.baselines,
         "undefined": {**undefined, **outcome.undefined},
         "warnings": [*divergence(loop.record.epochs), *loop.ledger.notes.values()],
-        "device_costs": with_joules(published, loop.ledger.of_run()),
+        "device_costs": costs,
         "device_costs_by_phase": loop.ledger.phases,
         **({"machines": loop.ledger.machines} if loop.ledger.machines else {}),
-        "energy_source": energy_sources(published) | _mesh_source(plan),
+        "energy_source": _sources(plan, outcome.metrics, costs),
         "epochs": loop.position.epoch,
         "best_epoch": loop.position.best_epoch,
         "data": describe(splits),
@@ -72,10 +72,15 @@ def result(plan: Plan, splits: Splits, loop: Loop, outcome: Outcome, device: tor
     }
 
 
-def _mesh_source(plan: Plan) -> dict[str, str]:
-    """Source of the figures of the chip's architecture model, if the model is evaluated on it."""
-    name = mesh_of(plan) if plan.model.activity else None
-    return {"mesh": load(name).source} if name else {}
+def _sources(plan: Plan, metrics: Mapping[str, float], costs: Totals) -> dict[str, str]:
+    """Source of each estimate of joules that the run has: of its devices, and of the chip's architecture model."""
+    sources = {
+        name: source
+        for name, source in energy_sources(energies(plan)).items()
+        if "energy_joules" in metrics or "device_joules" in costs.get(name, {})
+    }
+    mesh = mesh_of(plan) if "mesh_joules" in metrics else None
+    return {**sources, "mesh": load(mesh).source} if mesh else sources
 
 
 def _counts(split: Split) -> list[int]:

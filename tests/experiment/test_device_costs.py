@@ -72,3 +72,17 @@ def test_testing_costs_one_prediction_of_each_sample(tmp_path: Path) -> None:
     assert by_phase["test"] == by_phase["loss"] == 2 * 30
     measured = by_phase["validation"] + by_phase.get("training", 0)
     assert made["device_costs"]["mac"]["vectors"] == measured + 2 * 30
+
+
+ANNEALER = [*QRBM, "backend=mock_qpu", "model.momentum=0", "model.lr=0.1", "model.chains=5", "model.device_every=2"]
+
+
+@pytest.mark.parametrize(("negative", "calls"), [("device", 2), ("random", 0)])
+def test_joules_have_a_source_and_a_source_has_joules(tmp_path: Path, negative: str, calls: int) -> None:
+    """Four updates, two of which use the annealer: programming once, five reads, at 25 kW."""
+    assert run(tmp_path, ANNEALER, f"model.negative={negative}") == 0
+    made = result(tmp_path)
+    seconds = calls * (14100 + 5 * (20 + 150 + 20.5)) * 1e-6
+    joules = {name: costs["device_joules"] for name, costs in made["device_costs"].items()}
+    assert joules == ({"sampler": pytest.approx(25e3 * seconds)} if calls else {})
+    assert made["energy_source"].keys() == joules.keys()
