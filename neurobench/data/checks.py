@@ -28,13 +28,7 @@ def sound(splits: Splits, n_classes: int) -> Splits:
     learned = {"training": splits.train, "validation": splits.validation}
     for name, split in {**learned, **tests}.items():
         _require_samples(split, f"the {name} set", splits.source, n_classes, may_be_empty=name == "validation")
-    keys = {name: _keys(split) for name, split in learned.items()}
-    _warn_of_two_labels(splits, keys["training"])
-    for name, split in tests.items():
-        tested = _keys(split)
-        for other in ("training",) if splits.validation_is_tested else ("training", "validation"):
-            _require_apart(name, split, tested, other, learned[other], keys[other], splits.source)
-    left = _without_copies(splits, keys["training"], keys["validation"])
+    left = splits if splits.disjoint else apart(splits)
     for name, split in tests.items():
         _require_classes(split, f"the {name} set", left)
     if missing := _not_learned(splits.validation, left):
@@ -44,6 +38,20 @@ def sound(splits: Splits, n_classes: int) -> Splits:
             stacklevel=2,
         )
     return left
+
+
+def apart(splits: Splits) -> Splits:
+    """Compare the samples of all splits and drop training samples that are also held out for validation. Raises
+    DataError if a test sample is also in the training set or its held-out part."""
+    tests = {"test": splits.test, **splits.others}
+    learned = {"training": splits.train, "validation": splits.validation}
+    keys = {name: _keys(split) for name, split in learned.items()}
+    _warn_of_two_labels(splits, keys["training"])
+    for name, split in tests.items():
+        tested = _keys(split)
+        for other in ("training",) if splits.validation_is_tested else ("training", "validation"):
+            _require_apart(name, split, tested, other, learned[other], keys[other], splits.source)
+    return replace(_without_copies(splits, keys["training"], keys["validation"]), disjoint=True)
 
 
 def _warn_of_two_labels(splits: Splits, keys: Sequence[int]) -> None:
@@ -74,8 +82,7 @@ def _without_copies(splits: Splits, keys: Sequence[int], held_keys: Sequence[int
         f"{splits.source}: {len(copies)} training samples are copies of held-out ones, left out", stacklevel=3
     )
     rest = torch.tensor([k for k in range(len(splits.train)) if k not in copies], dtype=torch.int64)
-    train = splits.train
-    return replace(splits, train=replace(train, x=_only(train.x, rest), y=train.y[rest], ids=train.ids[rest]))
+    return replace(splits, train=splits.train.only(rest))
 
 
 def _require_samples(split: Split, name: str, source: str, n_classes: int, may_be_empty: bool) -> None:
@@ -114,10 +121,6 @@ def _not_finite(split: Split) -> list[int]:
     return (~torch.isfinite(split.x).flatten(1).all(1)).nonzero().flatten().tolist()
 
 
-def _only(x: Any, index: torch.Tensor) -> Any:
-    return x.only(index.numpy()) if isinstance(x, StoredEvents) else x[index]
-
-
 def _shared(one: Split, keys: Sequence[int], other: Split, other_keys: Sequence[int]) -> list[tuple[int, int]]:
     """Pairs of positions in both splits of samples with the same content; every such sample of `other` is listed."""
     known = {key: k for k, key in enumerate(keys)}
@@ -129,7 +132,8 @@ def _keys(split: Split) -> list[int]:
     """Hash of each sample: equal for samples with the same content, and hardly ever for others."""
     x = split.x
     if isinstance(x, torch.Tensor):
-        table = x.flatten(1).to(torch.float32).numpy()
+        unscaled = x.dtype == torch.float64  # a user's numbers, where -0.0 is 0.0, though not bit by bit
+        table = (x.flatten(1) + 0.0 if unscaled else x.flatten(1).to(torch.float32)).numpy()
     else:
         fields: tuple[np.ndarray, ...]
         if isinstance(x, StoredEvents):

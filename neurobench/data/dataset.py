@@ -58,9 +58,33 @@ class Split:
             return Batch(self.x.index_select(0, index), self.y[index])
         return Batch(self.x[index], self.y[index])
 
+    def limited(self, n: int | None) -> Split:
+        """At most n samples, in their order: the first n; or, if a class has less than half of its share among these,
+        as in files sorted by class, the first ones of each class, in the proportion of the classes."""
+        import numpy as np
+        import torch
+
+        if n is None or n >= len(self):
+            return self
+        y = self.y.numpy()
+        sizes = np.bincount(y)
+        if (2 * np.bincount(y[:n], minlength=len(sizes)) >= n * sizes // len(y)).all():
+            return self.head(n)
+        rank = np.empty(len(y))  # of each sample among those of its class
+        rank[np.argsort(y, kind="stable")] = np.concatenate([np.arange(size) for size in sizes])
+        chosen = np.sort(np.argsort((rank + 0.5) / sizes[y], kind="stable")[:n])
+        return self.only(torch.from_numpy(chosen))
+
     def head(self, n: int | None) -> Split:
         """The first n samples (all of them if n is None or larger)."""
         return self if n is None or n >= len(self) else replace(self, x=self.x[:n], y=self.y[:n], ids=self.ids[:n])
+
+    def only(self, index: Tensor) -> Split:
+        """The samples at `index` ((B,) int64), in that order."""
+        from neurobench.data.events import StoredEvents
+
+        x = self.x.only(index.numpy()) if isinstance(self.x, StoredEvents) else self.x[index]
+        return replace(self, x=x, y=self.y[index], ids=self.ids[index])
 
 
 @dataclass(frozen=True)
@@ -76,21 +100,23 @@ class Splits:
     emulated: bool = False  # emulated data never replace recorded data in a table
     validation_is_tested: bool = False  # the mistake of a tutorial that validates on its test set
     classes: tuple[str, ...] = ()  # class names, if the data have any
+    disjoint: bool = False  # no sample is in two splits: compared before scaling, which can make samples equal
     bytes_read: int | None = None  # size of the files, if they are a user's
     others: Mapping[str, Split] = field(default_factory=dict)  # further test sets; NAME_accuracy is measured on each
     figures: Callable[[], Mapping[str, Figure]] | None = None  # figures of the data themselves, for a run's record
 
     def limited(self, train: int | None, test: int | None) -> Splits:
         """Splits with at most `train` training (and validation) and `test` test samples; `evaluated_on` says so."""
-        words = self.evaluated_on
-        if test is not None and test < len(self.test):
-            words = f"the first {test} samples of {words}"
+        words, tested = self.evaluated_on, self.test.limited(test)
+        if len(tested) < len(self.test):
+            first = tested.ids.equal(self.test.ids[:test])
+            words = f"{'the first ' if first else ''}{test} samples of {words}"
         return replace(
             self,
-            train=self.train.head(train),
-            validation=self.validation.head(train),
-            test=self.test.head(test),
-            others={name: split.head(test) for name, split in self.others.items()},
+            train=self.train.limited(train),
+            validation=self.validation.limited(train),
+            test=tested,
+            others={name: split.limited(test) for name, split in self.others.items()},
             evaluated_on=words,
         )
 

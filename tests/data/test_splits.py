@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from neurobench.data.checks import sound
 from neurobench.data.custom.specs import CustomData
 from neurobench.data.custom.splits import Content, Samples, encode_labels, scaled, splits, stratified_split, unscaled
-from neurobench.data.dataset import DataError, Split, hold_out
+from neurobench.data.dataset import DataError, Split, Splits, hold_out
 from tests.specs import spec
 
 
@@ -44,6 +45,42 @@ def test_the_head_of_a_split_is_its_first_samples() -> None:
     batch = split.batch(torch.tensor([2, 0]))
     assert batch.y.tolist() == [1, 2]
     assert batch.x.tolist() == split.x[[2, 0]].tolist()
+
+
+def numbered(y: torch.Tensor) -> Split:
+    return Split(torch.arange(len(y))[:, None] / len(y), y, torch.arange(len(y)))
+
+
+def test_a_limited_split_of_samples_sorted_by_class_has_the_classes_in_their_proportion() -> None:
+    made = numbered(torch.arange(3).repeat_interleave(torch.tensor([60, 30, 10]))).limited(20)
+    assert made.ids.tolist() == [*range(12), *range(60, 66), 90, 91]
+    assert made.x[:, 0].tolist() == (made.ids / 100).tolist()
+    assert made.y.bincount().tolist() == [12, 6, 2]
+    assert [len(made.limited(n)) for n in (None, 20, 21, 3, 1)] == [20, 20, 20, 3, 1]
+
+
+def test_a_limited_split_of_samples_in_any_other_order_is_its_first_samples() -> None:
+    split = numbered(torch.arange(100) % 4)
+    assert split.limited(21).ids.tolist() == list(range(21))
+    y = torch.arange(100) % 4
+    y[:20] = torch.arange(20) % 2  # two classes have none of the five samples due
+    assert numbered(y).limited(20).y.bincount().tolist() == [6, 6, 4, 4]
+
+
+def test_what_was_tested_says_whether_a_limited_test_set_is_the_first_samples() -> None:
+    parts = [numbered(torch.arange(100) % 2), numbered(torch.arange(100) // 50)]
+    made = [Splits(part, part, part, "made", "", "all", others={"noisy": part}).limited(10, 20) for part in parts]
+    assert [each.evaluated_on for each in made] == ["the first 20 samples of all", "20 samples of all"]
+    assert made[1].test.y.bincount().tolist() == made[1].others["noisy"].y.bincount().tolist() == [10, 10]
+    assert made[1].train.y.bincount().tolist() == made[1].validation.y.bincount().tolist() == [5, 5]
+
+
+@pytest.mark.parametrize("name", ["mnist", "mnist_01_400", "nmnist", "nmnist_folds", "yin_yang"])
+def test_limited_splits_of_bundled_data_are_their_first_samples(name: str) -> None:
+    whole = spec(f"dataset/{name}").load(0)
+    made = whole.limited(200, 200)
+    for part in ("train", "validation", "test"):
+        assert getattr(made, part).ids.tolist() == getattr(whole, part).ids[:200].tolist()
 
 
 def test_stratified_split_draws_a_share_of_each_class_at_least_one_but_never_all() -> None:
@@ -100,7 +137,7 @@ def test_numeric_classes_are_ordered_by_value_and_precede_alphabetical_names() -
 def content(n: int, test: int = 0) -> Content:
     """Content of `n` numbered samples of two alternating classes."""
     x, y = np.arange(n, dtype=np.float64)[:, None], np.arange(n) % 2
-    of_its_own = Samples(x[:test], y[:test]) if test else None
+    of_its_own = Samples(x[:test] + 0.5, y[:test]) if test else None
     return Content(Samples(x, y), of_its_own, ("a", "b"), (), scaled)
 
 
@@ -133,8 +170,39 @@ def test_a_separate_test_set_is_used_whole(table: CustomData) -> None:
     assert [len(part) for part in (made.train, made.validation, made.test)] == [76, 24, 10]
     assert made.test.ids.tolist() == list(range(10))
     first, last = int(made.train.ids.min()), int(made.train.ids.max())
-    assert made.test.x[9, 0] == pytest.approx((9 - first) / (last - first), rel=1e-6)
+    assert made.test.x[9, 0] == pytest.approx((9.5 - first) / (last - first), rel=1e-6)
     assert made.evaluated_on == "the test set of r.csv, 10 samples"
+
+
+def test_different_samples_that_scaling_clips_to_the_same_numbers_are_no_copies(
+    table: CustomData, recwarn: pytest.WarningsRecorder
+) -> None:
+    tested, held = (Samples(np.array([[low], [high]]), np.arange(2)) for low, high in ((-9.0, 150.0), (-5.0, 200.0)))
+    made = sound(splits(table, content(100)._replace(test=tested, validation=held), 0), 2)
+    assert not recwarn
+    assert len(made.train) == 100
+    assert made.test.x.tolist() == made.validation.x.tolist() == [[0.0], [1.0]]
+
+
+@pytest.mark.parametrize(("number", "again"), [(3.0, 3.0), (0.0, -0.0)])
+def test_a_test_sample_of_the_same_numbers_as_a_training_sample_is_refused(
+    table: CustomData, number: float, again: float
+) -> None:
+    x, y = np.array([[number], [7.0], [8.0], [9.0]]), np.arange(4) % 2
+    read = Content(
+        Samples(x, y), Samples(np.array([[again], [2.0]]), y[:2]), ("a", "b"), (), scaled, Samples(x[:0], y[:0])
+    )
+    with pytest.raises(DataError, match=r"1 test samples are in the training set .*number 0, there number 0"):
+        splits(table, read, 0)
+
+
+def test_training_samples_that_are_all_held_out_are_refused(table: CustomData) -> None:
+    read = content(4, test=2)
+    with (
+        pytest.warns(UserWarning, match="4 training samples are copies of held-out ones"),
+        pytest.raises(DataError, match="every training sample is also in the validation set"),
+    ):
+        splits(table, read._replace(validation=read.train), 0)
 
 
 def test_a_class_without_test_samples_causes_a_warning(table: CustomData, recwarn: pytest.WarningsRecorder) -> None:

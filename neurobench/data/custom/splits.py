@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurobench.data.checks import apart
 from neurobench.data.custom.specs import CustomData
 from neurobench.data.dataset import DataError, Split, Splits
 from neurobench.data.events import Events
@@ -54,19 +56,13 @@ def splits(spec: CustomData, content: Content, seed: int) -> Splits:
         validation = _at(train, held)
     else:
         trained, held = rest, np.arange(len(validation.y))
-    parts = [_at(train, trained), validation, test]
-    if content.scale is not None:
-        learned = parts[0].x
-        parts = [Samples(content.scale(part.x, learned), part.y) for part in parts]
-    made = [
-        Split(part.x, torch.from_numpy(part.y), torch.from_numpy(ids.astype(np.int64)))
-        for part, ids in zip(parts, (trained, held, test_ids), strict=True)
-    ]
+    parts = zip((_at(train, trained), validation, test), (trained, held, test_ids), strict=True)
+    made = [_split(part, ids) for part, ids in parts]
     absent = [name for k, name in enumerate(content.classes) if not (test.y == k).any()]
     if absent:
         warnings.warn(f"{spec.root}: no test sample is of class {', '.join(absent[:10])}", stacklevel=2)
     digests = [_sha256(file) for file in content.files]
-    return Splits(
+    raw = Splits(
         train=made[0],
         validation=made[1],
         test=made[2],
@@ -76,6 +72,33 @@ def splits(spec: CustomData, content: Content, seed: int) -> Splits:
         classes=content.classes,
         bytes_read=sum(file.stat().st_size for file in content.files),
     )
+    left = apart(raw)  # compared before scaling, which may make samples beyond the training samples equal
+    if not len(left.train):
+        raise DataError(f"{spec.root}: every training sample is also in the validation set, which leaves none")
+    return _scaled(left, content.scale)
+
+
+def _split(samples: Samples, ids: np.ndarray) -> Split:
+    x = samples.x if isinstance(samples.x, Events) else torch.from_numpy(samples.x)
+    return Split(x, torch.from_numpy(samples.y), torch.from_numpy(ids.astype(np.int64)))
+
+
+def _scaled(raw: Splits, scale: Callable[[np.ndarray, np.ndarray], Tensor] | None) -> Splits:
+    """Splits whose numbers are scaled by those of the training samples; recordings have no scale."""
+    if scale is None:
+        return raw
+    learned = _numbers(raw.train)
+
+    def through(split: Split) -> Split:
+        return replace(split, x=scale(_numbers(split), learned))
+
+    train, validation, test = map(through, (raw.train, raw.validation, raw.test))
+    return replace(raw, train=train, validation=validation, test=test)
+
+
+def _numbers(split: Split) -> np.ndarray:
+    assert isinstance(split.x, Tensor)
+    return split.x.numpy()
 
 
 def encode_labels(labels: Iterable[Any]) -> tuple[tuple[str, ...], np.ndarray]:
