@@ -332,7 +332,10 @@ EVENT_FAULTS: list[tuple[Make, str]] = [
     (lambda r: emptied(recordings(r) / "left" / "0.npy", b"garbage").parents[1], "not a readable NumPy file"),
     (lambda r: emptied(recordings(r) / "left" / "0.bin", b"1234567").parents[1], "ends within an event"),
     (lambda r: emptied(recordings(r) / "left" / "0.h5", b"garbage").parents[1], "not a readable HDF5 file|pip install"),
-    (lambda r: emptied(recordings(r) / "left" / "0.aedat4", b"garbage").parents[1], "cannot be read|pip install"),
+    (
+        lambda r: emptied(recordings(r) / "left" / "0.aedat4", b"garbage").parents[1],
+        "not a readable .aedat4|pip install",
+    ),
 ]
 FAULTS = [
     (kind, make, sentence)

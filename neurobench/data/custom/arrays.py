@@ -79,7 +79,7 @@ def _names(path: Path) -> set[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()}
-    except (OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile and NumPy raise many kinds on a damaged file
         raise DataError(f"{path}: is not a readable .npz file ({error})") from error
 
 
@@ -89,7 +89,7 @@ def _shape(path: Path, name: str) -> tuple[int, ...]:
             first = np.lib.format.read_magic(stream) == (1, 0)
             read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
             shape, _, dtype = read(stream)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:
         raise DataError(f"{path}: array {name} cannot be read ({error})") from error
     if dtype.kind not in "buif":
         raise DataError(f"{path}: array {name} is of type {dtype}; samples must be numbers")
@@ -107,7 +107,7 @@ def _read(path: Path, name: str) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return np.asarray(arrays[name])
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+    except Exception as error:
         raise DataError(f"{path}: array {name} cannot be read ({error})") from error
 
 

@@ -47,18 +47,15 @@ def _bin(file: Path) -> Raw:
 
 
 def _numpy(file: Path) -> Raw:
-    try:
-        stored = np.load(file, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            if stored.dtype.names is None:
-                raise DataError(f"{file}: is a plain array of shape {stored.shape}; expected fields t, x, y, p")
-            return _structured(file, stored)
-        with stored:
-            if len(stored.files) == 1 and stored[stored.files[0]].dtype.names:
-                return _structured(file, stored[stored.files[0]])
-            return _fields(file, {name: stored[name] for name in stored.files})
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{file}: is not a readable NumPy file ({error})") from error
+    stored = np.load(file, allow_pickle=False)
+    if isinstance(stored, np.ndarray):
+        if stored.dtype.names is None:
+            raise DataError(f"{file}: is a plain array of shape {stored.shape}; expected fields t, x, y, p")
+        return _structured(file, stored)
+    with stored:
+        if len(stored.files) == 1 and stored[stored.files[0]].dtype.names:
+            return _structured(file, stored[stored.files[0]])
+        return _fields(file, {name: stored[name] for name in stored.files})
 
 
 def _structured(file: Path, events: np.ndarray) -> Raw:
@@ -67,19 +64,16 @@ def _structured(file: Path, events: np.ndarray) -> Raw:
 
 def _hdf5(file: Path) -> Raw:
     h5py = _library("h5py", file)
-    try:
-        with h5py.File(file) as stored:
-            group = stored.get("events", stored)
-            if isinstance(group, h5py.Dataset):
-                return _structured(file, group[()])
-            return _fields(file, {name: group[name][()] for name in group if isinstance(group[name], h5py.Dataset)})
-    except OSError as error:
-        raise DataError(f"{file}: is not a readable HDF5 file ({error})") from error
+    with h5py.File(file) as stored:
+        group = stored.get("events", stored)
+        if isinstance(group, h5py.Dataset):
+            return _structured(file, group[()])
+        return _fields(file, {name: group[name][()] for name in group if isinstance(group[name], h5py.Dataset)})
 
 
 def _aedat4(file: Path) -> Raw:
     library = _library("faery", file)
-    return _by(file, lambda: library.events_stream_from_file(file).to_array())
+    return _structured(file, library.events_stream_from_file(file).to_array())
 
 
 def _aedat(file: Path) -> Raw:
@@ -87,21 +81,15 @@ def _aedat(file: Path) -> Raw:
 
     Source of the DVS128's addresses (x from the right, bit 0 set for OFF, bit 15 for non-pixel words): jAER, `DVS128`.
     """
-
-    def read() -> np.ndarray:
-        io = importlib.import_module("tonic.io")
-        version, start, _created = io.read_aedat_header_from_file(str(file))
-        words = io.get_aer_events_from_file(str(file), version, start)
-        if version < 3:
-            words = words[words["address"] & 0x8000 == 0]
-        word, t = words["address"].astype(np.int64), words["timeStamp"].astype(np.int64)
-        if version < 3:
-            fields = [t, 127 - (word >> 1 & 0x7F), word >> 8 & 0x7F, 1 - (word & 1)]
-        else:
-            fields = [t, word >> 17 & 0x7FFF, word >> 2 & 0x7FFF, word >> 1 & 1]
-        return np.rec.fromarrays(fields, dtype=[(name, np.int64) for name in "txyp"])
-
-    return _by(file, read)
+    io = importlib.import_module("tonic.io")
+    version, start, _created = io.read_aedat_header_from_file(str(file))
+    words = io.get_aer_events_from_file(str(file), version, start)
+    if version < 3:
+        words = words[words["address"] & 0x8000 == 0]
+    word, t = words["address"].astype(np.int64), words["timeStamp"].astype(np.int64)
+    if version < 3:
+        return Raw(t, 127 - (word >> 1 & 0x7F), word >> 8 & 0x7F, 1 - (word & 1))
+    return Raw(t, word >> 17 & 0x7FFF, word >> 2 & 0x7FFF, word >> 1 & 1)
 
 
 def _raw(file: Path) -> Raw:
@@ -111,21 +99,12 @@ def _raw(file: Path) -> Raw:
     head = file.read_bytes()[:4096]
     if not any(name in head for name in EVT):
         raise DataError(f"{file}: its header declares neither EVT 2 nor EVT 3, the only .raw formats that are read")
-    return _by(file, lambda: library.events_stream_from_file(file, dimensions_fallback=(2048, 2048)).to_array())
+    return _structured(file, library.events_stream_from_file(file, dimensions_fallback=(2048, 2048)).to_array())
 
 
 def _dat(file: Path) -> Raw:
     library = _library("expelliarmus", file)
-    return _by(file, lambda: library.Wizard(encoding="dat").read(str(file)))
-
-
-def _by(file: Path, read: Callable[[], np.ndarray]) -> Raw:
-    try:
-        return _structured(file, read())
-    except DataError:
-        raise
-    except Exception as error:  # a library's reader may raise anything on a damaged file
-        raise DataError(f"{file}: cannot be read ({type(error).__name__}: {error})") from error
+    return _structured(file, library.Wizard(encoding="dat").read(str(file)))
 
 
 def _library(name: str, file: Path) -> Any:
@@ -146,3 +125,18 @@ READERS: dict[str, Callable[[Path], Raw]] = {
     ".raw": _raw,
     ".dat": _dat,
 }
+
+
+def read(file: Path) -> Raw:
+    """Events of a file, by its suffix. Raises DataError if it is damaged or its library is not installed."""
+    suffix = file.suffix.lower()
+    try:
+        return READERS[suffix](file)
+    except DataError:
+        raise
+    except Exception as error:  # a library's reader may raise anything on a damaged file
+        kind = {".npy": "NumPy", ".npz": "NumPy", ".h5": "HDF5", ".hdf5": "HDF5"}.get(suffix, suffix)
+        reason = f"{type(error).__name__}: {error}"
+        raise DataError(
+            f"{file}: is damaged, or not a readable {kind} file ({reason}). Replace or remove it."
+        ) from error

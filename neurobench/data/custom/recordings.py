@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from neurobench.data.custom.formats import READERS, Raw
+from neurobench.data.custom.formats import READERS, Raw, read
 from neurobench.data.custom.locate import Folders, Labelled, class_folders, version
 from neurobench.data.custom.specs import EventsFolder, Header
 from neurobench.data.custom.splits import Content, Samples, splits
@@ -94,7 +94,7 @@ def _extent(file: str, of: Any) -> tuple[int, int]:
 
 def _read(file: str, _version: Any) -> Raw:
     """Checked events of a file: times as stored, whole numbers from 0 for pixels, polarity 0 or 1. Raises DataError."""
-    raw = READERS[Path(file).suffix.lower()](Path(file))
+    raw = read(Path(file))
     lengths = {len(field) for field in raw}
     if len(lengths) > 1 or any(field.ndim != 1 for field in raw):
         listed = ", ".join(f"{name} {field.shape}" for name, field in zip(Raw._fields, raw, strict=True))
