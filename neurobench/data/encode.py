@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log
+from math import ceil, log
 
 import numpy as np
 import torch
@@ -31,8 +31,9 @@ def latency(spec: Latency, x: Tensor, ids: Tensor) -> Events:
 
 
 def rate(spec: Rate, x: Tensor, ids: Tensor) -> Events:
-    """Encode values as Poisson trains: Bernoulli draws in steps of 1 ms, the event anywhere within its step."""
-    steps = int(spec.duration)
+    """Encode values as Poisson trains: Bernoulli draws in steps of 1 ms, the event anywhere within its step. If the
+    last step is shorter, its events after the end are left out."""
+    steps = ceil(spec.duration)
     parts = []
     for block, numbers in zip(x.split(RATE_BLOCK), ids.split(RATE_BLOCK), strict=True):
         activity = population_code(block, spec.cells)
@@ -43,7 +44,9 @@ def rate(spec: Rate, x: Tensor, ids: Tensor) -> Events:
         owner, step, p, row, column = (draws < chance).nonzero(as_tuple=True)
         within = (draws[owner, step, p, row, column] / chance[owner, 0, p, row, column]).double()
         t = ((step + within) * 1000).to(torch.int32)
-        parts.append(_in_order(t, owner, [column, row, p], activity.shape))
+        inside = t < spec.duration * 1000
+        t, owner, *cells = (each[inside] for each in (t, owner, column, row, p))
+        parts.append(_in_order(t, owner, cells, activity.shape))
     return concatenate(parts)
 
 

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+
+EMULATED_NOTE = "EMULATED.txt"  # file next to recordings written by `neurobench data emulate`
+
+
+def are_emulated(folder: Path) -> bool:
+    """Whether the recordings in a folder of a training and a test part, or in one of these parts, are emulated."""
+    return any((each / EMULATED_NOTE).exists() for each in (folder, folder.parent))
 
 
 @dataclass(frozen=True)

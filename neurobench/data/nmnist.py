@@ -28,7 +28,7 @@ import torch
 from torch import as_tensor
 
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
-from neurobench.data.events import Events
+from neurobench.data.events import Events, are_emulated
 from neurobench.data.files import BUNDLED, NMNIST_ZIP, OFFICIAL, REINSTALL, Declared, checked_bytes, combined
 from neurobench.data.specs import NMNIST, NMNISTFolds
 
@@ -37,7 +37,6 @@ EVENT = 5  # bytes per event
 SIDE = 34  # pixels, rows and columns
 WINDOW = 300_000  # microseconds of a recording, three saccades of 100 ms
 OVERFLOW_ROW = 240  # row in which the ATIS camera reports that its clock wrapped around, not a pixel
-EMULATED_NOTE = "EMULATED.txt"  # file next to recordings written by `neurobench data emulate`
 
 
 class Recording(NamedTuple):
@@ -62,7 +61,7 @@ class RecordingFile(NamedTuple):
 def load(spec: NMNIST, seed: int) -> Splits:
     """Find, check and decode the recordings; `seed` draws those held out. Raises DataError."""
     train, test = _files(spec.root)
-    emulated = spec.root is not None and (Path(spec.root).expanduser() / "NMNIST" / EMULATED_NOTE).exists()
+    emulated = are_emulated(Path(spec.root or BUNDLED).expanduser() / "NMNIST")
     held_out = len(train) // 10 if spec.validation is None else spec.validation
     trained, held = hold_out(len(train), held_out, seed)
     digests: dict[str, str] = {}  # name of a recording -> sha256 of its bytes
@@ -90,13 +89,16 @@ def load_fold(spec: NMNISTFolds, seed: int) -> Splits:
         raise DataError(f"dataset.folds={spec.folds}: there are {len(every)} recordings. Use at most that many folds.")
     fold = np.random.default_rng(0).permutation(len(every)) % spec.folds
     digests: dict[str, str] = {}
+    emulated = are_emulated(Path(spec.root or BUNDLED).expanduser() / "NMNIST")
+    described = f"fold {spec.fold + 1} of {spec.folds} of all {len(every)} recordings"
     return Splits(
         train=_join([each for each, k in zip(every, fold, strict=True) if k != spec.fold], digests),
         validation=_join([], digests),
         test=_join([each for each, k in zip(every, fold, strict=True) if k == spec.fold], digests),
         source="bundled" if spec.root is None else spec.root,
         sha256=combined(digests[each.name] for each in every),
-        evaluated_on=f"fold {spec.fold + 1} of {spec.folds} of all {len(every)} recordings",
+        evaluated_on=f"emulated recordings, {described}" if emulated else described,
+        emulated=emulated,
     )
 
 

@@ -241,6 +241,29 @@ def test_files_are_read_back_as_emulated_recordings(tmp_path):
         write(str(tmp_path), 1, 1, 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("nmnist_folds", {"root": ""}),
+        ("events_folder", {"root": "NMNIST"}),
+        ("events_folder", {"root": "NMNIST/Train"}),
+        ("tonic", {"root": "", "set": "NMNIST"}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*(other files are ignored|no test sample is of class)")
+def test_emulated_recordings_are_labelled_as_such_whatever_data_set_reads_them(name, fields, emulated_root):
+    splits = spec(f"dataset/{name}", **{**fields, "root": str(emulated_root / fields["root"])}).load(0)
+    assert splits.emulated
+    assert splits.evaluated_on.startswith("emulated recordings, ")
+
+
+@pytest.fixture(scope="module")
+def emulated_root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("emulated")
+    write(str(folder), 60, 20, 0)
+    return folder
+
+
 def test_real_recordings_may_be_tested_only_if_their_images_are_left_out_of_training():
     with pytest.raises(BoundsError, match="leave out 1000"):
         spec("dataset/nmnist_emulated", leave_out=999)

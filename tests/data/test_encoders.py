@@ -96,6 +96,16 @@ def test_rate_encoding_is_poisson_with_the_declared_rate_and_depends_on_the_samp
     assert not torch.equal(encoder.encode(x[:1], torch.tensor([8])).t, sample.t)
 
 
+@pytest.mark.parametrize(("duration", "steps"), [(0.5, 1), (10.7, 11), (10, 10)])
+def test_spike_trains_have_the_declared_duration_if_it_is_no_whole_number_of_milliseconds(duration, steps):
+    x = torch.ones(200, 1)
+    events = spec("encoder/rate", duration=duration, rate=1000, cells=1).encode(x, torch.arange(200))
+    assert 0 < events.t.max() < duration * 1000
+    whole = spec("encoder/rate", duration=steps, rate=1000, cells=1).encode(x, torch.arange(200))
+    assert torch.equal(events.t, whole.t[whole.t < duration * 1000])
+    assert len(events.t) == pytest.approx(200 * duration, rel=0.15)
+
+
 def test_event_counts_match_a_hand_computation():
     events = recording((0, 3, 2, 0), (1, 3, 2, 1), (99_999, 3, 2, 1), (100_000, 33, 33, 0), (300_000, 1, 1, 1))
     image = spec("encoder/counts", bins=3, length=300, pool=1, full=7).encode(events, torch.tensor([0]))

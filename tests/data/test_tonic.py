@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from neurobench.data.dataset import DataError
 from neurobench.data.nmnist import Recording, encode
 from tests.data.test_custom import loaded
 
@@ -122,3 +123,19 @@ def test_samples_are_sorted_by_the_paths_of_their_files(tmp_path: Path) -> None:
     names = [f"{one.label}.npy" for one in written]
     order = sorted(range(22), key=lambda k: (k // 11, names[k]))
     assert loaded("dataset=tonic", *words).test.y.tolist() == [written[k].label for k in order]
+
+
+@pytest.mark.parametrize(
+    ("damaged", "sentence"),
+    [
+        (np.zeros((0, 4), np.int64), "POKERDVS, train recording 0: has no event"),
+        (np.array([[9, 1, 1, 0], [5, 1, 1, 0]]), "POKERDVS, train recording 0: event 1 is at 5, after one at 9; sort"),
+    ],
+)
+def test_a_recording_without_events_or_out_of_order_is_refused(
+    damaged: np.ndarray, sentence: str, tmp_path: Path
+) -> None:
+    pips(tmp_path)
+    np.save(tmp_path / "POKERDVS/pips_train/cl/00.npy", damaged)
+    with pytest.raises(DataError, match=sentence):
+        loaded("dataset=tonic", "dataset.set=POKERDVS", f"dataset.root={tmp_path}")

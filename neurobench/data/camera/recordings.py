@@ -14,11 +14,11 @@ from neurobench.data.camera.emulation import BLOCK, emulate, fastest, stored
 from neurobench.data.camera.figure import figures
 from neurobench.data.camera.parameters import SENSOR, as_json, read
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
-from neurobench.data.events import Events, StoredEvents, concatenate
+from neurobench.data.events import EMULATED_NOTE, Events, StoredEvents, concatenate
 from neurobench.data.files import combined
 from neurobench.data.mnist import checked_root
 from neurobench.data.mnist import read as read_mnist
-from neurobench.data.nmnist import EMULATED_NOTE, Recording, encode
+from neurobench.data.nmnist import Recording, encode
 from neurobench.data.specs import NMNIST, NMNISTEmulated
 from neurobench.phases import tracked
 

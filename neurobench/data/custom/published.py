@@ -11,10 +11,11 @@ import numpy as np
 
 from neurobench.data.custom.formats import Raw
 from neurobench.data.custom.locate import existing
-from neurobench.data.custom.recordings import View, concatenated, require_sensor, windowed
+from neurobench.data.custom.recordings import View, checked, concatenated, require_sensor, windowed
 from neurobench.data.custom.specs import Header, Tonic, Torchvision
 from neurobench.data.custom.splits import Content, Samples, scaled, splits
 from neurobench.data.dataset import DataError, Splits
+from neurobench.data.events import are_emulated
 
 _DIGITS = tuple(string.digits)
 _MERGED = (*_DIGITS, *string.ascii_uppercase, *"abdefghnqrt")  # EMNIST: letters whose two cases look alike are one
@@ -90,10 +91,12 @@ def load_recordings(spec: Tonic, seed: int) -> Splits:
             raise _unreadable(spec, error) from error
         if not read:
             raise DataError(f"{spec.root}: {spec.set} has no recordings there.{_remedy(spec)}")
-        events = [windowed(_raw(recorded), f"{spec.set} {part} {k}", view) for k, (recorded, _) in enumerate(read)]
+        named = ((f"{spec.root}: {spec.set}, {part} recording {k}", _raw(each)) for k, (each, _) in enumerate(read))
+        events = [windowed(checked(raw, name), name, view) for name, raw in named]
         samples[part] = Samples(concatenated(events, view.shape), np.array([int(label) for _, label in read], np.int64))
-    files = _files(Path(str(spec.root)) / spec.set)
-    return splits(spec, Content(samples["train"], samples["test"], spec.header.classes, files), seed)
+    folder = Path(str(spec.root)) / spec.set
+    content = Content(samples["train"], samples["test"], spec.header.classes, _files(folder))
+    return splits(spec, content._replace(emulated=are_emulated(folder)), seed)
 
 
 def _order(stored: Any) -> list[int]:

@@ -16,7 +16,7 @@ from neurobench.data.custom.locate import Folders, Labelled, class_folders, vers
 from neurobench.data.custom.specs import EventsFolder, Header
 from neurobench.data.custom.splits import Content, Samples, splits
 from neurobench.data.dataset import DataError, Splits
-from neurobench.data.events import Events
+from neurobench.data.events import Events, are_emulated
 
 MICROSECONDS = {"us": 1.0, "ms": 1000.0, "s": 1e6}
 WIDEST = 256  # most rows and columns: an event's are stored in one byte each
@@ -56,7 +56,7 @@ def load(spec: EventsFolder, seed: int) -> Splits:
 
     validation, test = (samples(part) if part else None for part in (folders.validation, folders.test))
     content = Content(samples(folders.train), test, folders.classes, folders.files, validation=validation)
-    return splits(spec, content, seed)
+    return splits(spec, content._replace(emulated=are_emulated(Path(str(spec.root)).expanduser())), seed)
 
 
 def _view(spec: EventsFolder, folders: Folders) -> View:
@@ -93,8 +93,11 @@ def _extent(file: str, of: Any) -> tuple[int, int]:
 
 
 def _read(file: str, _version: Any) -> Raw:
-    """Checked events of a file: times as stored, whole numbers from 0 for pixels, polarity 0 or 1. Raises DataError."""
-    raw = read(Path(file))
+    return checked(read(Path(file)), file)
+
+
+def checked(raw: Raw, file: str) -> Raw:
+    """Checked events: times as stored, whole numbers from 0 for pixels, polarity 0 or 1. Raises DataError."""
     lengths = {len(field) for field in raw}
     if len(lengths) > 1 or any(field.ndim != 1 for field in raw):
         listed = ", ".join(f"{name} {field.shape}" for name, field in zip(Raw._fields, raw, strict=True))

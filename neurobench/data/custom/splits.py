@@ -35,6 +35,7 @@ class Content(NamedTuple):
     files: tuple[Path, ...]
     scale: Callable[[np.ndarray, np.ndarray], Tensor] | None = None  # (values, training values) -> float32 in [0, 1]
     validation: Samples | None = None
+    emulated: bool = False
 
 
 def splits(spec: CustomData, content: Content, seed: int) -> Splits:
@@ -68,7 +69,8 @@ def splits(spec: CustomData, content: Content, seed: int) -> Splits:
         test=made[2],
         source=str(spec.root),
         sha256=digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest(),
-        evaluated_on=words,
+        evaluated_on=f"emulated recordings, {words}" if content.emulated else words,
+        emulated=content.emulated,
         classes=content.classes,
         bytes_read=sum(file.stat().st_size for file in content.files),
     )
