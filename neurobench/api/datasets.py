@@ -25,10 +25,10 @@ def load(name: str, *, seed: int = 0, config_dir: str | Path | None = None, **ke
 
     Raises ConfigError if there is no such data set or key, and DataError if its files are damaged or missing.
     """
-    from neurobench.data.checks import sound
+    from neurobench.data.checks import load_checked
     from neurobench.experiment.plan import spawn
     from neurobench.experiment.request import dataset_of
 
     settings = {f"dataset.{key}": value for key, value in keys.items()}
     spec = dataset_of(override_words([f"dataset={name}"], settings), folder_of(config_dir))
-    return sound(spec.load(spawn(seed).data), spec.n_classes)
+    return load_checked(spec, spawn(seed).data)

@@ -12,10 +12,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from neurobench.data.dataset import DataError, Split, Splits
+from neurobench.data.dataset import DataError, DatasetSpec, Split, Splits
 from neurobench.data.events import StoredEvents
+from neurobench.data.form import require_form
 
 RESERVED = {"train", "training", "validation", "test"}  # names of these splits' metrics begin with these words
+
+
+def load_checked(spec: DatasetSpec, seed: int) -> Splits:
+    """Load a data set, whose function may be a user's, and check form and content. Raises DataError."""
+    splits = spec.load(seed)
+    require_form(splits, spec.layout, spec.shape)
+    return sound(splits, spec.n_classes)
 
 
 def sound(splits: Splits, n_classes: int) -> Splits:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 def load_splits(plan: Plan) -> Splits:
     """Load the data as the model will see them: as many samples as the scale allows, through the plan's encoders."""
-    from neurobench.data.checks import sound  # imports torch
+    from neurobench.data.checks import load_checked  # imports torch
 
-    splits = sound(plan.dataset.load(plan.seeds.data), plan.task.n_classes)
+    splits = load_checked(plan.dataset, plan.seeds.data)
     return encoded(splits.limited(plan.scale.train, plan.scale.test), plan.encoders)
 
 
