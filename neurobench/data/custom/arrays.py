@@ -16,11 +16,18 @@ from neurobench.data.custom.specs import NPZ, Header
 from neurobench.data.custom.splits import Content, Samples, encode_labels, scaled, splits, unscaled
 from neurobench.data.dataset import DataError, Splits
 
+CHANNELS = (1, 2, 3, 4)  # numbers of channels by which an image's last axis is recognised
+FAINT = 64  # 8-bit numbers below it use less than a quarter of their range: hardly grey levels
+
 
 def header(spec: NPZ) -> Header:
     """Header computed from the headers of the arrays and all labels. Raises DataError."""
     path, parts = _parts(spec)
-    shapes = {name: _shape(path, f"x{part}") for part, name in parts.items()}
+    headers = {part: _header(path, f"x{part}") for part in parts}
+    shapes = {name: headers[part][0] for part, name in parts.items()}
+    if len({dtype == np.uint8 for _, dtype in headers.values()}) > 1:
+        types = ", ".join(f"x{part} is of type {dtype}" for part, (_, dtype) in headers.items())
+        raise DataError(f"{path}: {types}; 8-bit numbers and others are scaled differently. Store all in one type")
     sample = {shape[1:] for shape in shapes.values()}
     if len(sample) > 1:
         shapes_text = ", ".join(f"x{part} {shapes[name]}" for part, name in parts.items())
@@ -46,6 +53,12 @@ def load(spec: NPZ, seed: int) -> Splits:
     _, labels = _labels(spec)
     samples = {name: Samples(_values(path, f"x{part}"), labels[name]) for part, name in parts.items()}
     scale = scaled if spec.scaling == "auto" else unscaled
+    most = samples["train"].x.max()
+    if scale is scaled and samples["train"].x.dtype == np.uint8 and most < FAINT:
+        text = (
+            f"{path}: its 8-bit numbers are at most {most} and are divided by 255. Numbers of another type are scaled"
+        )
+        warnings.warn(f"{text} by their extremes: x.astype(float)", stacklevel=2)
     classes, validation = spec.header.classes, samples.get("validation")
     content = Content(samples["train"], samples.get("test"), classes, (path,), scale, validation)
     return splits(spec, content, seed)
@@ -83,7 +96,8 @@ def _names(path: Path) -> set[str]:
         raise DataError(f"{path}: is not a readable .npz file ({error})") from error
 
 
-def _shape(path: Path, name: str) -> tuple[int, ...]:
+def _header(path: Path, name: str) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of an array."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
             first = np.lib.format.read_magic(stream) == (1, 0)
@@ -96,11 +110,11 @@ def _shape(path: Path, name: str) -> tuple[int, ...]:
     if len(shape) not in (2, 3, 4) or 0 in shape:
         wanted = "(N, D), (N, H, W), (N, C, H, W) or (N, H, W, C)"
         raise DataError(f"{path}: array {name} has shape {shape}; expected {wanted}, none of them 0")
-    return shape
+    return shape, dtype
 
 
 def _channels_last(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 3 and shape[2] in (1, 3) and shape[0] not in (1, 3)
+    return len(shape) == 3 and shape[2] in CHANNELS and shape[0] not in CHANNELS
 
 
 def _read(path: Path, name: str) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -104,7 +105,7 @@ def _numbers(split: Split) -> np.ndarray:
 
 
 def encode_labels(labels: Iterable[Any]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of the classes, numbers by size before strings in order, and the class of each label, int64."""
+    """Names of the classes, finite numbers by size before strings in order, and the class of each label, int64."""
     words = [str(label) for label in labels]
     names = sorted(set(words), key=lambda name: (0, float(name), name) if _is_number(name) else (1, 0.0, name))
     place = {name: k for k, name in enumerate(names)}
@@ -113,10 +114,9 @@ def encode_labels(labels: Iterable[Any]) -> tuple[tuple[str, ...], np.ndarray]:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))  # NaN has no place in an order
     except ValueError:
         return False
-    return True
 
 
 def stratified_split(

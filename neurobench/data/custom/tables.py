@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import warnings
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,12 +21,13 @@ from neurobench.data.dataset import DataError, Splits
 SEPARATORS = (",", ";", "\t")
 MISSING = ("", "?", "na", "nan", "n/a", "null", "none")
 MOST_CLASSES = 1000
+COUNTED = 20  # fewest rows of which consecutive numbers are no coincidence
 
 
 class Table(NamedTuple):
     x: np.ndarray  # (N, D) float64
     labels: list[str]
-    doubt: str  # whether the first line contains names; "" if certain
+    doubts: tuple[str, ...]  # what may not be meant: a first line that is taken as names, a column that numbers rows
 
 
 def header(spec: CSV) -> Header:
@@ -49,7 +51,7 @@ def header(spec: CSV) -> Header:
 def load(spec: CSV, seed: int) -> Splits:
     """Read the tables into splits. Raises DataError."""
     tables = _tables(spec)
-    for doubt in filter(None, (table.doubt for table in tables.values())):
+    for doubt in (doubt for table in tables.values() for doubt in table.doubts):
         warnings.warn(doubt, stacklevel=2)
     classes, y = encode_labels(label for table in tables.values() for label in table.labels)
     parts = np.split(y, np.cumsum([len(table.labels) for table in tables.values()])[:-1])
@@ -88,6 +90,9 @@ def _read(path: str, _version: Any, label: str, separator: str | None) -> Table:
         others = rows
     if not others:
         raise DataError(f"{path}: has a line of names but no samples")
+    label_name = first[place].strip()
+    if named and label_name and [name.strip() for name in first].count(label_name) > 1:
+        raise DataError(f"{path}: several columns are named {label_name}, as the label is; rename or remove the others")
     names = first if named else [str(k) for k in range(len(first))]
     if len(first) < 2:
         raise DataError(f"{path}: has one column; expected features and a label, separated by a comma or semicolon")
@@ -102,7 +107,7 @@ def _read(path: str, _version: Any, label: str, separator: str | None) -> Table:
         x[number] = [
             _number(cell, path, line, name) for k, (cell, name) in enumerate(zip(row, names, strict=True)) if k != place
         ]
-    return Table(x, labels, _doubt(path, names, place) if named else "")
+    return Table(x, labels, tuple(_doubts(path, names, place, named, x)))
 
 
 def _rows(path: str, separator: str | None) -> list[tuple[int, list[str]]]:
@@ -140,11 +145,17 @@ def _label_place(path: str, first: list[str], label: str) -> tuple[int, bool]:
     return number, any(_value(name) is None for _, name in features if name.lower() not in MISSING)
 
 
-def _doubt(path: str, names: list[str], label: int) -> str:
-    numbers = [k for k, name in enumerate(names) if k != label and _value(name) is not None]
-    if not numbers:
-        return ""
-    return f"{path}: the first line is taken as column names, though column {numbers[0]} reads {names[numbers[0]]}"
+def _doubts(path: str, names: list[str], label: int, named: bool, x: np.ndarray) -> Iterator[str]:
+    """A first line of numbers that is taken as names; and columns of consecutive numbers, such as an index: in a table
+    sorted by class they tell the class."""
+    features = [(k, name) for k, name in enumerate(names) if k != label]
+    numbers = [k for k, name in features if _value(name) is not None]
+    if named and numbers:
+        yield f"{path}: the first line is taken as column names, though column {numbers[0]} reads {names[numbers[0]]}"
+    for (k, name), column in zip(features, x.T, strict=True):
+        if len(column) >= COUNTED and (np.diff(column) == 1).all():
+            called = f"{k} ({name})" if named and name else str(k)
+            yield f"{path}: column {called} numbers the rows and is used as a feature; remove it if it is an index"
 
 
 def _is_whole(text: str) -> bool:

@@ -1,0 +1,121 @@
+"""Properties of a user's files that change what is learned, and that the user may not know, are refused or reported."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from neurobench.config.errors import ConfigError
+from neurobench.data.custom.splits import encode_labels
+from tests.data.test_custom import X, Y, loaded, pictures, table
+
+GREY = np.random.default_rng(1).integers(0, 256, (40, 6, 7, 4), np.uint8)
+
+
+def saved(root: Path, **arrays: Any) -> str:
+    np.savez(root / "a.npz", **arrays)
+    return f"dataset.root={root / 'a.npz'}"
+
+
+def test_8_bit_numbers_in_one_set_and_others_in_another_are_refused(tmp_path: Path) -> None:
+    parts = {"x_train": GREY[:30, 0, :, 0], "y_train": Y[:30], "x_test": GREY[30:, 0, :, 0] / 255, "y_test": Y[30:]}
+    with pytest.raises(ConfigError, match="x_train is of type uint8, x_test is of type float64; 8-bit numbers and oth"):
+        loaded("dataset=npz", saved(tmp_path, **parts))
+
+
+def test_8_bit_numbers_that_use_little_of_their_range_are_reported(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    loaded("dataset=npz", saved(tmp_path, x=GREY[:, 0, :, 0] // 4 + 1, y=Y))
+    assert not recwarn, "64 is a quarter of the range"
+    with pytest.warns(UserWarning, match="its 8-bit numbers are at most 15 and are divided by 255"):
+        loaded("dataset=npz", saved(tmp_path, x=GREY[:, 0, :, 0] // 16, y=Y))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.filterwarnings("ignore:.*channels last")
+def test_images_with_their_channels_last_are_recognised_for_up_to_four_channels(channels: int, tmp_path: Path) -> None:
+    splits = loaded("dataset=npz", saved(tmp_path, x=GREY[..., :channels], y=Y))
+    assert splits.test.x.shape[1:] == (channels, 6, 7)  # type: ignore[union-attr]
+    wanted = np.moveaxis(GREY[..., :channels], 3, 1)[splits.test.ids.numpy()] / np.float32(255)
+    np.testing.assert_array_equal(splits.test.x.numpy(), wanted)  # type: ignore[union-attr]
+
+
+def test_a_second_column_with_the_labels_name_is_refused_rather_than_learned_from(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv")
+    path.write_text(path.read_text().replace("c0,", "kind,", 1))
+    for label in ("kind", "-1"):
+        with pytest.raises(ConfigError, match="several columns are named kind, as the label is; rename or remove"):
+            loaded("dataset=csv", f"dataset.root={path}", f"dataset.label={label}")
+
+
+@pytest.mark.parametrize(("names", "called"), [(True, r"2 \(c2\)"), (False, "2")])
+def test_a_column_that_numbers_the_rows_is_reported(names: bool, called: str, tmp_path: Path) -> None:
+    x = np.insert(X, 2, np.arange(7, 47), axis=1)
+    path = table(tmp_path / "t.csv", x, names=names)
+    with pytest.warns(UserWarning, match=rf"t\.csv: column {called} numbers the rows and is used as a feature"):
+        loaded("dataset=csv", f"dataset.root={path}")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_column_that_numbers_few_rows_or_some_of_them_is_not_reported(tmp_path: Path) -> None:
+    counted = np.insert(X, 0, np.arange(40), axis=1)
+    table(tmp_path / "few.csv", counted[:19], Y[:19] % 2)
+    counted[-1, 0] = 100
+    for path in (tmp_path / "few.csv", table(tmp_path / "some.csv", counted)):
+        loaded("dataset=csv", f"dataset.root={path}")
+
+
+def test_classes_called_nan_or_inf_have_the_same_numbers_in_every_process() -> None:
+    """A checkpoint numbers classes as the process that wrote it; the order of a set of strings differs by process."""
+    names = ["nan", "5", "b", "inf", "1", "-inf", "NaN", "7"]
+    assert encode_labels(names)[0] == ("1", "5", "7", "-inf", "NaN", "b", "inf", "nan")
+    program = f"from neurobench.data.custom.splits import encode_labels; print(encode_labels({names})[0])"
+    for seed in ("1", "2"):
+        run = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert run.stdout.strip() == str(encode_labels(names)[0])
+
+
+def test_transparent_pixels_and_further_frames_are_reported(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    root = pictures(tmp_path)
+    random = np.random.default_rng(5)
+    for name, alpha in (("opaque", 255), ("clear", 0)):
+        pixels = random.integers(0, 256, (20, 20, 4), np.uint8)
+        pixels[:, :, 3] = alpha
+        Image.fromarray(pixels).save(root / "cat" / f"{name}.png")
+    frames = [Image.fromarray(random.integers(0, 256, (20, 20), np.uint8)) for _ in range(3)]
+    frames[0].save(root / "dog" / "moving.gif", save_all=True, append_images=frames[1:])
+    splits = loaded("dataset=image_folder", f"dataset.root={root}")
+    told = [str(each.message) for each in recwarn]
+    assert len(told) == 2
+    assert "1 of 11 images have transparent pixels" in told[0]
+    assert "1 of 11 images have several frames or pages, of which the first is used" in told[1]
+    assert len(splits.train) + len(splits.validation) + len(splits.test) == 11
+
+
+def test_a_photo_is_read_upright(tmp_path: Path) -> None:
+    """Cameras store the pixels as the sensor lay and note how to turn them, which every viewer does."""
+    upright = np.random.default_rng(2).integers(0, 256, (20, 12), np.uint8)
+    for k in range(8):
+        folder = tmp_path / "ab"[k % 2]
+        folder.mkdir(exist_ok=True)
+        exif = Image.Exif()
+        exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+        pixels = np.roll(upright, k, 0)
+        Image.fromarray(np.rot90(pixels)).save(folder / f"{k}.png", exif=exif)
+    splits = loaded("dataset=image_folder", f"dataset.root={tmp_path}")
+    assert splits.train.x.shape[1:] == (1, 20, 12)  # type: ignore[union-attr]
+    order = [k for c in (0, 1) for k in range(c, 8, 2)]  # files are numbered class by class
+    for x, number in zip(splits.train.x.numpy(), splits.train.ids.tolist(), strict=True):  # type: ignore[union-attr]
+        np.testing.assert_array_equal(x[0] * 255, np.roll(upright, order[number], 0))
