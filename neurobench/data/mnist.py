@@ -187,17 +187,18 @@ def _write(unpacked: Callable[[], bytes], target: Path, raw: Declared) -> None:
 
 @contextmanager
 def _writable_cache() -> Iterator[Path]:
-    """Context manager: the cache folder, or a temporary one if the default is not writable (a read-only container)."""
-    folder = files.cache_folder()
+    """Context manager: the cache folder, or a temporary one if the default is not writable (a read-only container). A
+    folder named by NEUROBENCH_DATA may be read-only once it contains the files, which are checked."""
+    folder, configured = files.cache_folder(), os.environ.get("NEUROBENCH_DATA")
     raw = (folder / MNIST_RAW[0].name).parent
     try:
         raw.mkdir(parents=True, exist_ok=True)
         writable = os.access(raw, os.W_OK)
     except OSError:
         writable = False
-    if writable:
+    if writable or (configured and all((folder / each.name).is_file() for each in MNIST_RAW)):
         yield folder
-    elif os.environ.get("NEUROBENCH_DATA"):
+    elif configured:
         raise DataError(f"{folder}: cannot be written. Set NEUROBENCH_DATA to a writable folder, or unset it.")
     else:
         with tempfile.TemporaryDirectory(prefix="neurobench-") as temporary:

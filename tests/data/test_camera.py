@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numba
@@ -187,6 +190,50 @@ def test_stored_recordings_equal_the_emulated_ones_and_are_made_only_once(cache,
     (folder / "codes.u32").write_bytes(b"1234")
     with pytest.raises(DataError, match=r"contains 1 events, expected .* Remove it"):
         stored(camera, 0, images, range(7))
+
+
+DAMAGE = [
+    ("length.npy", b""), ("length.npy", b"\x93NUMPY"), ("codes.u32", b""), ("made.json", b""), ("made.json", b"[]"),
+    ("made.json", b"{}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "content"), DAMAGE)
+def test_damaged_files_of_stored_recordings_are_refused_with_their_folder_and_the_remedy(
+    name, content, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("NEUROBENCH_DATA", str(tmp_path))
+    images = np.zeros((2, 28, 28), np.uint8)
+    stored(read(None), 0, images, range(2))
+    folder = next((tmp_path / "emulated").iterdir())
+    (folder / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf"{folder}: is damaged \(.+\)\. Remove it; it will be made again"):
+        stored(read(None), 0, images, range(2))
+
+
+def test_two_processes_that_make_the_same_recordings_both_read_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEUROBENCH_DATA", str(tmp_path))
+    images = np.zeros((2, 28, 28), np.uint8)
+    first = stored(read(None), 0, images, range(2))
+    folder = next((tmp_path / "emulated").iterdir())
+    emulation._make(folder, read(None), 0, images, range(2))  # began before the other had finished
+    assert [path.name for path in (tmp_path / "emulated").iterdir()] == [folder.name]
+    assert stored(read(None), 0, images, range(2)).sha256 == first.sha256
+
+
+def test_a_full_disk_is_named_as_the_reason_that_recordings_cannot_be_stored(tmp_path):
+    program = (
+        "import resource, numpy as np\n"
+        "from neurobench.data.camera.emulation import stored\n"
+        "from neurobench.data.camera.parameters import read\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "images = np.random.default_rng(0).integers(0, 256, (9, 28, 28), np.uint8)\n"
+        "stored(read(None), 0, images, range(9))\n"
+    )
+    environment = {**os.environ, "NEUROBENCH_DATA": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert "emulated recordings cannot be written (File too large; 0 MB are needed). Make room" in run.stderr
+    assert [*(tmp_path / "emulated").iterdir()] == []
 
 
 def test_recordings_are_made_on_the_fastest_device_and_record_its_name(cache, monkeypatch):

@@ -176,6 +176,18 @@ def test_a_configured_cache_folder_that_cannot_be_written_is_refused(tmp_path, m
         pass
 
 
+def test_a_configured_cache_folder_that_contains_the_files_may_be_read_only(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEUROBENCH_DATA", str(tmp_path))
+    with checked_root(None):
+        pass
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
+    with checked_root(None) as root:
+        assert root == tmp_path
+    (tmp_path / MNIST_RAW[0].name).unlink()
+    with pytest.raises(DataError, match="cannot be written. Set NEUROBENCH_DATA"), checked_root(None):
+        pass
+
+
 def test_a_temporary_folder_is_used_if_the_default_cache_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.delenv("NEUROBENCH_DATA")

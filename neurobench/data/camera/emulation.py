@@ -97,14 +97,16 @@ def stored(camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) ->
                 f"{folder}: emulated recordings cannot be written ({error.strerror}; {len(images) * 17 // 1000} MB are "
                 "needed). Make room, or set NEUROBENCH_DATA to another folder."
             ) from error
-    length = np.load(folder / "length.npy")
-    codes = np.memmap(folder / "codes.u32", np.uint32, "r")
-    if len(codes) != length.sum():
-        raise DataError(
-            f"{folder}: contains {len(codes)} events, expected {length.sum()}. Remove it; it will be made again."
-        )
-    record = json.loads((folder / "made.json").read_text())
-    return Stored(StoredEvents.contiguous(codes, length, SENSOR), record["sha256"])
+    remedy = "Remove it; it will be made again."
+    try:
+        length = np.load(folder / "length.npy")
+        codes = np.memmap(folder / "codes.u32", np.uint32, "r")
+        sha256 = json.loads((folder / "made.json").read_text())["sha256"]
+    except (OSError, ValueError, EOFError, KeyError, TypeError) as error:  # after a power failure a file may be cut
+        raise DataError(f"{folder}: is damaged ({error}). {remedy}") from error
+    if len(codes) != length.sum() or len(length) != len(images):
+        raise DataError(f"{folder}: contains {len(codes)} events, expected {length.sum()}. {remedy}")
+    return Stored(StoredEvents.contiguous(codes, length, SENSOR), sha256)
 
 
 def _make(folder: Path, camera: Camera, seed: int, images: np.ndarray, ids: Sequence[int]) -> None:
@@ -120,12 +122,15 @@ def _make(folder: Path, camera: Camera, seed: int, images: np.ndarray, ids: Sequ
                 with kernel_threads(threads):
                     codes, counts = emulate(camera, seed, images[block], ids[block], device=device)
                 sha.update(codes.data)
-                codes.tofile(file)
+                file.write(codes.data)  # not `tofile`, whose errors have no reason
                 lengths.append(counts)
         np.save(staging / "length.npy", np.concatenate(lengths))
         record = {"sha256": sha.hexdigest(), "device": device, **identity(camera, seed)}
         (staging / "made.json").write_text(json.dumps(record))
-        if not folder.exists():
+        try:
             staging.rename(folder)
+        except OSError:
+            if not folder.exists():  # another process has made it meanwhile
+                raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
