@@ -141,13 +141,15 @@ class Classifier(ClassifierMixin, BaseEstimator):
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores (N, C), highest for the predicted class; for two classes (N,), above 0 for the second."""
+        from neurobench.data.encoders import TEST
         from neurobench.experiment.evaluate import scores_of
         from neurobench.experiment.samples import encoded, samples
 
         check_is_fitted(self, "learner_")
         X = validate_data(self, _with_channel(X), dtype=np.float64, allow_nd=True, reset=False)
         try:
-            scores = scores_of(self.learner_, encoded(samples(self._samples(X)), self.plan_.encoders)).double().numpy()
+            x = encoded(samples(self._samples(X)), self.plan_.encoders, TEST)
+            scores = scores_of(self.learner_, x).double().numpy()
         except UserError as error:
             raise ValueError(str(error)) from error
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores

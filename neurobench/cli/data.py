@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from neurobench.cli.arguments import verb_parser
@@ -13,6 +14,9 @@ from neurobench.config.overrides import override_of
 from neurobench.data.files import FOLDERS, bundled_folder, fetch, verify
 from neurobench.phases import phase
 from neurobench.process import importing
+from neurobench.storage.atomic import require_writable
+
+PICTURES = (".png", ".pdf", ".svg", ".jpg")
 
 
 def data_command(words: list[str]) -> int:
@@ -21,6 +25,8 @@ def data_command(words: list[str]) -> int:
     args = parser.parse_args(words)
     if args.action == "camera" and args.fitted_to and not args.of:
         parser.error("--fitted-to needs your own camera: add --of FILE.json")
+    if args.action == "camera" and args.figure and Path(args.figure).suffix.lower() not in PICTURES:
+        parser.error(f"--figure {args.figure}: its suffix is not one of {', '.join(PICTURES)}")
     if args.action == "verify":
         with phase("hashing every file"):
             verdicts = verify()
@@ -96,6 +102,8 @@ def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> N
         from neurobench.data.camera.figure import figures
         from neurobench.data.camera.likeness import floors, likeness, pairs, summary
 
+    if drawing:
+        require_writable(Path(drawing), "name a file elsewhere: --figure FILE.png")
     console = Screen()
     training = (True, 0, "1000 training pairs, to which the camera was fitted")
     if fitted_to:

@@ -231,20 +231,26 @@ def _misfit(steps: Sequence[EncoderSpec], shape: Shape) -> str | None:
     return None
 
 
+# Added to the ids of samples by which their noise is drawn: samples of two sets never share it.
+TEST, OTHERS, HELD_OUT = 1 << 20, 1 << 21, 3 << 20
+
+
 def encoded(splits: Splits, steps: Sequence[EncoderSpec]) -> Splits:
     """All splits, passed through the encoders in order."""
 
     def through(split: Split, offset: int = 0) -> Split:
-        """Encode a split; `offset` separates the noise of a test sample from that of the training sample of that id."""
+        """Encode a split; `offset` separates a sample's noise from that of the training sample of the same id."""
         return replace(split, x=step.encode(split.x, split.ids + offset))
 
+    # A validation set in files of its own is numbered from 0, as the training set is.
+    held_out = 0 if {*splits.validation.ids.tolist()}.isdisjoint(splits.train.ids.tolist()) else HELD_OUT
     for step in steps:
         splits = replace(
             splits,
             train=through(splits.train),
-            validation=through(splits.validation),
-            test=through(splits.test, 1 << 20),
-            others={name: through(split, 1 << 21) for name, split in splits.others.items()},
+            validation=through(splits.validation, held_out),
+            test=through(splits.test, TEST),
+            others={name: through(split, OTHERS) for name, split in splits.others.items()},
         )
         if step.emulates:
             source, words = (

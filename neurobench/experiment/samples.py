@@ -11,7 +11,7 @@ from torch import Tensor
 
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Layout
-from neurobench.data.encoders import Auto, EncoderSpec, Shape
+from neurobench.data.encoders import TEST, Auto, EncoderSpec, Shape
 from neurobench.data.events import Events, StoredEvents
 from neurobench.experiment.plan import Plan
 
@@ -46,8 +46,8 @@ def kind(x: Samples) -> tuple[Layout, Shape]:
     return ("vector" if x.dim() == 2 else "image"), tuple(x.shape[1:])
 
 
-def encoded(x: Samples, steps: Sequence[EncoderSpec]) -> Samples:
-    """Apply encoders in order; their randomness depends only on a sample's position.
+def encoded(x: Samples, steps: Sequence[EncoderSpec], first: int = 0) -> Samples:
+    """Apply encoders in order; their randomness depends only on a sample's position, counted from `first`.
 
     Raises UserError for samples that an encoder does not read.
     """
@@ -58,12 +58,13 @@ def encoded(x: Samples, steps: Sequence[EncoderSpec]) -> Samples:
         fault = step.misfit(shape) if layout in step.reads else f"reads {' or '.join(step.reads)}, not {layout}"
         if fault:
             raise UserError(f"{type(step).__name__} {fault}")
-        x = step.encode(x, torch.arange(len(x)))
+        x = step.encode(x, first + torch.arange(len(x)))
     return x
 
 
 def as_read(x: Any, plan: Plan) -> Samples:
-    """Samples as the plan's model reads them: encoded by the plan's encoders if in its data set's layout, or unchanged.
+    """Samples as the plan's model reads them: encoded by the plan's encoders, as test samples are, if in its data set's
+    layout, or unchanged.
 
     Raises UserError if they have neither layout.
     """
@@ -75,4 +76,4 @@ def as_read(x: Any, plan: Plan) -> Samples:
         described = [f"{layout} {shape}" for layout, shape in dict.fromkeys((dataset, task))]
         layout, shape = kind(made)
         raise UserError(f"this run takes samples of {' or '.join(described)}; these are {layout} {shape}")
-    return encoded(made, plan.encoders)
+    return encoded(made, plan.encoders, TEST)

@@ -3,7 +3,7 @@
 import pytest
 
 from neurobench.cli.main import VERBS, main
-from neurobench.config.errors import BAD_USAGE
+from neurobench.config.errors import BAD_USAGE, FAILED
 from tests.cli.conftest import Neurobench
 
 MISTAKES = {
@@ -20,6 +20,7 @@ MISTAKES = {
     "an option as a key, where runs are taken": ("compare a b format=tex", "--format tex"),
     "an option that wants another value": ("tune seed=3 model=qrbm --trials abc", "argument --trials: invalid"),
     "an option, misspelt": ("run --resum", "Did you mean --resume?"),
+    "a drawing of an unknown kind": ("data camera --figure a.foo", "a.foo: its suffix is not one of .png, .pdf, .svg"),
     "no file to import": ("import", "the following arguments are required: FILE.nir\n"),
     "no space to search": ("tune", "the following arguments are required: space\n"),
     "a graph that is not there": ("import nosuch.nir", "nosuch.nir: there is no such file."),
@@ -77,6 +78,15 @@ def test_every_verb_takes_verbose_or_quiet_but_not_both(verb: str, neurobench: N
     assert "--verbose" in described
     assert "--quiet" in described
     assert neurobench(verb, "-q", "-v").returncode == BAD_USAGE
+
+
+def test_a_drawing_that_cannot_be_written_is_refused_before_it_is_computed(neurobench: Neurobench) -> None:
+    done = neurobench("data", "camera", "--figure", "nosuch/camera.png")
+    assert done.returncode == FAILED
+    assert "nosuch/camera.png cannot be written to" in done.stderr
+    assert "name a file elsewhere: --figure FILE.png" in done.stderr
+    assert "emulating" not in done.stderr
+    assert done.stdout == ""
 
 
 def test_the_name_of_a_run_may_look_like_a_range(neurobench: Neurobench) -> None:

@@ -1,15 +1,22 @@
 """Every pair of layouts has a chain of encoders, whose output follows their formulas."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+import neurobench as nb
 from neurobench.data.dataset import Split, Splits
-from neurobench.data.encoders import DEFAULTS, Auto, Flat, chain, encoded
+from neurobench.data.encoders import DEFAULTS, TEST, Auto, Flat, chain, encoded
 from neurobench.data.events import Events
+from neurobench.experiment.samples import as_read
+from tests.data.test_custom import plan
 from tests.draws import uniform
 from tests.specs import spec
+
+RATE = spec("encoder/rate")
 
 LAYOUTS = {"vector": (4,), "image": (1, 28, 28), "events": (2, 34, 34)}
 
@@ -141,3 +148,26 @@ def test_encoded_splits_keep_their_order_and_say_that_they_are_emulated(cache):
     one, other = seen.train.x[0:1], seen.test.x[0:1]
     assert len(one.t) > 100
     assert not torch.equal(one.t, other.t)  # the same image and id, but different noise
+
+
+def test_a_held_out_sample_shares_its_noise_with_no_training_sample_of_the_same_id():
+    x, y = torch.full((4, 3), 0.5), torch.arange(4) % 2
+    train, held = (Split(x[:n], y[:n], first + torch.arange(n)) for n, first in ((4, 0), (2, 0)))
+    made = encoded(Splits(train, held, held, "", "", ""), (RATE,))
+    own = encoded(Splits(train, replace(held, ids=held.ids + 4), held, "", "", ""), (RATE,))
+    trains = [each.x[0:1].t.tolist() for each in (made.train, made.validation, made.test)]
+    assert len({*map(tuple, trains)}) == 3
+    assert torch.equal(own.validation.x.t, RATE.encode(x[:2], torch.arange(4, 6)).t)
+
+
+def test_samples_to_predict_are_encoded_like_test_samples_not_like_training_samples():
+    x = uniform(5, 4)
+    wanted = RATE.encode(x, TEST + torch.arange(5))
+    read = as_read(x, plan("model=slayer_snn", "dataset=yin_yang", "encoder=rate"))
+    assert torch.equal(read.t, wanted.t)
+    X = np.linspace(0, 1, 20).reshape(5, 4)
+    made = nb.estimator("eventprop_snn", epochs=1, scaling=False, overrides=("encoder=rate",)).fit(X, [0, 1, 0, 1, 0])
+    seen, predict = [], made.learner_.predict
+    made.learner_.predict = lambda x: seen.append(x) or predict(x)
+    made.predict(X)
+    assert torch.equal(seen[0].t, RATE.encode(torch.from_numpy(X).float(), TEST + torch.arange(5)).t)
