@@ -54,6 +54,20 @@ def test_a_second_column_with_the_labels_name_is_refused_rather_than_learned_fro
             loaded("dataset=csv", f"dataset.root={path}", f"dataset.label={label}")
 
 
+def test_tables_with_their_columns_in_another_order_are_refused_rather_than_mixed(tmp_path: Path) -> None:
+    table(tmp_path / "train.csv", X[:30], Y[:30])
+    path = table(tmp_path / "test.csv", X[30:], Y[30:])
+    loaded("dataset=csv", f"dataset.root={tmp_path}")
+    intact = path.read_text()
+    path.write_text(intact.replace("c0,c1,c2,c3,c4,kind", "c0,c2,c1,c3,c4,kind"))
+    with pytest.raises(
+        ConfigError, match=r"feature 1 is c1 in train\.csv and c2 in test\.csv; give both the same colu"
+    ):
+        loaded("dataset=csv", f"dataset.root={tmp_path}")
+    path.write_text(intact.partition("\n")[2])
+    assert len(loaded("dataset=csv", f"dataset.root={tmp_path}").test) == 10, "a table without names has no order"
+
+
 @pytest.mark.parametrize(("names", "called"), [(True, r"2 \(c2\)"), (False, "2")])
 def test_a_column_that_numbers_the_rows_is_reported(names: bool, called: str, tmp_path: Path) -> None:
     x = np.insert(X, 2, np.arange(7, 47), axis=1)

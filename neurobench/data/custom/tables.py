@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ COUNTED = 20  # fewest rows of which consecutive numbers are no coincidence
 class Table(NamedTuple):
     x: np.ndarray  # (N, D) float64
     labels: list[str]
+    names: tuple[str, ...]  # of the features; () if the first line has none
     doubts: tuple[str, ...]  # what may not be meant: a first line that is taken as names, a column that numbers rows
 
 
@@ -38,6 +39,7 @@ def header(spec: CSV) -> Header:
         files = _files(spec)
         widths_text = ", ".join(f"{files[name].name} {table.x.shape[1]}" for name, table in tables.items())
         raise DataError(f"{spec.root}: rows have different numbers of features: {widths_text}")
+    _require_same_columns(spec, tables)
     classes, _ = encode_labels(label for table in tables.values() for label in table.labels)
     n = sum(len(table.labels) for table in tables.values())
     if len(classes) > min(MOST_CLASSES, max(2, n // 2)):
@@ -46,6 +48,18 @@ def header(spec: CSV) -> Header:
             "Name its column with dataset.label=COLUMN"
         )
     return Header("vector", (widths.pop(),), classes, n)
+
+
+def _require_same_columns(spec: CSV, tables: Mapping[str, Table]) -> None:
+    """Features are matched by position. Raises DataError if a table has others, or in another order."""
+    files, train = _files(spec), tables["train"].names
+    for part, table in tables.items():
+        for k, (name, other) in enumerate(zip(train, table.names, strict=False)):
+            if name != other:
+                raise DataError(
+                    f"{spec.root}: feature {k} is {name} in {files['train'].name} and {other} in {files[part].name}; "
+                    "give both the same columns in the same order"
+                )
 
 
 def load(spec: CSV, seed: int) -> Splits:
@@ -107,7 +121,8 @@ def _read(path: str, _version: Any, label: str, separator: str | None) -> Table:
         x[number] = [
             _number(cell, path, line, name) for k, (cell, name) in enumerate(zip(row, names, strict=True)) if k != place
         ]
-    return Table(x, labels, tuple(_doubts(path, names, place, named, x)))
+    features = tuple(name.strip() for k, name in enumerate(names) if k != place) if named else ()
+    return Table(x, labels, features, tuple(_doubts(path, names, place, named, x)))
 
 
 def _rows(path: str, separator: str | None) -> list[tuple[int, list[str]]]:
