@@ -166,6 +166,7 @@ class ModelSpec(Spec):
     printout: ClassVar[str | None] = None  # (learner, Finished) -> the lines that the tutorial prints, for this run
     leaves: ClassVar[Mapping[str, str]] = {}  # format of `exports` -> its file in every run folder
     gpu_from_batch: ClassVar[int | None] = 1  # samples: with smaller batches device=auto stays on the CPU; None: always
+    moves: ClassVar[Mapping[str, Any]] = {}  # field that moves training samples at random -> its value without motion
     initial_files: ClassVar[tuple[str, ...]] = ()  # suffixes of files that `init_from` accepts besides runs
 
     def demand(self, task: Task) -> Demand:

@@ -36,7 +36,7 @@ def milliseconds(work: Callable[[], Any]) -> tuple[float, Any]:
 def parts(one: Any, batch: Any, k: int) -> dict[str, float]:
     """Time of each part of `SlayerLearner.learn` in milliseconds."""
     spent = {}
-    motion = spikes.motion(len(batch.x), k, one.spec.shift, one.spec.angle)
+    motion = spikes.motion(len(batch.x), k, one.spec.shift, one.spec.angle, one.task.shape)
     spent["events to the GPU, binned"], x = milliseconds(lambda: one.arriving(batch.x, motion))
     spent["dropout masks"], dropout = milliseconds(lambda: one._dropout(len(batch.y), k))
     spent["forward"], act = milliseconds(lambda: one.engine.run(x, one.quantized, dropout, learns=True))

@@ -63,7 +63,7 @@ def check_events(sheared: bool) -> None:
     x, y, p = (torch.randint(0, most, (n,), generator=draw, dtype=torch.uint8) for most in (34, 34, 2))
     start = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)])
     events = Events(t.int(), x, y, p, start, (2, 34, 34))
-    for moved in (None, motion(3, 5, (-4, 3), 5.0)):
+    for moved in (None, motion(3, 5, (-4, 3), 5.0, (2, 34, 34))):
         for saccades in (1, 3):
             ours = bin_dense(events, T, 1.0, moved, sheared, saccades, CPU)
             assert (ours == as_dense(binned(events, T, 1.0, moved, sheared, saccades))).all()

@@ -109,6 +109,7 @@ class EpropLearner:
         if reach:
             draws = np.random.default_rng(derive(self.seeds.training, _SHIFT, at.k))
             shifts = draws.integers(-reach, reach + 1, (len(labels), 2))
+            shifts *= np.array(self.inputs.sensor[:0:-1]) > 1  # columns, rows: pixels in a row move along it
         spikes = self.encode(batch.x, shifts)
         lr = learning_rate(self.spec) * FACTORS[self.spec.lr_decay](at.k, at.n)
         response = self.engine.train_batch(spikes, labels, lr, at.k, last=at.k + 1 == at.n)

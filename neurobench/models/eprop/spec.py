@@ -51,6 +51,7 @@ class EpropRSNN(ModelSpec):
     formats: ClassVar[Mapping[str, str]] = {"nir": "NIR, with recurrent edges"}
     operations: ClassVar[str] = "neurobench.models.eprop.evaluation.operations"
     tutorial_metrics: ClassVar[str] = "neurobench.models.eprop.evaluation.tutorial_metrics"
+    moves: ClassVar[Mapping[str, Any]] = {"shift": 0}
 
     engine: Literal["exact", "online", "minibatch"]
     hidden: Annotated[int, Bound(1, 100_000)]

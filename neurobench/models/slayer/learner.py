@@ -77,7 +77,8 @@ class SlayerLearner:
     def _learn(self, batch: Batch, at: Step) -> Sums:
         spec, motion = self.spec, None
         if spec.augment:
-            motion = spikes.motion(len(batch.x), derive(self.seeds.training, at.k, _AUGMENT), spec.shift, spec.angle)
+            seed = derive(self.seeds.training, at.k, _AUGMENT)
+            motion = spikes.motion(len(batch.x), seed, spec.shift, spec.angle, self.task.shape)
         dropout = self._dropout(len(batch.y), at.k)
         act = self.engine.run(self.arriving(batch.x, motion), self.quantized, dropout, learns=True)
         label = batch.y.to(self.device)

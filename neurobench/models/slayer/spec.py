@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from neurobench.config.bounds import Bound, Fault
 from neurobench.config.errors import UserError, did_you_mean
@@ -45,6 +45,7 @@ class SlayerSNN(ModelSpec):
     tutorial_metrics: ClassVar[str] = "neurobench.models.slayer.evaluation.tutorial_metrics"
     printout: ClassVar[str] = "neurobench.models.slayer.printout.printout"
     leaves: ClassVar[Mapping[str, str]] = {"netx": "network.net"}
+    moves: ClassVar[Mapping[str, Any]] = {"augment": False}
     initial_files: ClassVar[tuple[str, ...]] = (".net", ".h5", ".hdf5", ".nir", ".pt")
 
     hidden: tuple[Annotated[int, Bound(1, 60_000)], ...]

@@ -10,12 +10,16 @@ from neurobench.kernels.cuba.spike_lists import Recordings, Spikes, bin_events
 from neurobench.kernels.random import uniforms
 
 
-def motion(n: int, seed: int, shift: tuple[int, ...], angle: float) -> np.ndarray:
-    """Random motion of n samples, (n, 4) float64: dx, dy (whole pixels), cos and sin of a turn, drawn in that order."""
+def motion(n: int, seed: int, shift: tuple[int, ...], angle: float, sensor: tuple[int, ...]) -> np.ndarray:
+    """Random motion of n samples, (n, 4) float64: dx, dy (whole pixels), cos and sin of a turn, drawn in that order.
+
+    sensor: polarities, rows, columns. Pixels in a single row or column move along it: all else would empty the sample.
+    """
     draws = uniforms(seed, (n, 3)).double().numpy()
     low, high = shift
-    moved = np.floor(draws[:, :2] * (high - low + 1)) + low
-    turn = np.deg2rad((2 * draws[:, 2] - 1) * angle)
+    rows, columns = (side > 1 for side in sensor[1:])
+    moved = (np.floor(draws[:, :2] * (high - low + 1)) + low) * (columns, rows)
+    turn = np.deg2rad((2 * draws[:, 2] - 1) * angle) * (columns and rows)
     return np.column_stack([moved, np.cos(turn), np.sin(turn)])
 
 
