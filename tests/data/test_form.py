@@ -13,12 +13,13 @@ from neurobench.data.events import Events
 from neurobench.data.form import require_form
 from neurobench.experiment.build import load_splits
 from tests.data.test_custom import plan
+from tests.draws import uniform
 
 SHAPE = (1, 4, 4)
 
 
 def images(n: int = 6) -> Split:
-    return Split(torch.rand(n, *SHAPE), torch.arange(n) % 2, torch.arange(n))
+    return Split(uniform(n, *SHAPE), torch.arange(n) % 2, torch.arange(n))
 
 
 def made(split: Any) -> Splits:
@@ -31,11 +32,11 @@ def changed(**fields: Any) -> Split:
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "a tuple": (lambda: (1, 2), "test set: is a tuple; expected a Split"),
-    "float64": (lambda: changed(x=torch.rand(6, *SHAPE).double()), r"x is a tensor of float64 \(6, 1, 4, 4\)"),
+    "float64": (lambda: changed(x=uniform(6, *SHAPE).double()), r"x is a tensor of float64 \(6, 1, 4, 4\)"),
     "grey levels": (lambda: changed(x=torch.ones(6, *SHAPE) * 255), r"x has values in \[255, 255\]; scale them"),
     "negative": (lambda: changed(x=-torch.ones(6, *SHAPE)), r"x has values in \[-1, -1\]"),
     "another shape": (
-        lambda: changed(x=torch.rand(6, 4, 4)),
+        lambda: changed(x=uniform(6, 4, 4)),
         r"\(6, 4, 4\); expected a tensor of float32 \(N, 1, 4, 4\)",
     ),
     "NumPy": (lambda: changed(x=images().x.numpy()), "x is a ndarray"),  # type: ignore[union-attr]
