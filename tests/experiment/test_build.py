@@ -1,5 +1,6 @@
 """Choice of CPU or GPU for a run, and of models that move training samples only if that keeps their meaning."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,3 +58,17 @@ def test_a_sensor_of_a_single_row_or_column_is_moved_along_it_alone() -> None:
     np.testing.assert_array_equal(row, np.column_stack([both[:, 0], np.zeros(50), still]))
     np.testing.assert_array_equal(column, np.column_stack([np.zeros(50), both[:, 1], still]))
     assert (both[:, 3] != 0).all()
+
+
+@pytest.mark.parametrize(("side", "shift", "far"), [(8, "[-4,3]", True), (8, "[-2,2]", False), (28, "[-4,3]", False)])
+def test_a_shift_by_more_than_a_quarter_of_the_sensor_is_reported(
+    side: int, shift: str, far: bool, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (20, side, side), np.uint8)
+    np.savez(tmp_path / "a.npz", x=x, y=np.arange(20) % 2)
+    words = ("encoder=latency", f"dataset.root={tmp_path / 'a.npz'}", f"model.shift={shift}")
+    built("model=slayer_snn", "dataset=npz", *words)
+    assert [str(each.message) for each in recwarn] == [
+        "model.shift=[-4, 3] moves training samples by up to 4 pixels on a sensor of 8 x 8; a smaller shift or "
+        "model.augment=false may help"
+    ] * far

@@ -1,6 +1,7 @@
 """Learner of the SLAYER network: binning, forward pass on the core, loss on the output spikes, backward scan, Adam."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,7 @@ from neurobench.models.slayer.update import copied_moments, update, update_by_tr
 _AUGMENT, _DROPOUT = range(2)  # purposes of random draws
 BLOCK = 32  # samples per forward pass without learning: the tutorial's batch size; it bounds memory
 GPU_BLOCK = 128  # the same on a GPU
+FAR = 0.25  # share of the sensor; images of 8 x 8 pixels shifted by half of it were not learned at all
 REPORTED = 100  # samples over which `finalize` computes its figures
 _EPSILON = 0.01 / POINT  # lava-dl adds it to a threshold in integers, so that its >= is > here
 _A16 = 32767  # lava declares sums of 16 bits but does not enforce them
@@ -51,6 +53,19 @@ class SlayerLearner:
         self.engine = engine_on(device)
         self.threads, self.threads_without_learning = AdaptiveThreads(), AdaptiveThreads()
         self._begin_with(initial_layers(self.sizes, spec, seeds.init, spec.convolved(task)))
+        self._warn_of_far_shifts()
+
+    def _warn_of_far_shifts(self) -> None:
+        """The default is that of the tutorial's sensor of 34 x 34 pixels."""
+        side = min((side for side in self.task.shape[1:] if side > 1), default=1)
+        farthest = max(map(abs, self.spec.shift))
+        if self.spec.augment and farthest > FAR * side:
+            rows, columns = self.task.shape[1:]
+            warnings.warn(
+                f"model.shift={list(self.spec.shift)} moves training samples by up to {farthest} pixels on a sensor of "
+                f"{rows} x {columns}; a smaller shift or model.augment=false may help",
+                stacklevel=2,
+            )
 
     def _begin_with(self, layers: list[Layer]) -> None:
         self.layers = [layer.to(self.device) for layer in layers]
