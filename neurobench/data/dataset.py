@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from neurobench.data.events import Events, StoredEvents
 
 Layout = Literal["vector", "image", "events"]
+FEW = 5  # samples of a class; if more are due, random order has at least one of them in 99 of 100 cases
 
 
 class DataError(Exception):
@@ -59,8 +60,8 @@ class Split:
         return Batch(self.x[index], self.y[index])
 
     def limited(self, n: int | None) -> Split:
-        """At most n samples, in their order: the first n; or, if a class has less than half of its share among these,
-        as in files sorted by class, the first ones of each class, in the proportion of the classes."""
+        """At most n samples, in their order: the first n; if the samples are sorted by class, or the first n lack a
+        class of which FEW or more are due, the first ones of each class, in the proportion of the classes."""
         import numpy as np
         import torch
 
@@ -68,7 +69,9 @@ class Split:
             return self
         y = self.y.numpy()
         sizes = np.bincount(y)
-        if (2 * np.bincount(y[:n], minlength=len(sizes)) >= n * sizes // len(y)).all():
+        by_chance = 1 - np.square(sizes / len(y)).sum()  # share of neighbours of different classes in random order
+        mixed = 2 * np.mean(y[1:] != y[:-1]) >= by_chance
+        if mixed and np.bincount(y[:n], minlength=len(sizes))[n * sizes >= FEW * len(y)].all():
             return self.head(n)
         rank = np.empty(len(y))  # of each sample among those of its class
         rank[np.argsort(y, kind="stable")] = np.concatenate([np.arange(size) for size in sizes])
