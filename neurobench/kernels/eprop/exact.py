@@ -129,8 +129,9 @@ def _shift(past, T):
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
-def flush(net, learning, n):
-    """Let every source arrive in step n, a multiple of T that has not been run, to apply pending gradients."""
+def flush(net, learning, n, rec):
+    """Let every source arrive in step n, a multiple of T that has not been run, to apply pending gradients. `rec` is
+    scratch for engines whose sources also deliver a spike then."""
     net.past.taught[0] = learning_signal(net.s.error, net.B, net.past.L[0])
     for i in range(len(net.src.last)):
         _arrive(net, learning, i, n)

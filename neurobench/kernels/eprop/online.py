@@ -11,6 +11,7 @@ Between arrivals both are constant, and the gradient from t = m + 1 to l is q [Y
 It differs from `eprop.exact` only by rounding, which the network amplifies: 1e-9 of a voltage after some 20 samples.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -34,10 +35,11 @@ from neurobench.kernels.jit import njit
 from neurobench.kernels.vectors import lowest_bit, nonzero_bits
 
 LANES = 8  # neurons at a time
+LEAST_POWER = 1e-5  # of a decay over a period: sums then keep eleven digits
 
 
 class Powers(NamedTuple):
-    """Powers of the decays, by time since the base, 0 to period + 1 steps."""
+    """Powers of the decays, by time since the base, 0 to P + 1 steps; P: `period`."""
 
     D: np.ndarray  # (P + 2,) float64 alpha^-s
     D_out: np.ndarray  # alpha_o^-s
@@ -57,27 +59,25 @@ class OnlineNetwork(NamedTuple):
     offset: np.ndarray  # (P,) uint32 bytes from the first number of a row to that of each synapse's target
 
 
+def period(c: Constants) -> int:
+    """Steps from one base to the next: a divisor of T, at most 150, by which no decay falls below LEAST_POWER. Sums
+    over a longer period would lose to rounding what late steps add to them, and gradients would be wrong."""
+    longest = math.log(LEAST_POWER) / math.log(min(c.alpha, c.alpha_out, c.kappa))
+    most = min(c.T, 150, max(1, int(longest)))
+    return max(steps for steps in range(1, most + 1) if c.T % steps == 0)
+
+
 def powers(c: Constants) -> Powers:
-    s = np.arange(period(c.T) + 2.0)
+    s = np.arange(period(c) + 2.0)
     bases = 1.0 / c.alpha, 1.0 / c.alpha_out, c.alpha / c.kappa, c.kappa, c.alpha_out
     return Powers(*(base**s for base in bases))
-
-
-@njit(cache=True, _nrt=False)
-def period(T):
-    """Steps from one base to the next: a divisor of T, at most 150, so that powers of the decays stay moderate and
-    differences of sums lose little precision."""
-    steps = min(T, 150)
-    while T % steps:
-        steps -= 1
-    return steps
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
 def run(net, learning, steps, window, counts, rec):
     """Run steps of the stream, as `exact.run`."""
     c, s, sums, x, y = net.c, net.s, net.past, rec.x, rec.y
-    P, taught = period(c.T), False
+    P, taught = len(net.powers.D) - 2, False
     for n in range(steps.n0, steps.n1):
         base, now = n // P * P - 2, n % 2
         row, since = n - base + 1, n - base
@@ -108,6 +108,22 @@ def run(net, learning, steps, window, counts, rec):
         _add_errors(s.error, net.powers.alpha_out[since], sums.E[now], sums, row)
         if n < rec.until:
             record_step(s, sums.psi[now], rec.signal, rec, n - steps.n0)
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def flush(net, learning, n, rec):
+    """Let every source arrive in step n, a multiple of T that has not been run, to apply pending gradients."""
+    c, sums, now = net.c, net.past, n % 2
+    _begin_block(c, sums, n, net.powers.slow[1])
+    learning_signal(net.s.error, net.B, rec.signal)
+    _add_signals(c, rec.signal, sums.reg[now], net.powers.kappa[0], sums.X[now], sums.YU.reshape(-1))
+    now_at = Step(n, n - 2, net.powers.D[2], net.powers.D_out[2])
+    for source in range(len(net.src.last)):
+        i = np.uint64(source)
+        if net.src.last[i] != n:
+            if source >= c.inputs:
+                update_readouts(c, net.syn, net.src, sums, i, now_at)
+            arrive(net, learning, i, i, now_at, rec.x)
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")

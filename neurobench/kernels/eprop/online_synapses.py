@@ -40,7 +40,7 @@ class OnlineSources(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Sums since the base b, the first step of a block of `period(T)` minus 2. Q has row t - b + 1; row 0 is 0."""
+    """Sums since the base b, the first step of a block of `period(c)` minus 2. Q has row t - b + 1; row 0 is 0."""
 
     X: np.ndarray  # (2, N + 1) float64 of step t in row t % 2, as in all arrays with two rows
     YU: np.ndarray  # (N + 1, 2) float64 of step n - 2

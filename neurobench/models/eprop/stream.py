@@ -30,7 +30,7 @@ class ExactEngine:
     wait for the learning rate of the next call, as in NEST. For a response a copy runs them in advance at that rate."""
 
     ascending = True
-    run = staticmethod(exact.run)
+    run, flush = staticmethod(exact.run), staticmethod(exact.flush)
 
     def __init__(self, c: Constants, weights: Weights):
         self.c, self.n, self.label, self.first = c, 0, NO_TARGET, -1.0  # first: first learning rate
@@ -96,7 +96,8 @@ class ExactEngine:
     def apply_pending(self) -> None:
         """Apply the gradients that wait for their source's next spike, by a last arrival of every source."""
         if self.first >= 0:
-            exact.flush(self.net, Learning(0.0, self.first, self.plain, False), self.n)
+            scratch = network.recording(self.c, 0, 0)
+            self.flush(self.net, Learning(0.0, self.first, self.plain, False), self.n, scratch)
 
     def weights(self) -> Matrices:
         """Weights as they are delivered, 0 where there is no synapse."""
@@ -127,7 +128,7 @@ class OnlineEngine(ExactEngine):
     """The engine `online`: its state of synapses, sources and the past differs; it streams samples like `exact`."""
 
     ascending = False
-    run = staticmethod(online.run)
+    run, flush = staticmethod(online.run), staticmethod(online.flush)
 
     def _connect(self, synapses: Synapses, B: np.ndarray) -> None:
         c, full, rows = self.c, synapses, self.c.T + 5
@@ -144,13 +145,6 @@ class OnlineEngine(ExactEngine):
         offset = aligned(target * np.uint32(B.itemsize))
         self.net = OnlineNetwork(c, syn, sources, network.copied(at_rest(c)), past, B, online.powers(c), offset)
         self.plain = not (c.hard_reset or c.refractory or c.surrogate or np.isfinite(c.v_min))
-
-    def apply_pending(self) -> None:
-        c, syn, eta = self.c, self.net.syn, self.net.src.eta
-        rate = np.repeat(eta, np.diff(syn.start))
-        syn.w[:] = np.clip(syn.w - rate * syn.g, c.w_min, c.w_max)
-        syn.w_out[:] = np.clip(syn.w_out - eta[c.inputs :, None] * syn.g_out * syn.mask_out, c.w_min, c.w_max)
-        syn.g[:], syn.g_out[:] = 0.0, 0.0
 
 
 def delay(spikes: Spikes, waiting: Spikes, T: int) -> Spikes:

@@ -184,7 +184,18 @@ def test_engine_online_follows_engine_exact_to_a_billionth_of_a_millivolt_for_20
     np.testing.assert_array_equal(exact.z, online.z)
 
 
-@pytest.mark.parametrize("changed", [{}, {"cutoff": 5}, {**DELTA, "refractory": 2}, {"surrogate": 1, "cutoff": 2}])
+FAST = [  # decays of which the 60th power is beyond the digits of a sum
+    {"alpha": math.exp(-1), "v_th": 0.2, "width": 0.3},
+    {"alpha": math.exp(-1 / 0.2), "v_th": 0.2, "width": 0.3},
+    {"alpha_out": math.exp(-1), "W": T},
+    {"kappa": 0.5, "kappa_reg": 0.5},
+    {"kappa": 1e-3, "kappa_reg": 1e-3},
+]
+
+
+@pytest.mark.parametrize(
+    "changed", [{}, {"cutoff": 5}, {**DELTA, "refractory": 2}, {"surrogate": 1, "cutoff": 2}, *FAST]
+)
 def test_engine_online_equals_engine_exact_up_to_rounding(changed: dict[str, Any]) -> None:
     vectors = np.load(VECTORS / "tiny_gd.npz")
     engines = tiny_engine(vectors, **changed), tiny_engine(vectors, OnlineEngine, **changed)
@@ -192,5 +203,19 @@ def test_engine_online_equals_engine_exact_up_to_rounding(changed: dict[str, Any
         spikes, labels = tiny_spikes(vectors, 4 * group, 4), vectors["labels"][4 * group : 4 * group + 4]
         exact, online = (engine.learn(spikes, labels, 2e-6, record=4 * T)[1] for engine in engines)
         np.testing.assert_allclose(online.v, exact.v, rtol=0, atol=1e-9)
+        assert exact.z.any()
     for ours, wanted in zip(engines[1].weights(), engines[0].weights(), strict=True):
         np.testing.assert_allclose(ours, wanted, rtol=0, atol=1e-9)
+
+
+def test_the_last_steps_gradient_is_among_those_that_engine_online_applies_at_the_end() -> None:
+    vectors = np.load(VECTORS / "tiny_gd.npz")
+    engines = tiny_engine(vectors), tiny_engine(vectors, OnlineEngine)
+    for engine in engines:
+        engine.learn(tiny_spikes(vectors), vectors["labels"], 2e-6)
+    before = [weights.copy() for weights in engines[0].weights()]
+    for _ in range(2):  # once more changes nothing
+        for engine in engines:
+            engine.apply_pending()
+        for ours, wanted, old in zip(engines[1].weights(), engines[0].weights(), before, strict=True):
+            np.testing.assert_allclose(ours, wanted, rtol=0, atol=1e-9 * np.abs(wanted - old).max())
