@@ -21,6 +21,7 @@ Variable = Literal["v", "psi", "learning_signal", "readout", "error", "spikes", 
 
 BSSHSLM = "iaf_bsshslm_2020"  # the authors' initials: e-prop as they published it
 NO_CUTOFF = 100  # the shipped value, which engine=minibatch does not use
+LEAST_KAPPA, LEAST_TAU = 1e-3, 0.1  # (ms) for engines that divide by powers of these decays
 SENSOR = (2, 34, 34)  # of N-MNIST: polarities, rows, columns
 N_ACTIVE = 1196  # number of its pixels that ever see an event: the tutorial's inputs
 SNAPSHOTS = 500  # approximate maximum number of snapshots of the weights plotted over training
@@ -132,11 +133,18 @@ class EpropRSNN(ModelSpec):
             for field, value in neutral.items() if given != owner else ():
                 if getattr(self, field) != value:
                     yield field, f"is for {kind}={owner}; {kind}={given} needs {field}={value}"
+        if self.engine == "minibatch" and self.test_iterations is not None:
+            yield "test_iterations", "is for engine=exact and online; engine=minibatch needs test_iterations=null"
+        if self.refractory_input and not self.neuron.startswith("psc_delta"):
+            yield "refractory_input", f"is for neuron=psc_delta and psc_delta_adapt; neuron={self.neuron} needs false"
 
     def _engine_conflicts(self) -> Iterator[Fault]:
         if self.engine == "online":
             if self.cutoff < 2:
                 yield "cutoff", "is below 2, where NEST's traces lag behind; use engine=exact"
+            for field in ("tau_m", "tau_out"):
+                if getattr(self, field) < LEAST_TAU:
+                    yield field, f"is below {LEAST_TAU} ms; engine=online divides by its decays; use engine=exact"
             if self.kappa_reg != self.kappa:
                 yield "kappa_reg", f"differs from kappa={self.kappa}, for which engine=online has no second trace"
             if self.optimizer != "gradient_descent" or self.neuron.endswith("_adapt"):
@@ -145,6 +153,10 @@ class EpropRSNN(ModelSpec):
             yield "engine", f"updates at spikes, neuron={BSSHSLM} after samples: set engine=minibatch"
         if self.neuron == BSSHSLM and self.cutoff != NO_CUTOFF:
             yield "cutoff", f"does not apply to neuron={BSSHSLM}; leave it at {NO_CUTOFF}"
+        elif self.engine == "minibatch" and self.cutoff != NO_CUTOFF:
+            yield "cutoff", f"does not apply to engine=minibatch; leave it at {NO_CUTOFF}"
+        if self.neuron != BSSHSLM and self.engine != "exact" and self.kappa < LEAST_KAPPA:
+            yield "kappa", f"is below {LEAST_KAPPA:g}; engine={self.engine} divides by its powers; use engine=exact"
         if self.neuron != BSSHSLM and self.engine == "minibatch" and self.kappa_reg != self.kappa:
             yield "kappa_reg", f"differs from kappa={self.kappa}; engine=minibatch filters both alike"
 

@@ -23,6 +23,7 @@ from tests.figures.readable import assert_readable, in_style
 from tests.models.eprop.conftest import learner, reckon
 from tests.specs import spec
 
+ONLINE = {"engine": "online", "optimizer": "gradient_descent"}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"tau_m": 0.0}, "tau_m=0.0 is not above 0"),
     ({"tau_out": -1.0}, "tau_out=-1.0 is not above 0"),
@@ -45,6 +46,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"engine": "online", "optimizer": "gradient_descent", "kappa_reg": 0.9}, "no second trace"),
     ({"engine": "online"}, "gradient_descent"),
     ({"neuron": "psc_delta", "v_reset": 0.7}, "v_reset=0.7 is not below v_th=0.6"),
+    ({"test_iterations": 10}, "test_iterations=10 is for engine=exact and online"),
+    ({"cutoff": 50}, "cutoff=50 does not apply to engine=minibatch"),
+    ({"refractory_input": True}, "refractory_input=True is for neuron=psc_delta"),
+    ({"kappa": 0.0, "kappa_reg": 0.0}, "kappa=0.0 is below 0.001; engine=minibatch divides by its powers"),
+    ({**ONLINE, "kappa": 0.0, "kappa_reg": 0.0}, "kappa=0.0 is below 0.001; engine=online divides by its powers"),
+    ({**ONLINE, "tau_m": 0.001}, "tau_m=0.001 is below 0.1 ms; engine=online divides by its decays"),
 ]
 
 
