@@ -21,6 +21,16 @@ from neurobench.models.slayer.spec import SlayerSNN
 
 def read(initial: Initial, layers: list[Layer], spec: SlayerSNN, core: Core) -> list[Layer]:
     """Read the parameters of `initial` in the shapes of `layers`. Raises UserError if they do not fit."""
+    initial_layers = _read(initial, layers, spec, core)
+    for k, layer in enumerate(initial_layers):
+        if layer.delay is not None:
+            most = int(layer.delay.max().clamp(0, LARGEST_DELAY))
+            sentence = f"{initial.path}: layer {k} has delays of up to {most} steps. Set model.max_delay={most}."
+            require(most <= spec.max_delay, f"model.init_from={initial.reference}: {sentence}")
+    return initial_layers
+
+
+def _read(initial: Initial, layers: list[Layer], spec: SlayerSNN, core: Core) -> list[Layer]:
     name, suffix = str(initial.path), initial.path.suffix
     if initial.state is not None:
         source = f"model.init_from={initial.reference}: {name}"

@@ -104,7 +104,7 @@ class SlayerLearner:
         if not math.isfinite(loss):
             raise Divergence(f"diverged at update {at.k}: the loss is {loss}; try a smaller lr than {spec.lr:g}")
         self._update(self.engine.gradients(g.contiguous(), self.surrogate, spec.learn_decays), at)
-        return _sums(act, label, loss)
+        return _sums(act, label, [loss], len(label))
 
     def _update(self, gradients: list[LayerGradient], at: Step) -> None:
         spec = self.spec
@@ -121,13 +121,15 @@ class SlayerLearner:
         self.quantized = self._quantize()
 
     def measure(self, batch: Batch, layers: list[QuantizedLayer] | None = None) -> Sums:
-        """Return the sums of `learn` without augmentation, dropout and update, for the current network or `layers`; in
-        blocks of 32, as in the tutorial's test, or of 128 on a GPU."""
+        """Return the sums of `learn` without augmentation, dropout and update, for the current network or `layers`;
+        `lava_loss` is that of batches of 32, as in the tutorial's test, also if a GPU runs more samples at once."""
         totals: dict[str, float] = {}
         for block in self._blocks(len(batch.y)):
             act = self._respond(batch.x[block], layers or self.quantized)
             label = batch.y[block].to(self.device)
-            for name, value in _sums(act, label, float(self._loss(act.y, label))).named().items():
+            parts = [slice(first, first + BLOCK) for first in range(0, len(label), BLOCK)]
+            losses = [float(self._loss(act.y[part], label[part])) for part in parts]
+            for name, value in _sums(act, label, losses).named().items():
                 totals[name] = totals.get(name, 0.0) + value
         return Sums(totals.pop("loss"), totals.pop("correct"), totals)
 
@@ -249,10 +251,13 @@ def _layer_report(layer: Layer, quantized: QuantizedLayer, act: Activity, k: int
     return figures
 
 
-def _sums(act: Activity, label: Tensor, loss: float) -> Sums:
-    """Sums of a batch. `silent_outputs`: samples without output spikes, `silent_labels`: without any of the label."""
+def _sums(act: Activity, label: Tensor, batch_losses: list[float], size: int = BLOCK) -> Sums:
+    """Sums over samples. batch_losses: loss of each batch of `size` samples, the last of which may be smaller.
+    `silent_outputs`: samples without output spikes, `silent_labels`: without any of the label."""
     silent_outputs = (act.y.sum((1, 2)) == 0).sum()
     figures = ((losses.predicted(act.y) == label).sum(), silent_outputs, losses.silent_labels(act.y, label))
     correct, *silent = map(float, torch.stack(figures).tolist())  # a single read: each one waits on a GPU
-    extra = {"lava_loss": loss * len(label), "silent_outputs": silent[0], "silent_labels": silent[1]}
-    return Sums(loss, correct, extra)
+    sizes = (min(size, len(label) - size * k) for k in range(len(batch_losses)))
+    lava_loss = sum(loss * n for loss, n in zip(batch_losses, sizes, strict=True))
+    extra = {"lava_loss": lava_loss, "silent_outputs": silent[0], "silent_labels": silent[1]}
+    return Sums(sum(batch_losses), correct, extra)

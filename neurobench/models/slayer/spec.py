@@ -85,7 +85,7 @@ class SlayerSNN(ModelSpec):
         return True
 
     def conflicts(self) -> list[Fault]:
-        faults = [*self._time_faults(), *self._compat_faults()]
+        faults = [*self._time_faults(), *self._compat_faults(), *self._loss_faults()]
         faults += [
             ("convolutions", f": {text} is not {WORDS}") for text in self.convolutions if not FORM.fullmatch(text)
         ]
@@ -111,6 +111,15 @@ class SlayerSNN(ModelSpec):
         if self.window is not None and self.window > self.steps:
             return [("window", f"={self.window} is more than the {self.steps} steps of a sample")]
         return []
+
+    def _loss_faults(self) -> list[tuple[str, str]]:
+        faults = []
+        if self.window is not None and self.loss == "time":
+            faults.append(("window", f"={self.window} is for loss=rate and max; loss=time needs window=null"))
+        if self.max_mode != "probability" and self.loss != "max":
+            fault = f"={self.max_mode} is for loss=max; loss={self.loss} needs max_mode=probability"
+            faults.append(("max_mode", fault))
+        return faults
 
     def _compat_faults(self) -> list[tuple[str, str]]:
         if not isinstance(self.compat, Mapping):

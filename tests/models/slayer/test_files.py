@@ -247,6 +247,25 @@ def test_training_starts_from_the_weights_of_another_run(trained: SlayerLearner)
         learner().start(four(), Initial("first", run, trained.state_dict()))
 
 
+@pytest.mark.parametrize(("kind", "suffix"), [("netx", "net"), ("nir", "nir"), ("pt", "pt"), ("run", "")])
+def test_delays_above_the_longest_are_refused_not_shortened(
+    trained: SlayerLearner, tmp_path: Path, kind: str, suffix: str
+) -> None:
+    most = max(int(layer.delay.max()) for layer in trained.quantized)
+    assert most > 3
+    file = tmp_path / f"model.{suffix}"
+    if suffix:
+        file.write_bytes(formats(trained)[kind]())
+    state = None if suffix else trained.state_dict()
+    for longest in (most - 1, most):
+        one = learner(hidden=(20, 15), max_delay=longest)
+        if longest == most:
+            one.start(four(), Initial("first", file, state))
+            continue
+        with pytest.raises(UserError, match=rf"init_from=first: .* has delays of up to {most} .*max_delay={most}"):
+            one.start(four(), Initial("first", file, state))
+
+
 def test_networks_of_zeros_or_of_floats_cannot_be_exported_to_netx() -> None:
     silent = learner()
     for layer in silent.quantized:

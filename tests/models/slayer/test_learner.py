@@ -257,6 +257,8 @@ def test_the_state_of_another_network_is_refused_with_the_key_that_differs() -> 
         ({"max_delay": 63}, "max_delay=63 is not in"),
         ({"true_rate": 2.0}, "true_rate=2.0 is not in"),
         ({"loss": "mse"}, "loss='mse' is not one of rate, max, time"),
+        ({"loss": "time", "window": 20}, "window=20 is for loss=rate and max; loss=time needs window=null"),
+        ({"max_mode": "softmax"}, "max_mode=softmax is for loss=max; loss=rate needs max_mode=probability"),
         ({"compat": {**COMPAT, "augmnt": "lava"}}, "compat.augmnt: there is no such switch"),
         ({"compat": {**COMPAT, "augment": "both"}}, "compat.augment='both' is not one of fix, lava"),
     ],

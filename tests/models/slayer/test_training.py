@@ -12,6 +12,7 @@ from neurobench.data.events import Events
 from neurobench.models.learner import Divergence, Step
 from neurobench.models.slayer import learner as module
 from tests.models.slayer.conftest import learner
+from tests.models.slayer.conftest import recordings as bundled
 
 Y = torch.arange(4)
 
@@ -47,6 +48,21 @@ def test_measuring_uses_neither_augmentation_nor_dropout() -> None:
     one = learner(augment=True, shift=(2, 2), angle=0.0, dropout=0.5)
     still = learner(augment=False, dropout=0.0)
     assert one.measure(Batch(recordings(), Y)) == still.measure(Batch(recordings(), Y))
+
+
+def test_the_loss_as_lava_prints_it_is_that_of_batches_of_32_however_many_samples_run_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A GPU runs 128."""
+    batch, one = bundled().train.batch(slice(70)), learner()
+    small = one.measure(batch)
+    monkeypatch.setattr(one, "_blocks", lambda n: [slice(0, n)])
+    large = one.measure(batch)
+    assert large.extra["lava_loss"] == pytest.approx(small.extra["lava_loss"], rel=1e-6)
+    assert large.loss == pytest.approx(small.loss, rel=1e-6)
+    parts = [one.measure(bundled().train.batch(slice(first, min(first + 32, 70)))) for first in (0, 32, 64)]
+    wanted = sum(size * part.loss for size, part in zip((32, 32, 6), parts, strict=True))
+    assert small.extra["lava_loss"] == pytest.approx(wanted, rel=1e-6)
 
 
 @pytest.mark.parametrize("n", [7, 10])
