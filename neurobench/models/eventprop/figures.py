@@ -24,7 +24,7 @@ TALL, VISIBLE = 0.8, 0.025  # height of a spike's mark: in neurons, and its smal
 def figures(learner: EventPropLearner, test: Split, record: TrainingRecord) -> Mapping[str, Figure]:
     """Figures of a run, by file name without suffix."""
     drawn = {"spikes": spikes(learner, test)}
-    if learner.spec.delay:
+    if learner.spec.delay and learner.spec.hidden:
         drawn["delays"] = delays(learner)
     if isinstance(test.x, Events) and of_a_plane(test.x) and learner.task.n_classes == len(COLOURS):
         drawn["first_spikes"] = first_spikes(learner, test.x)

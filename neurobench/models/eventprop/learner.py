@@ -67,7 +67,9 @@ class EventPropLearner:
         """Take one step of Adam. `silent_labels`: samples whose label's neuron did not spike."""
         spec = self.spec
         response = self.respond(batch.x, batch.y, learns=True)
-        gradient = torch.from_numpy(response.gradient)
+        gradient, weights = torch.from_numpy(response.gradient), len(self.params["w"])
+        # outputs have no delay: it would act as a class bias
+        gradient[-self.task.n_classes if spec.delay else weights :] = 0
         norm = float(gradient.norm())
         if not math.isfinite(norm):
             raise Divergence(
@@ -76,10 +78,8 @@ class EventPropLearner:
         if spec.clip is not None and norm > spec.clip:
             gradient *= spec.clip / norm
         factor = FACTORS[spec.lr_schedule](at.k, at.n)
-        weights = len(self.params["w"])
         self._step("w", gradient[:weights], factor * spec.lr)
         if spec.delay:
-            gradient[-self.task.n_classes :] = 0  # outputs have no delay: it would act as a class bias
             self._step("delay", gradient[weights:], factor * spec.delay_lr)
             self.params["delay"].clamp_(min=0)
         return self._sums(response, batch.y)

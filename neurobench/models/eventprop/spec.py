@@ -54,6 +54,9 @@ class EventPropSNN(ModelSpec):
         if self.length > 300 * self.tau_mem:
             fault = f"={self.length:g} ms is more than 300 membrane time constants of {self.tau_mem:g} ms"
             faults.append(("length", f"{fault}; numbers would overflow. Use a longer tau_syn"))
+        if self.length > 300 * self.early_tau:
+            fault = f"={self.length:g} ms is more than 300 times early_tau={self.early_tau:g} ms"
+            faults.append(("length", f"{fault}; exp(length / early_tau) would overflow. Use a longer early_tau"))
         if self.bias_time is not None and self.bias_time >= self.length:
             faults.append(("bias_time", f"={self.bias_time:g} ms is not within the {self.length:g} ms of a sample"))
         return faults

@@ -4,6 +4,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Split
 from neurobench.models.eventprop.learner import EventPropLearner
@@ -68,3 +69,22 @@ def test_recordings_of_another_sensor_are_refused() -> None:
     images = spec("dataset/nmnist", validation=0).load(0).train.head(2)
     with pytest.raises(UserError, match=r"recordings of a sensor of \(1, 4, 1\)"):
         learner().predict(images.batch(slice(None)).x)
+
+
+def test_the_clipped_norm_is_that_of_the_gradients_that_are_applied(train: Split) -> None:
+    """Those of delays that are not learned, or of outputs, which have none, do not count."""
+    for delay in (False, True):
+        one = learner(delay=delay, clip=1e-3)
+        one.start(train, None)
+        gradient = torch.from_numpy(one.respond(train.x[:32], train.y[:32], learns=True).gradient)
+        weights = len(one.params["w"])
+        learned = gradient[: -TASK.n_classes] if delay else gradient[:weights]
+        assert learned.norm() < gradient.norm()
+        one.learn(train.batch(torch.arange(32)), Step(0, 10, 0))
+        first = torch.cat([one.moments[name].first[0] for name in ("w", "delay")]) / 0.1  # of Adam: 0.1 g
+        assert float(first.norm()) == pytest.approx(1e-3, rel=1e-9)
+
+
+def test_a_time_constant_of_the_early_term_that_overflows_it_is_refused() -> None:
+    with pytest.raises(BoundsError, match=r"length=60 ms is more than 300 times early_tau=0.1 ms"):
+        learner(early_tau=0.1)
