@@ -118,15 +118,16 @@ def _or(value: np.ndarray | None, default: float) -> np.ndarray | float:
     return default if value is None else value
 
 
-def without_time(node: Node, p: dict[str, Tensor], x: Tensor) -> Tensor:
-    """Output of a stateless node. x (N, *shape); `p`: the node's arrays in the network's precision."""
+def without_time(node: Node, p: dict[str, Tensor], x: Tensor, reached: bool = False) -> Tensor:
+    """Output of a stateless node. x (N, *shape); `p`: the node's arrays in the network's precision; `reached`: a
+    Threshold is also passed by a value equal to it."""
     match node:
         case Weights():
             return linear(x, p["weight"], p.get("bias"))
         case Scale():
             return x * p["scale"]
         case Threshold():
-            return spike(x - p["threshold"])
+            return spike(x - p["threshold"], reached)
         case Flatten(first, last):
             ends = (axis + x.dim() if axis < 0 else axis + 1 for axis in (first, last))
             return x.flatten(*ends)

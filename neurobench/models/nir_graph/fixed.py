@@ -81,7 +81,9 @@ def on_core(network: GraphNetwork, core: FixedCore) -> GraphNetwork:
             for key, w in weights.items():
                 mantissas = 2 * (w * scale * GRID / 2).round().clamp(-128, 127)
                 fixed.parameters[f"{key}.weight"] = mantissas * GRID
-            fixed.neurons[name] = _step(node, how, scale, core).to(network.device)  # type: ignore[assignment]
+            step = _step(node, how, scale, core)
+            _require_threshold(step, name)
+            fixed.neurons[name] = step.to(network.device)  # type: ignore[assignment]
         else:
             _require_known(graph, name)
     return fixed
@@ -105,6 +107,14 @@ def _require_rest(node: object, name: str) -> None:
         _require(value is None or not np.any(value), f"node {name} has a {field} other than 0")
     least = None if node.v_threshold is None else np.min(node.v_threshold)
     _require(least is None or least > 0, f"node {name} has a threshold of {least}, not above 0")
+
+
+def _require_threshold(step: FixedStep, name: str) -> None:
+    """Refuse thresholds that become 0 on the grid, which any voltage exceeds, or that no clipped voltage exceeds."""
+    if step.threshold is not None:
+        least, most, limit = int(step.threshold.min()), int(step.threshold.max()), step.core.v_limit
+        _require(least > 0, f"beside its weights node {name} has a threshold of less than 1/{GRID}")
+        _require(most < limit, f"node {name} has a threshold of {most}/{POINT}, not below the largest voltage {limit}")
 
 
 def _require_known(graph: SpikingGraph, name: str) -> None:
@@ -154,7 +164,8 @@ def _scale(node: Neuron, weights: dict[str, Tensor], core: FixedCore) -> float:
     largest = max((float(w.abs().max()) for w in weights.values()), default=0.0)
     room = LARGEST / largest if largest else 1.0
     if node.v_threshold is not None:
-        room = min(room, core.threshold_mantissa / GRID / float(np.max(node.v_threshold)))
+        highest = min(core.threshold_mantissa / GRID, (core.v_limit - 1) / POINT)  # which a clipped voltage exceeds
+        room = min(room, highest / float(np.max(node.v_threshold)))
     return 2.0 ** math.floor(math.log2(room))
 
 

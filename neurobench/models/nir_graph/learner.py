@@ -102,7 +102,9 @@ class NIRGraphLearner:
             each.requires_grad_()
         scores = self._scores(batch.x, self.network)
         loss, sums = training_loss(scores, batch.y.to(self.device), 0.0, at.k)
-        gradients = torch.autograd.grad(loss, parameters)
+        if not loss.requires_grad:
+            raise UserError("no weight of this graph acts on its output: nothing can be trained. Set model.lr=0.")
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
         for each in parameters:
             each.requires_grad_(False)
         self.moments = descend(parameters, gradients, self.moments, self.spec.lr)

@@ -115,7 +115,7 @@ class GraphNetwork:
         node = self.graph.nodes[name]
         tensors = {**self.parameters, **self.fixed}
         parameters = {field: tensors[f"{name}.{field}"] for field in node._fields if f"{name}.{field}" in tensors}
-        return without_time(node, parameters, x)
+        return without_time(node, parameters, x, self.how.tie == "reached")
 
     def shorter_than_a_step(self) -> list[str]:
         """Time constants below dt, for which an Euler step is no decay: "node a has tau_syn of 0.1 ms"."""

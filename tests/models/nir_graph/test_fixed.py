@@ -108,6 +108,28 @@ def test_a_node_that_a_core_does_not_support_is_refused_by_name(nodes: Any, sent
         on_chip(written(graph(nodes)))
 
 
+def test_a_threshold_fits_below_the_largest_voltage_of_a_core_with_few_bits() -> None:
+    """Scaled by the weights alone it would be 4 * 4096, which voltages of 14 bits and a sign do not reach."""
+    small = spec("backend/mock", "core", state_bits=15).core
+    lif = nir.LIF(full(4), full(1), full(0), full(1), full(0))
+    network = GraphNetwork(read_nir(written(graph({"w": nir.Linear(2 * np.eye(2)), "n": lif})), "file"), EULER, CPU)
+    floats, integers = network.run(torch.ones(50, 1, 2)), on_core(network, small).run(torch.ones(50, 1, 2).double())
+    assert floats.sum() > 10
+    assert torch.equal(integers.float(), floats)
+
+
+def test_a_threshold_that_the_grid_rounds_to_0_or_voltages_do_not_reach_is_refused() -> None:
+    lif = nir.LIF(full(4), full(1), full(0), full([1, 1e-3]), full(0))
+    with pytest.raises(UserError, match="beside its weights node n has a threshold of less than 1/64"):
+        on_chip(written(graph({"w": nir.Linear(np.eye(2)), "n": lif})))
+    zero, W = torch.zeros(2, dtype=torch.int32), torch.tensor([[64, 0], [0, 64]], dtype=torch.int8)
+    neuron = FixedNeuron(4096 - 1024, 4096 - 128, 80 * 64, CHIP.u_limit, CHIP.v_limit)
+    content = write_nir([QuantizedLayer(W, W.float() / 32, neuron, zero, torch.ones(2))], 1e-3)
+    network = GraphNetwork(read_nir(content, "file"), Dynamics(1e-3), CPU)
+    with pytest.raises(UserError, match="a threshold of 5120/4096, not below the largest voltage 4095"):
+        on_core(network, spec("backend/mock", "core", state_bits=13).core)
+
+
 @pytest.mark.parametrize("setting", [{"scheme": "exponential"}, {"reset": "subtract"}, {"tie": "reached"}])
 def test_a_scheme_reset_or_tie_other_than_the_cores_is_refused(setting: dict[str, Any]) -> None:
     network = GraphNetwork(read_nir(written(graph({"w": nir.Linear(np.eye(2)), "n": cuba()})), "file"), EULER, CPU)

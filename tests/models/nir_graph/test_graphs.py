@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurobench.config.errors import UserError
+from neurobench.data.dataset import Batch, Split
+from neurobench.data.events import Events
 from neurobench.models.learner import Initial, Seeds, Step, Task
 from neurobench.models.nir_graph.dynamics import Dynamics
 from neurobench.models.nir_graph.files import with_parameters
@@ -81,6 +83,9 @@ def test_schemes_resets_and_ties_match_their_closed_forms() -> None:
     tied = written(graph({"n": nir.IF(full(1), full(2))}))
     assert run(tied, ones)[0][:, 0, 0].tolist() == [0, 0, 1, 0, 0]
     assert run(tied, ones, Dynamics(1.0, tie="reached"))[0][:, 0, 0].tolist() == [0, 1, 0, 1, 0]
+    step = written(graph({"n": nir.LI(full(1), full(1), full(0)), "t": nir.Threshold(full(1))}))
+    assert run(step, ones)[0][:, 0, 0].tolist() == [0] * 5
+    assert run(step, ones, Dynamics(1.0, tie="reached"))[0][:, 0, 0].tolist() == [1] * 5
     both = written(graph({"n": cuba(tau_syn=1, w_in=1, tau_mem=2, r=1)}))
     now, before = (run(both, ones, Dynamics(1.0, scheme))[1]["n"][:, 0, 0] for scheme in ("euler", "lagged"))
     assert before[1:].tolist() == now[:-1].tolist()
@@ -229,3 +234,30 @@ def test_a_nir_graph_learns_and_is_restored_from_its_exported_file_and_its_state
     made = spec("model/nir_graph").build(Task("events", (1, 2, 2), 10), Seeds(0, 1, 2, 3), {}, CPU)
     with pytest.raises(UserError, match=r"reads 2312 values .* a sample of this data set has 4"):
         made.start(few, Initial("one.nir", file, None))
+
+
+def test_weights_that_do_not_act_on_the_output_stay_as_they_are(tmp_path: Path) -> None:
+    """Recurrent weights do not act in a single step."""
+    nodes = {"n": nir.LI(full(10.0, 10), full(1, 10), full(0, 10)), "r": nir.Linear(np.eye(10))}
+    edges, events = [("n", "r"), ("r", "n"), ("n", "output")], spec("dataset/nmnist", validation=0).load(0).train
+    layer = {"w": nir.Linear(np.full((10, 2312), 0.01)), **nodes}
+    ends = {"input": nir.Input({"input": np.array([2312])})}, {"output": nir.Output({"output": np.array([10])})}
+    file, batch = tmp_path / "one.nir", events.batch(slice(4))
+    file.write_bytes(written(nir.NIRGraph({**ends[0], **layer, **ends[1]}, [("input", "w"), ("w", "n"), *edges])))
+    one = learner(dt=1.0, length=1.0, bin=300.0)
+    one.start(events, Initial("one.nir", file, None))
+    before = {name: part.clone() for name, part in one.network.parameters.items()}
+    one.learn(batch, Step(0, 1, 0))
+    changed = {name: not torch.equal(part, before[name]) for name, part in one.network.parameters.items()}
+    assert changed == {"w.weight": True, "r.weight": False}
+
+
+def test_training_a_graph_without_weights_is_refused(tmp_path: Path) -> None:
+    file, task = tmp_path / "one.nir", Task("events", (1, 2, 1), 2)
+    file.write_bytes(written(graph({"n": cuba()})))
+    one = spec("model/nir_graph", length=5.0, dt=1.0).build(task, Seeds(0, 1, 2, 3), {}, CPU)
+    pixel = torch.tensor([0, 1]).byte()
+    x = Events(torch.tensor([500, 500]).int(), 0 * pixel, pixel, 0 * pixel, torch.arange(3), (1, 2, 1))
+    one.start(Split(x, torch.arange(2), torch.arange(2), ("a", "b")), Initial("one.nir", file, None))
+    with pytest.raises(UserError, match=r"no weight of this graph acts on its output: .* Set model.lr=0"):
+        one.learn(Batch(x, torch.arange(2)), Step(0, 1, 0))
