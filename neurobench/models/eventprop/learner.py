@@ -64,7 +64,8 @@ class EventPropLearner:
         self.params["w"] = torch.cat(parts)
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """Take one step of Adam. `silent_labels`: samples whose label's neuron did not spike."""
+        """Take one step of Adam. `silent_labels`: samples whose label's neuron did not spike; `silent_outputs`: samples
+        without any output spike, which count as the first class, as in `predict`."""
         spec = self.spec
         response = self.respond(batch.x, batch.y, learns=True)
         gradient, weights = torch.from_numpy(response.gradient), len(self.params["w"])
@@ -91,12 +92,14 @@ class EventPropLearner:
         return self._sums(self.respond(batch.x, batch.y), batch.y)
 
     def _sums(self, response: Response, y: Tensor) -> Sums:
-        predicted = response.first.argmin(1)
-        spoken = response.first.amin(1) < self.spec.length
-        silent = response.first.gather(1, y[:, None]) >= self.spec.length
+        silent = response.first >= self.spec.length
         hidden = response.fired[:, : -self.task.n_classes].sum()
-        extra = {"silent_labels": float(silent.sum()), "hidden_spikes": float(hidden)}
-        return Sums(float(response.losses.sum()), float(((predicted == y) & spoken).sum()), extra)
+        extra = {
+            "silent_outputs": float(silent.all(1).sum()),
+            "silent_labels": float(silent.gather(1, y[:, None]).sum()),
+            "hidden_spikes": float(hidden),
+        }
+        return Sums(float(response.losses.sum()), float((response.first.argmin(1) == y).sum()), extra)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
         """Return no metrics; nothing is left to learn."""

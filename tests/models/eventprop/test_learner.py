@@ -65,6 +65,15 @@ def test_the_predicted_class_is_the_output_that_spikes_first(train: Split) -> No
     assert torch.equal(one.predict(train.x).argmax(1), response.first.argmin(1))
 
 
+def test_samples_without_output_spikes_are_of_the_first_class_in_every_accuracy_and_are_counted(train: Split) -> None:
+    one = learner()
+    one.start(train, None)
+    one.params["w"][-40 * 3 :] = 0.0
+    sums = one.measure(train.batch(slice(60)))
+    assert sums.correct == (one.predict(train.x[:60]).argmax(1) == train.y[:60]).sum() == (train.y[:60] == 0).sum() > 0
+    assert sums.extra["silent_outputs"] == sums.extra["silent_labels"] == 60
+
+
 def test_recordings_of_another_sensor_are_refused() -> None:
     images = spec("dataset/nmnist", validation=0).load(0).train.head(2)
     with pytest.raises(UserError, match=r"recordings of a sensor of \(1, 4, 1\)"):
