@@ -54,8 +54,9 @@ class NIRGraphLearner:
             )
         if math.prod(shows) != self.task.n_classes:
             raise UserError(f"{name} outputs {shows}; this data set has {self.task.n_classes} classes.")
-        self.file = content
         self.dt = self.spec.dt or 1e3 * _stated_dt(graph, name)
+        # a run that starts from this one reads the step from the file
+        self.file = content if self.spec.dt is None else with_parameters(content, {}, 1e-3 * self.dt)
         self.bin = self.spec.bin or self.dt
         if self.spec.steps(self.bin) > MOST_STEPS:
             steps = f"model.length={self.spec.length:g} ms are {self.spec.steps(self.bin)} steps of {self.bin:g} ms"

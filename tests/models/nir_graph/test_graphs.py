@@ -236,6 +236,14 @@ def test_a_nir_graph_learns_and_is_restored_from_its_exported_file_and_its_state
         made.start(few, Initial("one.nir", file, None))
 
 
+def test_a_run_that_starts_from_another_has_the_step_that_was_set_there() -> None:
+    few = spec("dataset/nmnist", validation=0).load(0).train.head(8)
+    one, again = learner(dt=5.0), learner(dt=None)
+    again.start(few, Initial("one", Path("outputs/one/1"), one.state_dict()))
+    assert again.dt == one.dt == 5.0
+    assert (again.predict(few.x) == one.predict(few.x)).all()
+
+
 def test_weights_that_do_not_act_on_the_output_stay_as_they_are(tmp_path: Path) -> None:
     """Recurrent weights do not act in a single step."""
     nodes = {"n": nir.LI(full(10.0, 10), full(1, 10), full(0, 10)), "r": nir.Linear(np.eye(10))}
