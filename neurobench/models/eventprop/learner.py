@@ -176,17 +176,31 @@ class EventPropLearner:
 
 
 def operations(learner: EventPropLearner, x: Any) -> Operations:
-    """Operations of predicting x. Every product accumulates a spike. Without steps, costs per step are undefined."""
+    """Operations of predicting x. Every product accumulates a spike that arrives before the end. Without steps, costs
+    per step are undefined."""
     events, fired = learner.inputs(x), learner.respond(x).fired
+    late = _late(learner, x)
     arrived = torch.from_numpy(np.bincount(events.source, minlength=learner.sizes[0]))
     connections, populations, offset = [], [], 0
     for k, W in enumerate(learner.layers()):
         name, spikes = f"layer{k + 1}", fired[:, offset : offset + W.shape[1]]
         connections.append(synapses(name, W.t(), arrived, len(x), spikes=True))
         populations.append(Population(name, int((spikes > 0).sum()), spikes.numel()))
-        arrived, offset = spikes.sum(0), offset + W.shape[1]
+        arrived, offset = spikes.sum(0) - late[offset : offset + W.shape[1]], offset + W.shape[1]
     undefined = {
         "dense_operations": "events come at any time: there are no steps in which every input could have come",
         "membrane_updates": "a membrane is followed from event to event, not in steps",
     }
     return Operations(len(x), len(x), connections, populations, learner.params, undefined=undefined)
+
+
+def _late(learner: EventPropLearner, x: Any) -> Tensor:
+    """Number of spikes of every neuron (N,) int64 whose delay lasts beyond the end of their sample."""
+    late = torch.zeros(sum(learner.sizes[1:]), dtype=torch.int64)
+    for g in range(len(x) if learner.spec.delay else 0):
+        offset = 0
+        for width, (t, neuron) in zip(learner.sizes[1:], learner.raster(x[g : g + 1])[1:], strict=True):
+            lost = neuron[t >= learner.spec.length]
+            late[offset : offset + width] += torch.from_numpy(np.bincount(lost, minlength=width))
+            offset += width
+    return late

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Split
-from neurobench.models.eventprop.learner import EventPropLearner
+from neurobench.models.eventprop.learner import EventPropLearner, operations
 from neurobench.models.learner import Seeds, Step, Task
 from tests.specs import spec
 
@@ -97,3 +97,17 @@ def test_the_clipped_norm_is_that_of_the_gradients_that_are_applied(train: Split
 def test_a_time_constant_of_the_early_term_that_overflows_it_is_refused() -> None:
     with pytest.raises(BoundsError, match=r"length=60 ms is more than 300 times early_tau=0.1 ms"):
         learner(early_tau=0.1)
+
+
+def test_a_spike_whose_delay_lasts_beyond_the_end_causes_no_operations(train: Split) -> None:
+    one, x = learner(delay=True), train.x[:20]
+    one.start(train, None)
+    one.params["w"][-40 * 3 :] = 0.0  # so that a late spike changes no output
+    fired = one.respond(x).fired.sum(0)
+    before = operations(one, x).connections
+    assert before[1].arrived.tolist() == fired[:40].tolist()
+    late = int(fired[:40].argmax())
+    one.params["delay"][late] = one.spec.length / one.spec.tau_mem
+    arrived = operations(one, x).connections[1].arrived
+    assert arrived[late] == 0 < fired[late]
+    assert arrived.sum() == fired[:40].sum() - fired[late]
