@@ -190,11 +190,11 @@ class _Run:
     def _finalize(self, loop: Loop) -> tuple[dict[str, float], dict[str, str]]:
         """Finalize the learner, once after training. From then on the checkpoint can predict."""
         begun = self.compilation.working_time()
-        self.ledger.phases.pop("finalize", None)  # of an earlier session, which this one repeats
         with phase("finalizing"), self.ledger.phase("finalize"), self.host.measured("finalize"):
             handed = self.learner.finalize(self.splits.train, self.splits.validation, loop.record)
         self.seconds["finalize"] = self.compilation.working_time() - begun
         best, loop.best = loop.best, None
+        self.folder.set_trained_aside()
         loop.save()
         write_exports(self.folder, self.plan, self.learner, best)
         return numbers_of(handed, "the model's finalize")

@@ -148,7 +148,7 @@ class Loop:
                 f"training.monitor={schedule.monitor} decides when to stop, but dataset.validation holds out no "
                 "samples. Hold some out (dataset.validation=100), or monitor a train_ figure."
             )
-        checkpoint = self.folder.load_checkpoint() if self.folder else None
+        checkpoint = self.folder.load_resumable() if self.folder else None
         if checkpoint is None or self.folder is None:
             self.learner.start(self.train, self.initial)
         else:

@@ -131,8 +131,9 @@ class Learner(Protocol):
         ...
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Finish training; called once after the last epoch (a readout is fitted here). Returns metrics for the run's
-        result, which omits any that is not a finite number and states that as the reason."""
+        """Finish training; called once after the last epoch (a readout is fitted here); a run that is resumed later
+        repeats it from the state before. Returns metrics for the run's result, which omits any that is not a finite
+        number and states that as the reason."""
         ...
 
     def predict(self, x: Any) -> Tensor:

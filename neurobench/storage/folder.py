@@ -21,6 +21,7 @@ from neurobench.storage.checkpoint_types import require_plain
 from neurobench.storage.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
 
 PROVENANCE = ("commit", "python", "host", "processor", "device", "threads", "versions", "own_code", "initial_sha256")
+TRAINED = "trained.pt"  # the checkpoint at the end of training, while the run is finalized and tested
 PRINTOUT = "printout.txt"  # output of the model's tutorial, for this run
 SCHEMA = 2  # 1: before configurations were stored resolved
 
@@ -156,6 +157,7 @@ class RunFolder:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         write_json(self.path / "result.json", {"schema": SCHEMA, **result})
+        (self.path / TRAINED).unlink(missing_ok=True)
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add a line to metrics.jsonl, whole or not at all."""
@@ -184,6 +186,17 @@ class RunFolder:
     def load_checkpoint(self) -> dict[str, Any] | None:
         """Read checkpoint.pt, or None if there is none."""
         return read_checkpoint(self.path / "checkpoint.pt") if self.has("checkpoint.pt") else None
+
+    def set_trained_aside(self) -> None:
+        """Rename checkpoint.pt, written at the end of training, to trained.pt until there is a result: finalizing
+        changes a learner, and a run that is resumed after it must not finalize a finalized one."""
+        if self.has("checkpoint.pt") and not self.has(TRAINED):
+            (self.path / "checkpoint.pt").replace(self.path / TRAINED)
+
+    def load_resumable(self) -> dict[str, Any] | None:
+        """Read the state from which an unfinished run continues: trained.pt, else checkpoint.pt; None if neither is
+        there."""
+        return read_checkpoint(self.path / TRAINED) if self.has(TRAINED) else self.load_checkpoint()
 
     def save_figure(self, name: str, files: Mapping[str, bytes]) -> Path:
         """Write a figure. `files`: contents by kind, such as "png". Returns the first path, which a page shows."""
