@@ -186,7 +186,8 @@ class Loop:
         place, begun = self.position, working_time()
         first = place.batch * self.schedule.batch_size
         last = min(first + self.schedule.batch_size, len(self.train))
-        chosen = slice(first, last) if order is None else order[first:last]
+        # Not a slice, which would be a view: a network may change its inputs in place
+        chosen = torch.arange(first, last) if order is None else order[first:last]
         done = place.epoch * self.per_epoch + place.batch
         at = Step(done, self.schedule.epochs * self.per_epoch, place.epoch, self.per_epoch)
         sums = self.learner.learn(self.train.batch(chosen), at).named()
@@ -242,7 +243,8 @@ class Loop:
         """Whether the epoch just closed is the best so far and its state must be stored; sets `stopped` once patience
         has run out."""
         place, patience = self.position, self.schedule.patience
-        keeps_best = self.schedule.keep_best and self.schedule.monitor in self.record.epochs[-1]
+        measured = bool(len(self.validation)) or not self.schedule.monitor.startswith("validation_")
+        keeps_best = self.schedule.keep_best and measured
         if patience is None and not keeps_best:
             return False
         scores = [self._score(row) for row in self.record.epochs]

@@ -189,6 +189,11 @@ def read(plain: Plain, to_run: bool = True) -> Parts:
     }
     specs = {name: device for name, device in devices.items() if device is not None}
     backend = Backend(_name(plain, "backend"), offers, specs)
+    if to_run and training is not None and training.keep_best and model is not None and not model.leaves:
+        reader.faults.append(
+            "training.keep_best=true stores the best network as a file, of which "
+            f"model={_name(plain, 'model')} writes none; training.patience returns to the best state"
+        )
     if to_run:
         opened = {f"backend.{name}": spec for name, spec in specs.items()}
         followers = {f"logger.{name}": tracker for name, tracker in trackers.items() if tracker}

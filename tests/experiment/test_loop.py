@@ -159,6 +159,24 @@ def test_the_sample_order_is_a_permutation_that_changes_with_epoch_and_seed() ->
     assert torch.equal(epoch_order(50, 1, 1), orders[1])
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_learner_that_changes_its_batch_in_place_does_not_change_the_training_data(
+    folder: RunFolder, shuffle: bool
+) -> None:
+    data = blobs(21)
+    before = data.x.clone()
+
+    class InPlace(Softmax):
+        def learn(self, batch: Batch, at: Step) -> Sums:
+            batch.x.mul_(0.5)
+            batch.y.zero_()
+            return super().learn(batch, at)
+
+    Loop(InPlace(), data, EMPTY, replace(PLAN, shuffle=shuffle), 5, folder, Silent()).run()
+    assert torch.equal(data.x, before)
+    assert torch.equal(data.y, blobs(21).y)
+
+
 def test_without_shuffle_samples_are_learned_in_the_order_of_the_split(folder: RunFolder) -> None:
     seen: list[float] = []
 
@@ -307,6 +325,12 @@ def test_training_stops_after_the_epoch_that_reaches_the_goal_with_its_state(
 def test_monitoring_an_unknown_metric_is_refused_with_the_known_ones(folder: RunFolder) -> None:
     with pytest.raises(UserError, match=r"validation_f1.*train_loss"):
         train(Softmax(), folder, replace(PLAN, patience=1, monitor="validation_f1"), validation=blobs(4))
+
+
+def test_keeping_the_best_by_an_unknown_metric_is_refused_with_the_known_ones(folder: RunFolder) -> None:
+    plan = replace(PLAN, keep_best=True, monitor="validation_acuracy")
+    with pytest.raises(UserError, match=r"validation_acuracy is not a figure of an epoch; available: .*train_accuracy"):
+        train(Softmax(), folder, plan, validation=blobs(6))
 
 
 @pytest.mark.parametrize("stop", [{"patience": 1}, {"goal": 0.9}])
