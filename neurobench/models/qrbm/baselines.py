@@ -12,6 +12,7 @@ from sklearn.neural_network import BernoulliRBM
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from neurobench.config.errors import UserError
 from neurobench.data.dataset import Batch
 from neurobench.kernels.random import derive
 from neurobench.models.common.readout import scores
@@ -75,7 +76,16 @@ class SklearnLearner(MachineClassifier):
         self.machine.h_samples_ = np.zeros((spec.chains, spec.n_hidden))
 
     def learn(self, batch: Batch, at: Step) -> Sums:
-        """Call `partial_fit` once; the error is that of the machine before the call."""
+        """Call `partial_fit` once; the error is that of the machine before the call.
+
+        Raises UserError unless there are as many chains as images; an epoch's last batch may have fewer, as in `fit`.
+        """
+        images, chains = len(batch.x), self.spec.chains
+        if images > chains or (images < chains and not at.ends_epoch):
+            raise UserError(
+                f"model.chains={chains} with training.batch_size={images}: scikit-learn's update divides the sums over "
+                f"images and over chains by the number of images. Set model.chains={images}."
+            )
         before = self.measure(batch)
         self.machine.random_state_ = np.random.RandomState(derive(self.seeds.training, at.k) % 2**32)
         self.machine.partial_fit(self.pixels(batch.x).numpy())

@@ -202,6 +202,11 @@ class RandomFeatures(PixelsLR):
     sd: Rate
     features: Literal["probability", "both"]
 
+    def memory(self, task: Task, samples: int = 0) -> dict[str, int]:
+        """Memory in bytes by key. The readout's features are held twice, as computed and standardised."""
+        pixels, features = prod(seen_shape(task.shape, self.downsample)), 2 if self.features == "both" else 1
+        return {"n_hidden": 4 * self.n_hidden * (pixels + 2 * samples * features)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SklearnRBM(ChosenReadout):
@@ -216,3 +221,8 @@ class SklearnRBM(ChosenReadout):
     threshold: Threshold
     lr: Rate
     chains: Count
+
+    def memory(self, task: Task, samples: int = 0) -> dict[str, int]:
+        """Memory in bytes by key: float64 weights and chains; features as of the other machines."""
+        chains = 8 * self.chains * (prod(task.shape) + self.n_hidden)
+        return {"n_hidden": 8 * self.n_hidden * (prod(task.shape) + samples), "chains": chains}

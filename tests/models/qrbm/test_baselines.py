@@ -10,7 +10,9 @@ import torch
 from sklearn.neural_network import BernoulliRBM
 
 from neurobench.config.bounds import BoundsError
+from neurobench.config.compose import composer
 from neurobench.config.errors import UserError
+from neurobench.experiment.plan import faults_of
 from neurobench.kernels.random import derive
 from neurobench.models.common import readout
 from neurobench.models.learner import Step, Sums, TrainingRecord
@@ -64,19 +66,35 @@ def test_sklearn_rbm_equals_scikit_learns_bernoulli_rbm_batch_by_batch(task, tra
 
 
 def test_a_resumed_sklearn_rbm_repeats_an_uninterrupted_one_to_the_bit(task, train, held_out):
-    whole = build("sklearn_rbm", task, n_hidden=7)
+    whole = build("sklearn_rbm", task, n_hidden=7, chains=30)
     whole.start(train, None)
     teach(whole, train, range(3))
     file = io.BytesIO()
     torch.save(whole.state_dict(), file)
     rest = teach(whole, train, range(3, 10))
     file.seek(0)
-    resumed = build("sklearn_rbm", task, n_hidden=7)
+    resumed = build("sklearn_rbm", task, n_hidden=7, chains=30)
     resumed.load_state_dict(torch.load(file, weights_only=True))
     assert teach(resumed, train, range(3, 10)) == rest
     for learner in (whole, resumed):
         learner.finalize(train, held_out, TrainingRecord())
     assert torch.equal(whole.predict(held_out.x), resumed.predict(held_out.x))
+
+
+def test_sklearn_rbm_refuses_batches_of_another_size_than_its_chains_except_the_last(task, train):
+    """Its update weighs the chains by their number over that of the images."""
+    learner = build("sklearn_rbm", task, chains=10)
+    for size, at in ((30, Step(0, 1, 0)), (5, Step(0, 4, 0, per_epoch=2))):
+        with pytest.raises(UserError, match=rf"chains=10 with training\.batch_size={size}: .* Set model.chains={size}"):
+            learner.learn(train.batch(slice(size)), at)
+    learner.learn(train.batch(slice(5)), Step(1, 4, 0, per_epoch=2))
+
+
+@pytest.mark.parametrize("model", ["random_features", "sklearn_rbm"])
+def test_a_baseline_with_more_hidden_units_than_memory_holds_is_refused_before_data_are_read(model):
+    with composer() as compose:
+        (fault,) = faults_of(compose([f"model={model}", "model.n_hidden=1000000000"]))
+    assert "model.n_hidden takes" in fault
 
 
 @pytest.mark.parametrize("model", ["pixels_lr", "sklearn_rbm"])
