@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from neurobench.config.bounds import Bound, BoundsError, Fault
 from neurobench.config.errors import UserError
@@ -109,12 +109,23 @@ class HybridQCNN(ModelSpec):
             faults.append(("classical", f"={list(classical)} names a head twice, {self.head} being the first"))
         if "sigmoid" in classical and n != 1:
             faults.append(("classical", "=sigmoid has one number z; use tanh or mlp with several qubits"))
-        if self.gradient == "autograd" and self.shots is not None and self.train_on == "device":
+        faults += self._without_a_circuit() if self.head in get_args(Classical) else []
+        if self.nll_on_probabilities and not {"auto", *TWO_CLASS} & {self.head, *classical}:
+            sentence = f"=True changes the loss of head={' and '.join(TWO_CLASS)}; head={self.head} has logits"
+            faults.append(("nll_on_probabilities", sentence))
+        counts = self.shots is not None and self.head not in get_args(Classical)
+        if self.gradient == "autograd" and counts and self.train_on == "device":
             sentence = f"=autograd needs exact expectations, counts of shots={self.shots} have no derivative; set "
             faults.append(("gradient", sentence + "gradient=param_shift, or shots=null, or train_on=ideal"))
         if self.shift_without_half and self.gradient != "param_shift":
             faults.append(("shift_without_half", f"=True changes gradient=param_shift, not {self.gradient}"))
         return faults
+
+    def _without_a_circuit(self) -> list[Fault]:
+        """Settings of circuits, which a network with a classical head does not have."""
+        still = {"reupload": False, "zz": False, "shots": None, "gradient": "autograd", "train_on": "device"}
+        moved = [name for name, value in still.items() if getattr(self, name) != value]
+        return [(name, f"={getattr(self, name)} is for a circuit; head={self.head} has none") for name in moved]
 
 
 def _defaults(head: str) -> dict[str, Any]:
