@@ -38,9 +38,13 @@ def of_task(x: Any, task: Task, device: torch.device) -> Tensor:
     return x.to(device)
 
 
-def require_shapes(ours: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> None:
-    """Check names and shapes of a checkpoint's parameters. Raises UserError if they belong to another network."""
-    shapes, stored_shapes = ({name: tuple(part.shape) for name, part in each.items()} for each in (ours, stored))
+def require_shapes(ours: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+    """Check names and shapes of a checkpoint's parameters, and names of what else is stored with them. Raises UserError
+    if they belong to another network."""
+    shapes, stored_shapes = (
+        {name: tuple(part.shape) if isinstance(part, Tensor) else None for name, part in each.items()}
+        for each in (ours, stored)
+    )
     if shapes != stored_shapes:
         raise UserError(
             f"the checkpoint does not fit: {stored_shapes}, not {shapes}. Use its settings, or train again."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -38,8 +39,8 @@ class TorchModuleLearner:
             self._try_out()  # still `seeded`, since lazy layers draw their weights here
         options = {"momentum": spec.momentum} if spec.optimizer in WITH_MOMENTUM else {}
         parameters = list(self.net.parameters())
-        if not parameters:
-            raise UserError(f"model.module={spec.module} has no parameters: there is nothing to learn")
+        if not any(parameter.requires_grad for parameter in parameters):
+            raise UserError(f"model.module={spec.module} has no parameters that are learned: there is nothing to learn")
         optimizer = getattr(torch.optim, OPTIMIZERS[spec.optimizer])
         self.optimizer = optimizer(parameters, lr=spec.lr, weight_decay=spec.weight_decay, **options)
 
@@ -53,23 +54,30 @@ class TorchModuleLearner:
 
     @torch.no_grad()
     def _try_out(self) -> None:
-        """Run two samples of zeros. Raises UserError if the module does not return logits."""
+        """Run two samples of zeros, and one. Raises UserError if the module does not return logits, and warns if it
+        returns probabilities."""
         self.net.eval()
-        x = torch.zeros(2, *self.task.shape, device=self.device)
-        try:
-            logits = self.net(x)
-        except Exception as error:  # third-party code may raise anything
-            raise self._fault(f"cannot read samples of {self.task.shape}", error) from error
-        wanted = (2, self.task.n_classes)
-        if not isinstance(logits, Tensor) or tuple(logits.shape) != wanted:
-            shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise UserError(
-                f"model.module={self.spec.module} returns {shape} for two samples, not {wanted}: one score for each of "
-                f"the {self.task.n_classes} classes. Its constructor may have a parameter n_classes."
+        for n, words in ((2, "two samples"), (1, "one sample")):
+            try:
+                logits = self.net(torch.zeros(n, *self.task.shape, device=self.device))
+            except Exception as error:  # third-party code may raise anything
+                raise self._fault(f"cannot read {'samples' if n > 1 else words} of {self.task.shape}", error) from error
+            wanted = (n, self.task.n_classes)
+            if not isinstance(logits, Tensor) or tuple(logits.shape) != wanted:
+                shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+                raise UserError(
+                    f"model.module={self.spec.module} returns {shape} for {words}, not {wanted}: one score for each of "
+                    f"the {self.task.n_classes} classes. Its constructor may have a parameter n_classes."
+                )
+        if wanted[1] > 1 and bool((logits >= 0).all()) and torch.allclose(logits.sum(1), torch.ones_like(logits[:, 0])):
+            warnings.warn(
+                f"model.module={self.spec.module} returns numbers that sum to 1, as probabilities do, and the loss "
+                "applies softmax to them once more; forward() should return logits",
+                stacklevel=2,
             )
 
-    def _fault(self, what: str, error: Exception) -> UserError:
-        return UserError(f"model.module={self.spec.module} {what} ({type(error).__name__}: {error!s:.300})")
+    def _fault(self, what: str, error: Exception, remedy: str = "") -> UserError:
+        return UserError(f"model.module={self.spec.module} {what} ({type(error).__name__}: {error!s:.300}){remedy}")
 
     def start(self, train: Split, initial: Initial | None) -> None:
         """Do nothing: initial values do not depend on the data."""
@@ -81,13 +89,23 @@ class TorchModuleLearner:
         self.net.train()
         self.optimizer.zero_grad()
         with seeded(derive(self.seeds.training, _DRAW, at.k), self.device):
-            logits = self.net(x)
+            logits = self._learning_from(x)
         loss, sums = training_loss(logits, y, spec.smoothing, at.k)
+        if not loss.requires_grad:
+            raise UserError(f"model.module={spec.module} returns scores that have no derivative by any parameter")
         loss.backward()
         for group in self.optimizer.param_groups:
             group["lr"] = spec.lr * FACTORS[spec.schedule](at.k, at.n)
         self.optimizer.step()
         return sums
+
+    def _learning_from(self, x: Tensor) -> Tensor:
+        """Logits of the module in training mode. Raises UserError if it cannot compute them."""
+        try:
+            return self.net(x)
+        except Exception as error:  # third-party code may raise anything
+            remedy = ". Set a training.batch_size that leaves no single sample for the last batch"
+            raise self._fault(f"cannot learn from a batch of {len(x)}", error, remedy if len(x) == 1 else "") from error
 
     def measure(self, batch: Batch) -> Sums:
         return measured(self.predict(batch.x), batch.y.to(self.device), self.spec.smoothing)

@@ -30,7 +30,7 @@ def operations(learner: TorchModuleLearner, x: Any) -> Operations:
     hooks = []
     for name, layer in learner.net.named_modules():
         if _is_counted(layer):
-            hooks.append(layer.register_forward_hook(_connecting(name, connections)))
+            hooks.append(layer.register_forward_hook(_connecting(name, connections), with_kwargs=True))
         elif isinstance(layer, ACTIVATIONS):
             hooks.append(layer.register_forward_hook(_activating(name, populations)))
     try:
@@ -53,9 +53,10 @@ def _is_counted(layer: nn.Module) -> bool:
 
 
 def _connecting(name: str, connections: list[Connection]) -> Callable[..., None]:
-    def hook(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def hook(layer: Any, inputs: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor) -> None:
         weight = layer.on_grid() if isinstance(layer, GridLinear) else layer.weight
-        weight, x = weight.detach(), inputs[0].detach()
+        (x,) = (part.detach() for part in (*inputs, *named.values()))
+        weight = weight.detach()
         if isinstance(layer, nn.Linear):
             seen = linear(name, weight, x, spikes=False)
         else:

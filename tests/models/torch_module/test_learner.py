@@ -41,6 +41,11 @@ class Net(nn.Module):
         return self.last(self.drop(self.act(self.norm(self.first(x)))))
 
 
+class ByKeyword(Net):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(input=self.drop(self.act(self.norm(self.first(input=x)))))
+
+
 class Lazy(nn.Sequential):
     def __init__(self) -> None:
         super().__init__(nn.LazyLinear(4), nn.Tanh(), nn.LazyLinear(3))
@@ -58,6 +63,46 @@ class Matrix(nn.Module):
 class Two(nn.Linear):
     def __init__(self) -> None:
         super().__init__(5, 2)
+
+
+class Squeezed(nn.Linear):
+    def __init__(self) -> None:
+        super().__init__(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).squeeze()
+
+
+class Probabilities(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(5, 3), nn.Softmax(1))
+
+
+class Frozen(nn.Linear):
+    def __init__(self) -> None:
+        super().__init__(5, 3)
+        self.requires_grad_(False)
+
+
+class Rounding(nn.Linear):
+    """Its scores are counts, which have no derivative."""
+
+    def __init__(self) -> None:
+        super().__init__(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).detach().round()
+
+
+class Versioned(nn.Linear):
+    def __init__(self) -> None:
+        super().__init__(5, 3)
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"version": 2}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        self.version = state["version"]
 
 
 class NoModule:
@@ -164,6 +209,11 @@ def test_product_counts_match_a_convolution_of_ones():
     assert not learner.net.conv_1._forward_hooks  # no hook is left
 
 
+def test_layers_called_by_keyword_are_counted_like_others():
+    one, other = (total([operations(built(name), batch().x)])[0] for name in ("ByKeyword", "Net"))
+    assert one == other
+
+
 def test_products_of_weights_outside_of_known_layers_are_named_and_not_counted():
     operations_of = total([operations(built("Matrix"), batch().x)])
     assert "effective_macs" not in operations_of[0]
@@ -186,11 +236,39 @@ def test_modules_samples_states_and_losses_that_do_not_fit_are_refused():
         built("Two", Task("vector", (7,), 3))
 
 
+def test_a_module_that_drops_the_axis_of_a_single_sample_is_refused_before_training():
+    with pytest.raises(UserError, match=r"returns \(3,\) for one sample, not \(1, 3\)"):
+        built("Squeezed")
+
+
+def test_a_module_that_returns_probabilities_in_place_of_logits_is_warned_of():
+    with pytest.warns(UserWarning, match=r"Probabilities returns numbers that sum to 1.*should return logits"):
+        built("Probabilities")
+
+
+def test_modules_without_anything_to_learn_are_refused():
+    with pytest.raises(UserError, match="Frozen has no parameters that are learned"):
+        built("Frozen")
+    with pytest.raises(UserError, match="Rounding returns scores that have no derivative"):
+        built("Rounding").learn(batch(), Step(0, 1, 0))
+
+
+def test_a_batch_of_one_that_a_normalised_module_cannot_learn_from_is_refused_with_a_remedy():
+    with pytest.raises(UserError, match=r"learn from a batch of 1 \(ValueError: .*\)\. Set a training\.batch_size"):
+        built().learn(batch(1), Step(0, 1, 0))
+
+
+def test_a_module_with_a_state_besides_tensors_is_restored():
+    other = built("Versioned")
+    other.load_state_dict(built("Versioned").state_dict())
+    assert other.net.version == 2
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
         ({"module": f"{__name__}.NoModule"}, "is not a torch.nn.Module"),
-        ({"module": f"{__name__}.Nett"}, "offers Net, Lazy, Matrix, Two"),
+        ({"module": f"{__name__}.Nett"}, "offers Net, ByKeyword, Lazy, Matrix, Two, "),
         ({"module": "os.system"}, "module=os.system is not allowed"),
         ({"module": "Net"}, "is not the dotted name of a class"),
         ({"module": f"{__name__}.Net", "arguments": {"wide": 3}}, "unexpected keyword argument 'wide'"),
