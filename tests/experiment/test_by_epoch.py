@@ -13,12 +13,13 @@ import pytest
 import torch
 
 from neurobench.config.bounds import BoundsError
+from neurobench.config.compose import composer
 from neurobench.config.errors import UserError
 from neurobench.config.schema import Training
 from neurobench.data.dataset import Split
 from neurobench.experiment.exports import write_exports, write_printout
 from neurobench.experiment.loop import Loop
-from neurobench.experiment.plan import Plan
+from neurobench.experiment.plan import Plan, faults_of, parse
 from neurobench.storage.atomic import Unwritable
 from neurobench.storage.folder import PRINTOUT, RunFolder
 from neurobench.storage.held_out import held_out_figures, judge
@@ -143,3 +144,14 @@ def test_a_full_disk_ends_the_run_when_its_network_is_written(tmp_path: Path, mo
     monkeypatch.setattr("tempfile.mkstemp", full)
     with pytest.raises(Unwritable, match="net.raw cannot be written to .*No space left on device"):
         write_exports(folder, cast(Plan, SimpleNamespace(model=model, training=LONG)), learner, None)
+
+
+def test_keep_best_is_refused_for_a_model_that_writes_no_network_unless_only_read() -> None:
+    with composer() as compose:
+        config = compose(["model=mlp", "training.keep_best=true"])
+        assert faults_of(config) == [
+            "training.keep_best=true stores the best network as a file, of which model=mlp writes none; "
+            "training.patience returns to the best state"
+        ]
+        assert parse(config, to_run=False).training.keep_best
+        assert faults_of(compose(["model=slayer_snn", "training.keep_best=true"])) == []
