@@ -28,6 +28,15 @@ def test_the_classical_twin_is_chosen_on_held_out_images_and_not_on_the_test_set
     assert figures["gain_over_classical"] == float((made.predict(test.x).argmax(1) == tested).double().mean())
 
 
+def test_the_gain_over_the_classical_twin_is_that_of_the_device_also_if_it_was_not_used_in_training() -> None:
+    """A single shot per circuit of an untrained network: as good as a coin, and so different from the ideal circuit."""
+    made, data = learner(shots=1, train_on="ideal", classical=("sigmoid",)), bars(40)
+    right = made.predict(data.x).argmax(1) == data.y
+    assert int(right.sum()) != made.measure(data.batch(slice(None))).correct
+    figures = tutorial_metrics(made, Splits(data, data, data, "", "", ""), TrainingRecord())
+    assert figures["gain_over_classical"] == pytest.approx(float(right.double().mean()) - figures["classical_accuracy"])
+
+
 def test_without_held_out_images_the_classical_twin_is_the_first_named() -> None:
     made, data = learner(classical=("sigmoid", "tanh")), bars(12)
     made.networks["sigmoid"].named()["z.bias"].fill_(20.0)
