@@ -22,7 +22,8 @@ from neurobench.models.common.training import FACTORS
 from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.torch_module.spec import TASK, WITH_MOMENTUM, TorchModule, given
 
-_DRAW, _MOVE = range(2)  # purposes of random draws
+_DRAW, _MOVE, _PREDICT = range(3)  # purposes of random draws
+_ROUNDING = 1e-3, 1e-5  # relative and absolute: what batches of other sizes may differ by
 OPTIMIZERS = {
     "adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop",
     "adagrad": "Adagrad", "nadam": "NAdam", "radam": "RAdam",
@@ -54,8 +55,7 @@ class TorchModuleLearner:
 
     @torch.no_grad()
     def _try_out(self) -> None:
-        """Run two samples of zeros, and one. Raises UserError if the module does not return logits, and warns if it
-        returns probabilities."""
+        """Run two samples of zeros, and one. Raises UserError if the module does not return logits."""
         self.net.eval()
         for n, words in ((2, "two samples"), (1, "one sample")):
             try:
@@ -69,12 +69,21 @@ class TorchModuleLearner:
                     f"model.module={self.spec.module} returns {shape} for {words}, not {wanted}: one score for each of "
                     f"the {self.task.n_classes} classes. Its constructor may have a parameter n_classes."
                 )
-        if wanted[1] > 1 and bool((logits >= 0).all()) and torch.allclose(logits.sum(1), torch.ones_like(logits[:, 0])):
-            warnings.warn(
-                f"model.module={self.spec.module} returns numbers that sum to 1, as probabilities do, and the loss "
-                "applies softmax to them once more; forward() should return logits",
-                stacklevel=2,
-            )
+        self._warn_of_odd_scores()
+
+    def _warn_of_odd_scores(self) -> None:
+        """Warn if scores of a sample do not depend on the sample alone, or are probabilities."""
+        pair = torch.rand(2, *self.task.shape, generator=torch.Generator().manual_seed(0)).to(self.device)
+        scores, again, alone = (self.net(x.clone()) for x in (pair, pair, pair[:1]))
+        if not torch.allclose(scores, again, *_ROUNDING, equal_nan=True):
+            odd = "gives equal samples different scores in evaluation; functional dropout needs training=self.training"
+        elif not torch.allclose(scores[:1], alone, *_ROUNDING, equal_nan=True):
+            odd = "gives a sample scores that depend on the other samples of its batch, in evaluation too"
+        elif scores.shape[1] > 1 and bool((scores >= 0).all()) and bool((scores.sum(1) - 1).abs().max() < 1e-5):
+            odd = "returns probabilities, to which the loss applies softmax once more; forward() should return logits"
+        else:
+            return
+        warnings.warn(f"model.module={self.spec.module} {odd}", stacklevel=2)
 
     def _fault(self, what: str, error: Exception, remedy: str = "") -> UserError:
         return UserError(f"model.module={self.spec.module} {what} ({type(error).__name__}: {error!s:.300}){remedy}")
@@ -116,9 +125,10 @@ class TorchModuleLearner:
 
     @torch.no_grad()
     def predict(self, x: Any) -> Tensor:
-        """Logits of the module in evaluation mode."""
+        """Logits of the module in evaluation mode. If it draws random numbers, equal x get equal draws."""
         self.net.eval()
-        return self.net(of_task(x, self.task, self.device))
+        with seeded(derive(self.seeds.training, _PREDICT), self.device):
+            return self.net(of_task(x, self.task, self.device))
 
     def state_dict(self) -> dict[str, Any]:
         return copy.deepcopy({"net": dict(self.net.state_dict()), "optimizer": self.optimizer.state_dict()})

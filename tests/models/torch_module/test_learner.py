@@ -78,6 +78,26 @@ class Probabilities(nn.Sequential):
         super().__init__(nn.Linear(5, 3), nn.Softmax(1))
 
 
+class Dropping(nn.Linear):
+    """Its dropout is never switched off."""
+
+    def __init__(self) -> None:
+        super().__init__(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(nn.functional.dropout(x))
+
+
+class Centred(nn.Linear):
+    """It subtracts the mean of the whole batch."""
+
+    def __init__(self) -> None:
+        super().__init__(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x - x.mean())
+
+
 class Frozen(nn.Linear):
     def __init__(self) -> None:
         super().__init__(5, 3)
@@ -241,9 +261,25 @@ def test_a_module_that_drops_the_axis_of_a_single_sample_is_refused_before_train
         built("Squeezed")
 
 
-def test_a_module_that_returns_probabilities_in_place_of_logits_is_warned_of():
-    with pytest.warns(UserWarning, match=r"Probabilities returns numbers that sum to 1.*should return logits"):
-        built("Probabilities")
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("Probabilities", "returns probabilities.*should return logits"),
+        ("Dropping", "gives equal samples different scores in evaluation.*training=self.training"),
+        ("Centred", "depend on the other samples of its batch"),
+    ],
+)
+def test_scores_that_are_probabilities_random_or_depend_on_other_samples_are_warned_of(name: str, sentence: str):
+    with pytest.warns(UserWarning, match=f"{name}.* {sentence}"):
+        built(name)
+
+
+def test_predictions_of_a_module_that_draws_random_numbers_follow_from_the_seed():
+    with pytest.warns(UserWarning, match="equal samples"):
+        one, other = built("Dropping"), built("Dropping")
+    x = batch().x
+    assert torch.equal(one.predict(x), other.predict(x))
+    assert torch.equal(one.predict(x), one.predict(x))
 
 
 def test_modules_without_anything_to_learn_are_refused():
