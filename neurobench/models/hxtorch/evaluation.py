@@ -22,20 +22,21 @@ def tutorial_metrics(learner: HXTorchMLPLearner, splits: Splits, record: Trainin
     The last phase on the host, or the weights that training started from, are evaluated on the linear model and, as
     `transfer_accuracy`, on the device; phases on the device are evaluated on it.
     """
-    ends = {name: record.snapshots.get(f"end/{name}") for name in learner.spec.plan}
-    weights = {name: end["weights"] for name, end in ends.items() if end is not None}
-    on_host = [name for name in weights if learner.spec.plan[name].where == "host"]
+    plan = learner.spec.plan
+    ends = {name: end["weights"] for name in plan if (end := record.snapshots.get(f"end/{name}")) is not None}
+    on_host = {name: weights for name, weights in ends.items() if plan[name].where == "host"}
     if learner.initial_weights is not None:
-        weights, on_host = {"host": learner.initial_weights, **weights}, ["host"]
+        on_host = {"host": learner.initial_weights}
     stages = {}
     if on_host:
-        stages[on_host[-1]] = (on_host[-1], learner.host)
+        name, weights = list(on_host.items())[-1]
+        stages[name] = (weights, learner.host)
         if learner.host is not learner.mac:
-            stages["transfer"] = (on_host[-1], learner.mac)
-    stages |= {name: (name, learner.mac) for name in weights if name not in on_host}
+            stages["transfer"] = (weights, learner.mac)
+    stages |= {name: (weights, learner.mac) for name, weights in ends.items() if plan[name].where == "device"}
     return {
-        f"{stage}_accuracy": accuracy(learner, splits.test, learner.net.with_weights(weights[name]), mac)
-        for stage, (name, mac) in stages.items()
+        f"{stage}_accuracy": accuracy(learner, splits.test, learner.net.with_weights(weights), mac)
+        for stage, (weights, mac) in stages.items()
     }
 
 

@@ -16,6 +16,7 @@ from neurobench.models.common.exchange import FORMATS
 from neurobench.models.learner import ModelSpec, Step, Task
 
 FRAMES = 48  # of the animation
+TAKEN = ("test", "transfer")  # names of accuracies other than those after a phase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +111,8 @@ class HXTorchMLP(ModelSpec):
         if not isinstance(self.phases, Mapping):
             return [("phases", f"={self.phases!r} is not a section of phases")]
         faults = [fault for name, fields in self.phases.items() for fault in _phase_faults(f"phases.{name}", fields)]
+        taken = [name for name in TAKEN if name in self.phases]
+        faults += [(f"phases.{name}", f": {name}_accuracy has another meaning; rename the phase") for name in taken]
         transferred = None
         for name, fields in [] if faults else self.phases.items():
             if fields["where"] == "device":

@@ -34,6 +34,7 @@ def changed(phase: str, **fields: Any) -> dict[str, Any]:
         (changed("host", stepz=3), "phases.host.stepz: a phase has no such key. Did you mean steps?"),
         ({"phases": {"host": {"where": "host", "steps": 3}}}, "phases.host.lr is missing"),
         (changed("tuned", where="host"), "phases.tuned.where=host comes after phase loop"),
+        ({"phases": {**TUTORIAL, "test": TUTORIAL["loop"]}}, "phases.test: test_accuracy has another meaning"),
         ({"phases": phases()}, "phases: no phase has steps"),
         ({"phases": phases(host=3), "init_from": "latest"}, "phases: no phase has steps on the device"),
         ({"init_from": "latest", "exact": True}, "init_from=latest continues a network on a device"),

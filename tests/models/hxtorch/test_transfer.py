@@ -1,13 +1,14 @@
 """Checkpoints: their contents, which runs may start from them, and how others are refused."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from neurobench.config.errors import UserError
-from neurobench.models.hxtorch.evaluation import tutorial_metrics
+from neurobench.models.hxtorch.evaluation import accuracy, tutorial_metrics
 from neurobench.models.hxtorch.learner import HXTorchMLPLearner
 from neurobench.models.hxtorch.network import initial_scales
 from neurobench.models.learner import Initial
@@ -100,6 +101,21 @@ def test_weights_learned_without_a_chip_are_trained_further_in_the_loop() -> Non
 
     metrics = tutorial_metrics(again, Splits(), record)  # type: ignore[arg-type]
     assert list(metrics) == ["host_accuracy", "transfer_accuracy", "loop_accuracy"]
+
+
+def test_weights_that_training_started_from_are_evaluated_whatever_the_phases_on_the_device_are_called() -> None:
+    """A phase on the device may be called host, as after `model.phases.host.where=device`."""
+    source, by_name = trained(), phases(host=3, loop=2)
+    host = {**by_name["host"], "where": "device", "lr": 60.0}
+    made = learner(chip(), init_from="source", phases={**by_name, "host": host}, passes=1)
+    made.start(DATA, run(source.state_dict()))
+    record = train(made, DATA, 5)
+    splits: Any = SimpleNamespace(test=DATA)
+    metrics = tutorial_metrics(made, splits, record)
+    after_host = made.net.with_weights(record.snapshots["end/host"]["weights"])
+    assert metrics["transfer_accuracy"] == accuracy(made, DATA, source.net, made.mac)
+    assert metrics["host_accuracy"] == accuracy(made, DATA, after_host, made.mac) != metrics["transfer_accuracy"]
+    assert metrics["loop_accuracy"] == accuracy(made, DATA, made.net, made.mac)
 
 
 def test_a_transfer_from_a_device_with_another_gain_or_chip_is_refused() -> None:
