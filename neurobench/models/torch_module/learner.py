@@ -62,14 +62,18 @@ class TorchModuleLearner:
                 logits = self.net(torch.zeros(n, *self.task.shape, device=self.device))
             except Exception as error:  # third-party code may raise anything
                 raise self._fault(f"cannot read {'samples' if n > 1 else words} of {self.task.shape}", error) from error
-            wanted = (n, self.task.n_classes)
-            if not isinstance(logits, Tensor) or tuple(logits.shape) != wanted:
-                shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-                raise UserError(
-                    f"model.module={self.spec.module} returns {shape} for {words}, not {wanted}: one score for each of "
-                    f"the {self.task.n_classes} classes. Its constructor may have a parameter n_classes."
-                )
+            self._require_logits(logits, n, words)
         self._warn_of_odd_scores()
+
+    def _require_logits(self, logits: Any, n: int, words: str) -> None:
+        """Check what the module returned for n samples. Raises UserError if it is anything but scores (n, classes)."""
+        wanted = (n, self.task.n_classes)
+        if not isinstance(logits, Tensor) or tuple(logits.shape) != wanted:
+            shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise UserError(
+                f"model.module={self.spec.module} returns {shape} for {words}, not {wanted}: one score for each of "
+                f"the {self.task.n_classes} classes. Its constructor may have a parameter n_classes."
+            )
 
     def _warn_of_odd_scores(self) -> None:
         """Warn if scores of a sample do not depend on the sample alone, or are probabilities."""
@@ -111,10 +115,12 @@ class TorchModuleLearner:
     def _learning_from(self, x: Tensor) -> Tensor:
         """Logits of the module in training mode. Raises UserError if it cannot compute them."""
         try:
-            return self.net(x)
+            logits = self.net(x)
         except Exception as error:  # third-party code may raise anything
             remedy = ". Set a training.batch_size that leaves no single sample for the last batch"
             raise self._fault(f"cannot learn from a batch of {len(x)}", error, remedy if len(x) == 1 else "") from error
+        self._require_logits(logits, len(x), f"a batch of {len(x)} in training")
+        return logits
 
     def measure(self, batch: Batch) -> Sums:
         return measured(self.predict(batch.x), batch.y.to(self.device), self.spec.smoothing)

@@ -38,8 +38,9 @@ def operations(learner: TorchModuleLearner, x: Any) -> Operations:
     finally:
         for hook in hooks:
             hook.remove()
-    parameters = dict(learner.net.named_parameters())
-    buffers = dict(learner.net.named_buffers())
+    parameters = {name: part for name, part in learner.net.named_parameters() if part.requires_grad}
+    frozen = {name: part for name, part in learner.net.named_parameters() if not part.requires_grad}
+    buffers = {**dict(learner.net.named_buffers()), **frozen}  # stored as well, but not learned
     undefined = _undefined(learner.net, connections, populations)
     return Operations(len(x), len(x), connections, populations, parameters, buffers, undefined)
 

@@ -98,6 +98,24 @@ class Centred(nn.Linear):
         return super().forward(x - x.mean())
 
 
+class Auxiliary(nn.Linear):
+    """In training it returns further outputs, as torchvision's GoogLeNet does."""
+
+    def __init__(self) -> None:
+        super().__init__(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        logits = super().forward(x)
+        return (logits, logits) if self.training else logits
+
+
+class Backbone(nn.Sequential):
+    """Only its last layer is learned."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(5, 4).requires_grad_(False), nn.ReLU(), nn.Linear(4, 3))
+
+
 class Frozen(nn.Linear):
     def __init__(self) -> None:
         super().__init__(5, 3)
@@ -287,6 +305,17 @@ def test_modules_without_anything_to_learn_are_refused():
         built("Frozen")
     with pytest.raises(UserError, match="Rounding returns scores that have no derivative"):
         built("Rounding").learn(batch(), Step(0, 1, 0))
+
+
+def test_a_module_with_further_outputs_in_training_is_refused_at_the_first_update():
+    with pytest.raises(UserError, match=r"returns tuple for a batch of 6 in training, not \(6, 3\)"):
+        built("Auxiliary").learn(batch(), Step(0, 1, 0))
+
+
+def test_parameters_that_are_not_learned_count_as_memory_only():
+    figures, _ = total([operations(built("Backbone"), batch().x)])
+    assert figures["parameter_count"] == 4 * 3 + 3
+    assert figures["footprint_bytes"] == 4 * (5 * 4 + 4 + 4 * 3 + 3)
 
 
 def test_a_batch_of_one_that_a_normalised_module_cannot_learn_from_is_refused_with_a_remedy():
