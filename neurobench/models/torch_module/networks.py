@@ -20,10 +20,13 @@ class CNN(nn.Sequential):
     """Twice 3x3 convolution, ReLU and 2x2 max pooling, then hidden units with ReLU and dropout, then logits.
 
     shape: (C, H, W) of an image, with values in [0, 1]. channels: outputs of the first and the second convolution.
+    Raises ValueError for layers without units.
     """
 
     def __init__(self, shape: Sequence[int], n_classes: int, channels: Sequence[int], hidden: int, dropout: float):
         planes, (first, second) = shape[0], channels
+        if min(first, second, hidden) < 1:
+            raise ValueError(f"channels={list(channels)} and hidden={hidden} are not all at least 1")
         rows, columns = (ceil(ceil(side / 2) / 2) for side in shape[1:])  # after both poolings
         layers = {
             "conv_1": nn.Conv2d(planes, first, 3, padding=1),

@@ -55,7 +55,10 @@ class GridLinear(nn.Linear):
 
 
 class QuantizedMLP(nn.Module):
-    """Values in [0, 1] of any shape -> logits of the classes. `hidden`: units of each hidden layer."""
+    """Values in [0, 1] of any shape -> logits of the classes. `hidden`: units of each hidden layer.
+
+    Raises ValueError for numbers of bits or units below 1, and for sums that float32 cannot hold exactly.
+    """
 
     def __init__(
         self,
@@ -67,6 +70,10 @@ class QuantizedMLP(nn.Module):
         activation_bits: int,
     ):
         super().__init__()
+        counts = {"weight_bits": weight_bits, "activation_bits": activation_bits, "hidden": min(hidden, default=1)}
+        for name, value in counts.items():
+            if value < 1:
+                raise ValueError(f"{name}={value} is not at least 1")
         self.top = 2**activation_bits - 1
         sizes = (prod(shape), *hidden, n_classes)
         largest = max(sizes[:-1]) * self.top * 2 ** (weight_bits - 1)

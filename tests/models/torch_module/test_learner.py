@@ -231,6 +231,12 @@ def test_the_shipped_cnn_learns_images_of_odd_sizes():
     assert learner.measure(Batch(x, y)).correct == 60
 
 
+@pytest.mark.parametrize("empty", [{"channels": [4, 0]}, {"hidden": 0}])
+def test_the_shipped_cnn_refuses_layers_without_units(empty):
+    with pytest.raises(UserError, match="are not all at least 1"):
+        cnn(arguments={"channels": [4, 6], "hidden": 16, "dropout": 0.0, **empty})
+
+
 def test_product_counts_match_a_convolution_of_ones():
     learner = cnn(arguments={"channels": [4, 6], "hidden": 16, "dropout": 0.0})
     x = batch(3, shape=IMAGES.shape).x * (uniform(3, *IMAGES.shape) > 0.5)

@@ -1,6 +1,8 @@
 """The quantised network: weights on the grid, integers that give the results of floats, gradients that pass through
 rounding."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -102,3 +104,16 @@ def test_weights_that_the_grid_rounds_to_0_count_no_operations() -> None:
 def test_sums_beyond_the_exact_integers_of_float32_are_refused() -> None:
     with pytest.raises(UserError, match="float32 is exact up to 16,777,216: use fewer bits"):
         network((600,), weight_bits=14)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "settings", "sentence"),
+    [
+        ((8, 0), {}, "hidden=0 is not at least 1"),
+        ((8,), {"weight_bits": 0}, "weight_bits=0 is not at least 1"),
+        ((8,), {"activation_bits": 0}, "activation_bits=0 is not at least 1"),
+    ],
+)
+def test_formats_without_bits_and_layers_without_units_are_refused(hidden: Any, settings: Any, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        network(hidden, **settings)
