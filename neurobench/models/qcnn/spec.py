@@ -105,6 +105,8 @@ class HybridQCNN(ModelSpec):
             faults.append(("entangled", f"=False removes the CZ ring from head=linear; head={self.head} has none"))
         if self.head == "linear" and self.zz and self.n_qubits == 1:
             faults.append(("zz", "=True needs a pair of qubits; set n_qubits=2 or more"))
+        if self.head == "linear" and self.reupload and self.depth == 0:
+            faults.append(("reupload", "=True applies the angles again in each layer; depth=0 has none"))
         if len(set(classical)) < len(classical) or self.head in classical:
             faults.append(("classical", f"={list(classical)} names a head twice, {self.head} being the first"))
         if "sigmoid" in classical and n != 1:

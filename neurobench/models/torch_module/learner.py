@@ -6,6 +6,7 @@ import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import torch
@@ -61,7 +62,10 @@ class TorchModuleLearner:
             try:
                 logits = self.net(torch.zeros(n, *self.task.shape, device=self.device))
             except Exception as error:  # third-party code may raise anything
-                raise self._fault(f"cannot read {'samples' if n > 1 else words} of {self.task.shape}", error) from error
+                flat = f". With model.layout=vector they are ({prod(self.task.shape)},)"
+                remedy = flat if self.spec.layout == "image" else ""
+                what = f"cannot read {'samples' if n > 1 else words} of {self.task.shape}"
+                raise self._fault(what, error, remedy) from error
             self._require_logits(logits, n, words)
         self._warn_of_odd_scores()
 

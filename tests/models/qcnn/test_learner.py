@@ -217,6 +217,7 @@ def test_training_on_the_ideal_device_is_not_affected_by_noise() -> None:
         ({"classical": ["sigmoid", "sigmoid"]}, "classical=['sigmoid', 'sigmoid'] names a head twice"),
         ({"head": "linear", "n_qubits": 2, "classical": ["sigmoid"]}, "classical=sigmoid has one number z"),
         ({"head": "linear", "n_qubits": 1, "zz": True}, "zz=True needs a pair"),
+        ({"head": "linear", "n_qubits": 2, "reupload": True}, "in each layer; depth=0 has none"),
         ({"head": "tanh", "reupload": True}, "reupload=True is for a circuit; head=tanh has none"),
         ({"head": "ring", "zz": True}, "zz=True is for a circuit; head=ring has none"),
         ({"head": "mlp", "shots": 100}, "shots=100 is for a circuit; head=mlp has none"),

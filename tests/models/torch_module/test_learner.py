@@ -276,6 +276,10 @@ def test_modules_samples_states_and_losses_that_do_not_fit_are_refused():
         built().learn(Batch(batch().x * float("nan"), batch().y), Step(0, 1, 0))
     with pytest.raises(UserError, match=r"CNN cannot be made with model.arguments \(ValueError"):
         spec("model/cnn", layout="vector", jitter=0).build(Task("vector", (5,), 3), SEEDS, {}, CPU)
+    with pytest.raises(
+        UserError, match=r"cannot read samples of \(1, 1, 5\) .*With model.layout=vector they are \(5,\)"
+    ):
+        built("Net", Task("image", (1, 1, 5), 3))
     with pytest.raises(UserError, match=r"cannot read samples of \(7,\)"):
         built("Two", Task("vector", (7,), 3))
 
