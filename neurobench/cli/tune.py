@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from neurobench.config.targets import is_installed, own_options
 from neurobench.phases import phase
 from neurobench.process import importing
 from neurobench.report.screen import Screen, print_whole
-from neurobench.storage.atomic import write_bytes
+from neurobench.storage.atomic import make_folder, write_bytes
 from neurobench.storage.store import default_outputs
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def tune_command(words: list[str]) -> int:
     name = f"{Path(args.space).stem}-{space.identity}"
     file = args.outputs / ".tune" / f"{name}.db"
     console = Screen(stderr=args.json)
-    others = sorted(file.parent.glob(f"{Path(args.space).stem}-????????.db"))
+    others = sorted(file.parent.glob(f"{escape(Path(args.space).stem)}-????????.db"))
     if others and not file.exists():
         earlier = ", ".join(other.name for other in others)
         console.print(f"the space or the overrides differ from {earlier}: a new study begins", highlight=False)
@@ -57,17 +58,20 @@ def tune_command(words: list[str]) -> int:
     tune.tune(study, space, args.trials, args.seed, console, args.config_dir)
     trials = tune.counted(study)
     if args.json:
-        print(json.dumps([_plain_trial(trial) for trial in trials], indent=2))
+        print(json.dumps([_plain_trial(space, trial) for trial in trials], indent=2))
     else:
         _print_trials(space, trials, file, console)
-        for line in _leave_best(study, space, trials, file.with_suffix(""), args.config_dir):
-            console.print(line, highlight=False, soft_wrap=True)
+    for line in _leave_best(study, space, trials, file.with_suffix(""), args.config_dir):
+        console.print(line, highlight=False, soft_wrap=True)
     return FINE if any(trial.state.name == "COMPLETE" for trial in trials) else FAILED
 
 
-def _plain_trial(trial: Any) -> dict[str, Any]:
-    plain = {key: getattr(trial, key) for key in ("number", "params", "value")}
-    return {**plain, "state": trial.state.name.lower(), **trial.user_attrs}
+def _plain_trial(space: Space, trial: Any) -> dict[str, Any]:
+    from neurobench.sweeps.tune import value_of
+
+    params = {key: value_of(space.space[key], value) for key, value in trial.params.items()}
+    state = trial.state.name.lower()
+    return {"number": trial.number, "params": params, "value": trial.value, "state": state, **trial.user_attrs}
 
 
 def _print_trials(space: Space, trials: list, file: Path, console: Console) -> None:
@@ -91,11 +95,8 @@ def _print_trials(space: Space, trials: list, file: Path, console: Console) -> N
 
 def _leave_best(study: Any, space: Space, trials: list, folder: Path, config_dir: str | None) -> list[str]:
     """Write the best trial as an experiment, and the figures of the search, to the study's folder. Returns the lines to
-    print: where these are, and the commands that run the trial."""
-    from neurobench.figures.style import rendered
+    print: where these are, or why they could not be written, and the commands that run the trial."""
     from neurobench.sweeps.tune import value_of
-    from neurobench.sweeps.tune_figures import figures_of
-    from neurobench.sweeps.tuned import write_experiment
 
     complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
     if not complete:
@@ -104,17 +105,34 @@ def _leave_best(study: Any, space: Space, trials: list, folder: Path, config_dir
     place = override_of("outputs", str(default_outputs()))
     words = [word for word in space.overrides if word != place]
     words += [override_of(key, value_of(space.space[key], value)) for key, value in best.params.items()]
-    name, reached = f"{folder.name.rpartition('-')[0]}_tuned", f"{space.figure} {best.value:.5g}"
-    experiment = write_experiment(folder, name, words, f"Best of {len(complete)} trials of {folder.name}: {reached}")
+    command = shlex.join(["neurobench", "run", *own_options(config_dir), *words])
+    comment = f"Best of {len(complete)} trials of {folder.name}: {space.figure} {best.value:.5g}"
+    lines = []
+    try:
+        lines += _write_figures(study, space, trials, folder)
+        lines += _write_experiment(folder, words, comment, config_dir)
+    except UserError as error:  # what hours of search have found is printed all the same
+        lines.append(str(error))
+    return [*lines, f"the best, as overrides: {command}"]
+
+
+def _write_figures(study: Any, space: Space, trials: list, folder: Path) -> list[str]:
+    from neurobench.figures.style import rendered
+    from neurobench.sweeps.tune_figures import figures_of
+
     drawn = figures_of(study, space, trials)
+    make_folder(folder)
     for figure, content in drawn.items():
         write_bytes(folder / f"{figure}.png", rendered(content, "png"))
-    run = ["neurobench", "run"]
-    lines = [f"figures: {folder}/{{{','.join(drawn)}}}.png"] if drawn else []
+    return [f"figures: {folder}/{{{','.join(drawn)}}}.png"] if drawn else []
+
+
+def _write_experiment(folder: Path, words: list[str], comment: str, config_dir: str | None) -> list[str]:
+    from neurobench.sweeps.tuned import write_experiment
+
+    name = f"{folder.name.rpartition('-')[0]}_tuned"
+    experiment = write_experiment(folder, name, words, comment)
     if config_dir:  # a command accepts only one folder of YAML files
-        lines.append(f"experiment: {experiment}; move it to {config_dir}/experiment to use it")
-    else:
-        lines.append(
-            f"the best, as an experiment: {shlex.join([*run, *own_options(str(folder)), f'experiment={name}'])}"
-        )
-    return [*lines, f"the best, as overrides: {shlex.join([*run, *own_options(config_dir), *words])}"]
+        return [f"experiment: {experiment}; move it to {config_dir}/experiment to use it"]
+    command = shlex.join(["neurobench", "run", *own_options(str(folder)), f"experiment={name}"])
+    return [f"the best, as an experiment: {command}"]

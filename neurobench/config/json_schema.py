@@ -49,7 +49,8 @@ def json_schema(config_dir: str | None = None) -> Schema:
     definitions["table"] = _closed({**_properties(Table, {}), **rows})
     texts = {"type": "array", "items": {"type": "string"}}
     space = {"overrides": texts, "figure": {"type": "string"}, "prune_on": {"type": ["string", "null"]}}
-    definitions["search"] = _closed({**space, "space": {"type": "object"}})
+    direction = {"enum": ["maximize", "minimize", None]}
+    definitions["search"] = _closed({**space, "direction": direction, "space": {"type": "object"}})
     whole = _configuration(said["config"], config_dir)
     definitions["configuration"] = _closed(whole)
     return {

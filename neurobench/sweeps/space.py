@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,16 +32,18 @@ class Space:
     figure: str
     prune_on: str | None  # a metric of each epoch
     space: dict[str, dict[str, Any]]  # key -> {low, high[, log][, step]} or {choices}
+    direction: str | None = None  # "maximize" or "minimize", for a figure whose direction is not known
 
     @property
     def larger_wins(self) -> bool:
-        return larger_is_better(self.figure)
+        return self.direction == "maximize" if self.direction else larger_is_better(self.figure)
 
     @property
     def identity(self) -> str:
         """Eight hex digits that differ between spaces, so that each has its own study. Outputs folders do not enter."""
         computed = [word for word in self.overrides if not word.startswith("outputs=")]
-        text = json.dumps({**asdict(self), "overrides": computed}, sort_keys=True)
+        stated = {key: value for key, value in asdict(self).items() if key != "direction" or value}
+        text = json.dumps({**stated, "overrides": computed}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -57,8 +59,9 @@ def load_space(name: str, more: Sequence[str], outputs: Path, config_dir: str | 
     if not faults:
         words = (*plain["overrides"], *more)
         overrides = (*words, override_of("outputs", str(outputs)))
-        space = Space(overrides, plain["figure"], plain.get("prune_on"), plain["space"])
+        space = Space(overrides, plain["figure"], plain.get("prune_on"), plain["space"], plain.get("direction"))
         faults = overruled(words, space.space, path) or _faults_at_ends(space, config_dir)
+        faults = faults or _faults_of_whole_ranges(space, config_dir)
     if faults:
         raise UserError(f"the search space {name} cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
     return space
@@ -97,13 +100,42 @@ def _faults_at_ends(space: Space, config_dir: str | None) -> list[str]:
     """Faults of the configurations of all low values (the first choices) and of all high ones: those of a single
     searched value, and all others if both ends have faults. Two values that are incompatible at one end may be
     compatible elsewhere."""
-    ends = [_faults_at(space, end, config_dir) for end in (0, -1)]
+    ends = [_faults_at(space, _end(space, end), config_dir) for end in (0, -1)]
     alone = [fault for fault in (*ends[0], *ends[1]) if fault.startswith(tuple(f"{key}=" for key in space.space))]
     return list(dict.fromkeys([*alone, *(fault for end in ends for fault in end if all(ends))]))
 
 
-def _faults_at(space: Space, end: int, config_dir: str | None) -> Sequence[str]:
-    values = {key: (entry.get("choices") or (entry["low"], entry["high"]))[end] for key, entry in space.space.items()}
+def _faults_of_whole_ranges(space: Space, config_dir: str | None) -> list[str]:
+    """Faults of ranges between two whole numbers, of which only whole numbers are tried, if the key takes others."""
+    faults = []
+    for key, entry in space.space.items():
+        if not all(type(entry.get(end)) is int for end in ("low", "high")) or "step" in entry:
+            continue
+        low, high = entry["low"], entry["high"]
+        between = _faults_at(space, {**_end(space, 0), key: low + 0.5}, config_dir)
+        if not between and not isinstance(_default(space, key, config_dir), int):
+            faults.append(
+                f"space.{key}: low={low} and high={high} are whole numbers, so that only whole numbers would be tried. "
+                f"Write low: {float(low)} for all between, or add step: 1"
+            )
+    return faults
+
+
+def _default(space: Space, key: str, config_dir: str | None) -> Any:
+    """Value of a searched key before the search sets it."""
+    try:
+        config = OmegaConf.create(plan_of(space.overrides, config_dir)[0].config)
+    except ConfigError:
+        return None
+    return OmegaConf.select(config, key)
+
+
+def _end(space: Space, end: int) -> dict[str, Any]:
+    """All low values and first choices (end 0), or all high values and last choices (-1)."""
+    return {key: (entry.get("choices") or (entry["low"], entry["high"]))[end] for key, entry in space.space.items()}
+
+
+def _faults_at(space: Space, values: Mapping[str, Any], config_dir: str | None) -> Sequence[str]:
     try:
         plan_of_trial(space, [override_of(key, value) for key, value in values.items()], config_dir)
     except ConfigError as error:

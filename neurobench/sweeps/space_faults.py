@@ -9,8 +9,10 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from neurobench.config.overrides import keys_of, parse_word
+from neurobench.metrics.catalog import metric
 
-KEYS = ("overrides", "figure", "prune_on", "space")
+KEYS = ("overrides", "figure", "direction", "prune_on", "space")
+DIRECTIONS = {"maximize": "larger", "minimize": "smaller"}
 RANGE, CHOICE = {"low", "high", "log", "step"}, {"choices"}
 DECIDED = {  # keys that every trial sets itself
     "outputs": "--outputs FOLDER sets the folder of runs",
@@ -29,6 +31,7 @@ def faults_of_file(plain: Any) -> list[str]:
         figure = plain.get(key)
         if figure is not None and not (isinstance(figure, str) and "validation" in figure):
             faults.append(f"{key}={figure}: only figures of held-out samples may decide (validation_...)")
+    faults += _direction_faults(plain.get("figure"), plain.get("direction"), plain.get("prune_on"))
     overrides, space = plain.get("overrides") or [], plain.get("space") or {}
     if isinstance(overrides, list):
         faults += [
@@ -43,6 +46,19 @@ def faults_of_file(plain: Any) -> list[str]:
     else:
         faults.append(f"space: {_yaml(space)} is not a section: write KEY: {FORMS}, one per line")
     return faults
+
+
+def _direction_faults(figure: Any, direction: Any, prune_on: Any) -> Iterator[str]:
+    """Faults if it is not known whether larger or smaller values are better, or known to be otherwise."""
+    better = metric(str(figure)).better
+    if direction is not None and not (isinstance(direction, str) and direction in DIRECTIONS):
+        yield f"direction={_yaml(direction)} is neither maximize nor minimize"
+    elif direction is None and figure and better == "neither":
+        yield f"figure={figure}: whether larger is better is not known. Add direction: maximize, or minimize"
+    elif direction is not None and better not in ("neither", DIRECTIONS[direction]):
+        yield f"direction={direction}: a {better} {figure} is better. Leave direction out"
+    if prune_on is not None and prune_on != figure and metric(str(prune_on)).better == "neither":
+        yield f"prune_on={prune_on}: whether larger is better is not known. Write the figure itself, or null"
 
 
 def overruled(words: Sequence[str], searched: Collection[str], file: str) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import platform
+import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,19 +17,21 @@ import optuna
 from filelock import FileLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
+from sqlalchemy import URL
 
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.config.overrides import override_of
 from neurobench.experiment.callbacks import Pruned
-from neurobench.experiment.execute import RunFailed, execute
+from neurobench.experiment.execute import RunFailed, RunInterrupted, execute
 from neurobench.experiment.plan import Plan
 from neurobench.metrics.catalog import larger_is_better
 from neurobench.storage.atomic import make_folder, require_writable
-from neurobench.storage.folder import RunFolder
+from neurobench.storage.folder import InUse, RunFolder
 from neurobench.storage.held_out import judge
 from neurobench.sweeps.space import Space, plan_of_trial
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+POLL_S = 1.0  # between two looks at a run that another process computes
 _ELSEWHERE = "name another folder: --outputs FOLDER"
 
 
@@ -36,7 +40,9 @@ class Pruner:
 
     def __init__(self, trial: Trial, space: Space):
         self.trial, self.figure = trial, space.prune_on
-        self.sign = 1 if self.figure is None or larger_is_better(self.figure) == space.larger_wins else -1
+        same = self.figure in (None, space.figure) or larger_is_better(str(self.figure)) == space.larger_wins
+        self.sign = 1 if same else -1
+        self.fault: str | None = None  # of the space, noticed in the run
 
     def begin(self, plan: Plan, folder: RunFolder) -> None:
         self.trial.set_user_attr("folder", str(folder.path))
@@ -52,7 +58,8 @@ class Pruner:
             return False
         if self.figure not in row:
             known = ", ".join(key for key in row if key.startswith("validation_"))
-            raise UserError(f"prune_on={self.figure} is not a figure of an epoch; there is {known or 'none'}")
+            self.fault = f"prune_on={self.figure} is not a figure of an epoch; there is {known or 'none'}"
+            raise UserError(self.fault)
         self.trial.report(self.sign * row[self.figure], row["epoch"])
         return True
 
@@ -69,7 +76,7 @@ def open_study(space: Space, name: str, file: Path) -> optuna.Study:
     with FileLock(f"{file}.lock"):  # processes that create a database at the same time interfere
         return optuna.create_study(
             study_name=name,
-            storage=f"sqlite:///{file.absolute()}",
+            storage=URL.create("sqlite", database=str(file.absolute())).render_as_string(),  # "?" is quoted
             direction="maximize" if space.larger_wins else "minimize",
             pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
             load_if_exists=True,
@@ -82,9 +89,12 @@ def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Con
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         while (done := len(counted(study))) < trials:
-            # Seeded anew for each trial: proposals depend on the trials that have ended, not on interruptions.
-            study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + done)
             trial = study.ask()
+            # Seeded anew for each trial: proposals depend on the trials that have ended, not on interruptions. Other
+            # processes' trials in progress are counted too, since all would try the same values.
+            running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            before = sum(other.number < trial.number for other in running)
+            study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + done + before)
             trial.set_user_attr("process", f"{platform.node()} {os.getpid()}")
             words = [override_of(key, _suggest(trial, key, entry)) for key, entry in space.space.items()]
             console.print(f"\ntrial {done + 1} of {trials}: {' '.join(words)}", style="bold", highlight=False)
@@ -98,15 +108,22 @@ def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Con
 
 
 def _run_trial(study: optuna.Study, trial: Trial, space: Space, plan: Plan, console: Console) -> None:
+    pruner = Pruner(trial, space)
     try:
-        folder = execute(plan, console, [Pruner(trial, space)])
+        folder = _execute(plan, console, pruner)
     except Pruned as reason:
         console.print(str(reason), highlight=False)
         study.tell(trial, state=TrialState.PRUNED)
         return
+    except RunInterrupted:  # the trial remains open: the next session repeats it
+        raise KeyboardInterrupt from None
     except RunFailed as error:
+        if isinstance(error.__cause__, OSError):  # such as a full disk: the values are not the reason
+            raise
         console.print(str(error).splitlines()[0], highlight=False)
         study.tell(trial, state=TrialState.FAIL)
+        if pruner.fault:  # every other trial would fail in the same way
+            raise UserError(pruner.fault) from None
         return
     trial.set_user_attr("folder", str(folder.path))
     try:
@@ -114,16 +131,34 @@ def _run_trial(study: optuna.Study, trial: Trial, space: Space, plan: Plan, cons
     except UserError:  # every other trial would fail in the same way
         study.tell(trial, state=TrialState.FAIL)
         raise
+    if math.isnan(value):
+        console.print(f"{space.figure} is not a number", highlight=False)
+        study.tell(trial, state=TrialState.FAIL)
+        return
     study.tell(trial, value)
     console.print(f"{space.figure} {value:.5g}, best so far {study.best_value:.5g}", highlight=False)
+
+
+def _execute(plan: Plan, console: Console, pruner: Pruner) -> RunFolder:
+    """Execute the run of a trial. If another process is computing the same configuration, wait for its result."""
+    said = False
+    while True:
+        try:
+            return execute(plan, console, [pruner])
+        except InUse:
+            if not said:
+                console.print("another process is computing these values: waiting for its result", highlight=False)
+            said = True
+            time.sleep(POLL_S)
 
 
 def repeat_killed(study: optuna.Study) -> None:
     """Close trials whose process on this machine has ended, and queue them again with the same values."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         host, _, pid = trial.user_attrs.get("process", "").rpartition(" ")
-        is_gone = not pid or (host == platform.node() and not _alive(int(pid)))  # killed before it stored its id
-        if is_gone:
+        # Without an id it was killed before it stored one; with that of this process, whose search has not begun, the
+        # system has given the id again, as each start of a container does.
+        if not pid or (host == platform.node() and (int(pid) == os.getpid() or not _alive(int(pid)))):
             study.enqueue_trial(trial.params, skip_if_exists=False)
             study.tell(trial.number, state=TrialState.FAIL)
             study.set_user_attr(f"taken_up_{trial.number}", True)

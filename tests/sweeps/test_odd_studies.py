@@ -36,9 +36,10 @@ def test_a_study_whose_trials_all_fail_ends_with_an_error(neurobench: Neurobench
 
 def test_null_and_lists_are_choices_and_folders_may_have_any_name(neurobench: Neurobench, tmp_path: Path) -> None:  # noqa: F811
     (tmp_path / "odd.yaml").write_text(TOY + "{model.explode_at: {choices: [null, 100000]}, logger: {choices: [[]]}}\n")
-    words = ("tune", "odd.yaml", "--outputs", "runs, new (2)")
+    words = ("tune", "odd.yaml", "--outputs", "runs? new (2) 100%25")
     for n in (2, 3):  # the database is read back
         ended = trials(neurobench(*words, "--trials", str(n), "--json"))
         assert [trial["state"] for trial in ended] == ["complete"] * n
+    assert [file.name[:4] for file in tmp_path.glob("runs? new (2) 100%25/.tune/*.db")] == ["odd-"]
     (tmp_path / "odd.yaml").write_text(TOY + "{model.lr: {low: 0.1, high: 1.0}}\n")
     assert "a new study begins" in neurobench(*words, "--trials", "1").stdout

@@ -96,6 +96,19 @@ def refused(folder: Path, text: str, sentence: str) -> None:
         ("figure: validation_loss\noverrides: [a]\nspace: {a: {low: 2, high: 1}}", "low=2 is not below high=1"),
         ("figure: validation_loss\noverrides: [a]\nspace: {a: {choice: [1]}}", "write {low: , high:"),
         ("spaces: {}", "spaces: there is no such key"),
+        (
+            "figure: validation_f1\noverrides: [a]\nspace: {a: {choices: [1]}}",
+            "figure=validation_f1: whether larger is better is not known. Add direction: maximize, or minimize",
+        ),
+        (
+            "figure: validation_loss\ndirection: maximize\noverrides: [a]\nspace: {a: {choices: [1]}}",
+            "direction=maximize: a smaller validation_loss is better. Leave direction out",
+        ),
+        ("figure: validation_f1\ndirection: up\noverrides: [a]\nspace: {a: {choices: [1]}}", "is neither maximize nor"),
+        (
+            "figure: validation_loss\nprune_on: validation_f1\noverrides: [a]\nspace: {a: {choices: [1]}}",
+            "prune_on=validation_f1: whether larger is better is not known. Write the figure itself, or null",
+        ),
     ],
 )
 def test_an_invalid_search_space_is_refused_with_the_reason(tmp_path: Path, text: str, sentence: str) -> None:
@@ -210,6 +223,36 @@ def test_a_fault_at_both_ends_of_a_search_space_is_named_once(tmp_path: Path) ->
     with pytest.raises(UserError) as error:
         load_space(str(tmp_path / "bad.yaml"), [], OUTPUTS)
     assert str(error.value).count("model.lrr") == 1
+
+
+def test_a_figure_of_a_custom_model_is_searched_in_the_direction_stated(tmp_path: Path) -> None:
+    text = "overrides: [model=mlp]\nfigure: validation_f1\n{}space: {{model.lr: {{low: 0.1, high: 1.0}}}}"
+    spaces = {}
+    for direction in ("maximize", "minimize"):
+        (tmp_path / "mine.yaml").write_text(text.format(f"direction: {direction}\n"))
+        spaces[direction] = load_space(str(tmp_path / "mine.yaml"), [], OUTPUTS)
+    assert [space.larger_wins for space in spaces.values()] == [True, False]
+    assert spaces["maximize"].identity != spaces["minimize"].identity
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ("model.lr: {low: 1, high: 9}", "only whole numbers would be tried. Write low: 1.0 for all .*step: 1"),
+        ("model.lr: {low: 1, high: 9, step: 1}", None),
+        ("model.dropout: {low: 0, high: 0.5}", None),
+        ("model.hidden: {low: 10, high: 100}", None),
+    ],
+)
+def test_a_range_of_whole_numbers_for_a_key_that_takes_decimals_is_refused(
+    tmp_path: Path, entry: str, sentence: str | None
+) -> None:
+    text = f"overrides: [model=mlp]\nfigure: validation_accuracy\nspace: {{{entry}}}"
+    if sentence:
+        refused(tmp_path, text, sentence)
+    else:
+        (tmp_path / "good.yaml").write_text(text)
+        load_space(str(tmp_path / "good.yaml"), [], OUTPUTS)
 
 
 def test_an_unknown_search_space_is_refused_with_the_nearest_name() -> None:

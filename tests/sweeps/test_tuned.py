@@ -1,5 +1,6 @@
 """Promises of the end of a search: the best trial as an experiment that runs and as a command to paste, and figures."""
 
+import json
 import shlex
 import warnings
 from pathlib import Path
@@ -81,6 +82,30 @@ def test_a_search_of_a_custom_space_ends_with_figures_an_experiment_and_commands
     refused = neurobench("tune", "slip.yaml", *tested)
     assert refused.returncode == 2
     assert "the best values would be chosen on the test set" in refused.stderr
+
+
+def test_a_search_ends_with_its_best_values_as_a_command_if_no_file_can_express_them(
+    neurobench: Neurobench,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine.yaml").write_text(SPACE)
+    done = neurobench("tune", "mine.yaml", "~model.pause", "--trials", "1")
+    assert done.returncode == 0, done.stderr
+    assert "~model.pause cannot be written into an experiment: take the command instead" in done.stdout
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("the best, as overrides")]
+    assert "'~model.pause'" in line or "~model.pause" in line
+
+
+def test_a_search_that_prints_json_also_leaves_its_best_experiment_and_figures(
+    neurobench: Neurobench,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine.yaml").write_text(SPACE.replace("[50, 100]", "[50]") + "  logger: { choices: [[]] }\n")
+    done = neurobench("tune", "mine.yaml", "--trials", "2", "--json")
+    assert [trial["params"]["logger"] for trial in json.loads(done.stdout)] == [[], []], "a list, not its text"
+    (folder,) = (tmp_path / "outputs" / ".tune").glob("mine-*/")
+    assert {"history.png", "experiment"} <= {path.name for path in folder.iterdir()}
+    assert "the best, as an experiment: neurobench run" in done.stderr
 
 
 def searched() -> tuple[optuna.Study, Space, dict[str, Figure]]:
