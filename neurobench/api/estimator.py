@@ -18,9 +18,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from neurobench.api.overrides import folder_of, override_words, plain
 from neurobench.config.errors import ConfigError, UserError, did_you_mean
 from neurobench.config.overrides import keys_of, parse_word
-from neurobench.data.dataset import DataError, Split, Splits, hold_out
+from neurobench.data.dataset import DataError
 from neurobench.experiment.plan import Plan, parse
 from neurobench.experiment.request import plan_of
+from neurobench.models.learner import Divergence
 
 # Parameters of every estimator besides the model's own; epochs and batch_size are added with the model's defaults.
 COMMON: Mapping[str, Any] = {
@@ -64,6 +65,11 @@ def classifier(model: str, config_dir: str | None = None) -> type[Classifier]:
     parameters = {
         key: value for key, value in plan.config["model"].items() if key not in ("name", "_target_", *plan.wiring)
     }
+    names = {*SCHEDULE, *COMMON, *dir(Classifier), *Classifier.__annotations__}
+    if taken := [key for key in parameters if key in names]:
+        raise ConfigError(
+            [f"model.{key}: an estimator has a {key} of its own; rename the model's key" for key in taken]
+        )
     schedule = {key: plan.config["training"][key] for key in SCHEDULE}
     defaults = {key: _default(value) for key, value in {**parameters, **schedule, **COMMON}.items()}
     words = [Parameter(key, Parameter.KEYWORD_ONLY, default=value) for key, value in defaults.items()]
@@ -135,7 +141,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         self.low_, self.span_ = X.min(axis), np.ptp(X, axis)
         try:
             self._learn(self._samples(X), labels)
-        except (UserError, DataError) as error:
+        except (UserError, DataError, Divergence) as error:
             raise ValueError(str(error)) from error
         return self
 
@@ -147,6 +153,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
 
         check_is_fitted(self, "learner_")
         X = validate_data(self, _with_channel(X), dtype=np.float64, allow_nd=True, reset=False)
+        if X.shape[1:] != (fitted := self.plan_.dataset.shape):  # the check above compares only the first number
+            raise ValueError(f"X has samples of shape {X.shape[1:]}, but this estimator was fitted to {fitted}")
         try:
             x = encoded(samples(self._samples(X)), self.plan_.encoders, TEST)
             scores = scores_of(self.learner_, x).double().numpy()
@@ -174,7 +182,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         from neurobench.experiment.loop import Interrupted
         from neurobench.experiment.progress import meter_for
         from neurobench.experiment.reload import find_initial
-        from neurobench.experiment.samples import encoded, kind, samples
+        from neurobench.experiment.samples import encoded, held_out_splits, kind, samples
         from neurobench.experiment.threads import pin_threads, threads_of
         from neurobench.experiment.training import training_loop
         from neurobench.metrics.costs import Ledger
@@ -183,7 +191,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
         words = self._words(len(labels) - self._n_held_out(len(labels)))
         plan = _planned(words, self.config_dir, *kind(x), len(self.classes_))
         pin_threads(threads_of(plan))
-        splits = _splits(encoded(x, plan.encoders), torch.from_numpy(labels), self._n_held_out(len(labels)), plan)
+        y, n_held_out = torch.from_numpy(labels), self._n_held_out(len(labels))
+        splits = held_out_splits(encoded(x, plan.encoders), y, n_held_out, plan.seeds.data)
         require_memory(plan, splits)
         ledger = Ledger()
         learner = build_learner(plan, pick_device(plan.run.device, plan.model, plan.training.batch_size), ledger)
@@ -283,15 +292,7 @@ def _blank(model: str, config_dir: str | None) -> Classifier:
 
 
 def _with_channel(X: Any) -> Any:
-    """Images (N, H, W) as (N, 1, H, W)."""
+    """Images (N, H, W), which may be a list of images, as (N, 1, H, W)."""
+    if isinstance(X, list | tuple) and len(X) and np.ndim(X[0]) == 2:
+        X = np.asarray(X)
     return X[:, None] if getattr(X, "ndim", None) == 3 else X
-
-
-def _splits(x: Any, y: Any, validation: int, plan: Plan) -> Splits:
-    """Training and held-out samples; the test split is empty, since an estimator runs no test."""
-    import torch
-
-    ids = torch.arange(len(y))
-    positions = [torch.from_numpy(part) for part in hold_out(len(y), validation, plan.seeds.data)]
-    train, held_out = (Split(x[part], y[part], ids[part]) for part in positions)
-    return Splits(train, held_out, held_out.head(0), "memory", "", "samples in memory")

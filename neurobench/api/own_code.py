@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from joblib.externals.loky import get_reusable_executor
+
 from neurobench.api.estimator import forget
 from neurobench.config.targets import allow_file
 
@@ -18,3 +20,5 @@ def allow(file: str | Path) -> None:
     allow_file(str(file))
     sys.modules.pop(Path(file).stem, None)
     forget()
+    # Idle workers of scikit-learn's n_jobs outlive a search, with the text that they imported and what was allowed.
+    get_reusable_executor(reuse=True).shutdown()

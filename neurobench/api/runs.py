@@ -27,8 +27,8 @@ def runs(outputs: str | Path | None = None, settings: Mapping[str, Any] | None =
     """Runs below a folder that match `where`, oldest first within a name.
 
     `where`: `model="qrbm"`, `scale="paper"`, `status="finished"`, `seed=1`, ...; `settings`: any other keys of the
-    configuration, `{"model.n_hidden": 300}`. A list matches any of its values. Raises UserError if no run has one
-    of the keys.
+    configuration, `{"model.n_hidden": 300}`. A list matches any of its values, and itself. Raises UserError if
+    no run has one of the keys.
     """
     folder = outputs_of(outputs)
     entries = read_index(folder)

@@ -4,15 +4,20 @@ runs unchanged; `cp experiment NAME FILE`: a copy of a shipped experiment, to ed
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib.util
 import keyword
 import re
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+
+import yaml
 
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.compose import choices
 from neurobench.config.errors import FINE, UserError, did_you_mean
+from neurobench.config.overrides import override_of
 from neurobench.config.targets import config_places
 from neurobench.storage.atomic import writing
 
@@ -34,7 +39,11 @@ def new_command(words: list[str]) -> int:
     sources = {f"{group}/{args.name}.yaml": "mine.yaml", f"test_{args.name}.py": "test.py.txt"}
     if args.kind != "experiment":
         sources = {f"{args.name}.py": "module.py.txt", **sources}
-    _write({Path(path): _named(skeleton.joinpath(source).read_text(), args.name) for path, source in sources.items()})
+    texts = {path: skeleton.joinpath(source).read_text() for path, source in sources.items()}
+    modules = [text for path, text in texts.items() if path.endswith(".py")]
+    if args.kind != "experiment" and _class_name(args.name) in {name for text in modules for name in _imported(text)}:
+        raise UserError(f"{args.name!r}: the files import another {_class_name(args.name)}. Choose another name.")
+    _write({Path(path): _named(text, args.name) for path, text in texts.items()})
     flag = "--config-dir ." if args.kind == "experiment" else f"--plugin {args.name}.py"
     print(f"\nneurobench run {flag} {group}={args.name}\npytest test_{args.name}.py\n{SCHEMA}")
     return FINE
@@ -58,6 +67,8 @@ def cp_command(words: list[str]) -> int:
 def _name_fault(kind: str, name: str, config_dir: str | None) -> str | None:
     if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name) or name.startswith("_"):
         return "use letters, digits and underscores, and begin with a letter"
+    if keyword.iskeyword(_class_name(name)) or yaml.safe_load(name) != name or override_of("", name) != f"={name}":
+        return "Python, YAML or the command line read it as a value. Choose another name."
     if name in choices(GROUPS[kind], config_dir):
         return f"{GROUPS[kind]}={name} exists already and would be used instead. Choose another name."
     if kind != "experiment" and not Path(f"{name}.py").exists() and importlib.util.find_spec(name):
@@ -67,9 +78,19 @@ def _name_fault(kind: str, name: str, config_dir: str | None) -> str | None:
 
 def _named(text: str, name: str) -> str:
     """Text of a skeleton under another name: `mine` is replaced by the module's name, `Mine` by its class's."""
-    title = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
     text = re.sub(r"(?<![A-Za-z])mine(?![A-Za-z])", name, text)
-    return re.sub(r"(?<![A-Za-z])Mine(?![a-z])", title, text)
+    return re.sub(r"(?<![A-Za-z])Mine(?![a-z])", _class_name(name), text)
+
+
+def _imported(text: str) -> Iterator[str]:
+    """Names that a skeleton's module imports, without that of its own class."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in node.names if alias.name != "Mine")
+
+
+def _class_name(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
 
 
 def _write(texts: dict[Path, str]) -> None:

@@ -1,4 +1,4 @@
-"""Samples passed by callers, as arrays or recordings: their layout and their encoding."""
+"""Samples passed by callers, as arrays or recordings: their layout, their encoding and their splits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError
-from neurobench.data.dataset import Layout
+from neurobench.data.dataset import Layout, Split, Splits, hold_out
 from neurobench.data.encoders import TEST, Auto, EncoderSpec, Shape
 from neurobench.data.events import Events, StoredEvents
 from neurobench.experiment.plan import Plan
@@ -77,3 +77,11 @@ def as_read(x: Any, plan: Plan) -> Samples:
         layout, shape = kind(made)
         raise UserError(f"this run takes samples of {' or '.join(described)}; these are {layout} {shape}")
     return encoded(made, plan.encoders, TEST)
+
+
+def held_out_splits(x: Samples, y: Tensor, validation: int, seed: int) -> Splits:
+    """Training samples and `validation` held-out ones; the test split is empty. y: (N,) int64 classes."""
+    ids = torch.arange(len(y))
+    positions = [torch.from_numpy(part) for part in hold_out(len(y), validation, seed)]
+    train, held_out = (Split(x[part], y[part], ids[part]) for part in positions)
+    return Splits(train, held_out, held_out.head(0), "memory", "", "samples in memory")

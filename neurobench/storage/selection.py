@@ -46,7 +46,7 @@ def configurations(folders: Iterable[RunFolder]) -> list[dict[str, Any]]:
 
 
 def chosen(entries: Sequence[Entry], outputs: Path, where: Mapping[str, Any]) -> list[Entry]:
-    """Entries whose values match `where`; a list matches any of its values.
+    """Entries whose values match `where`; a list matches any of its values, and itself.
 
     Raises UserError for a key that no run has.
     """
@@ -64,4 +64,8 @@ def chosen(entries: Sequence[Entry], outputs: Path, where: Mapping[str, Any]) ->
 
 
 def _is(values: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
-    return all(values.get(key) in (value if isinstance(value, list) else [value]) for key, value in where.items())
+    """Whether each value is the wanted one, which may be a list itself, or one of those wanted."""
+    return all(
+        values.get(key) == value or (isinstance(value, list) and values.get(key) in value)
+        for key, value in where.items()
+    )

@@ -124,6 +124,31 @@ def test_images_with_and_without_a_channel_axis_are_accepted() -> None:
     assert made.score(X.reshape(-1, 1, 8, 8)[:300], y[:300]) > 0.95
 
 
+def test_a_list_of_images_is_read_as_their_array() -> None:
+    X, y = load_digits(return_X_y=True)
+    images = X.reshape(-1, 8, 8)[:100]
+    made = nb.estimator("mlp", hidden=5, epochs=1).fit(list(images), y[:100])
+    assert made.plan_.task.shape == (1, 8, 8)
+    np.testing.assert_array_equal(made.decision_function(list(images)), made.decision_function(images))
+
+
+@pytest.mark.parametrize(("fitted", "other"), [((1, 8, 4), (1, 4, 8)), ((1, 8, 4), (1, 8, 8)), ((32,), (32, 1, 1))])
+def test_samples_of_another_shape_than_the_fitted_ones_are_refused(
+    fitted: tuple[int, ...], other: tuple[int, ...]
+) -> None:
+    y = np.arange(20) % 2
+    draw = np.random.default_rng(0)
+    made = nb.estimator("mlp", hidden=5, epochs=1).fit(draw.random((20, *fitted)), y)
+    with pytest.raises(ValueError, match=r"samples of shape .*, but this estimator was fitted to|features"):
+        made.predict(draw.random((20, *other)))
+
+
+def test_training_that_diverges_raises_a_value_error_as_documented() -> None:
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match="diverged at update"):
+        nb.estimator("toy", explode_at=1, batch_size=50).fit(X, y)
+
+
 def test_faulty_parameters_and_data_are_refused_with_the_reason() -> None:
     X, y = load_iris(return_X_y=True)
     with pytest.raises(TypeError, match="n_hiden: the estimator of .* has no such parameter. Did you mean n_hidden"):

@@ -1,9 +1,11 @@
 """Promise of `allow`: a notebook runs custom code, and its new text after an edit, also in sweeps and estimators."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 import neurobench as nb
 from neurobench.config import targets
@@ -60,25 +62,47 @@ model:
 """
 
 
-def test_allowed_custom_code_runs_and_after_an_edit_its_new_text_runs(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def own(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """File of a custom model whose name is free, with its YAML file next to it."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(targets, "ALLOWED", targets.ALLOWED)
     monkeypatch.setenv(targets.ALLOW, "")
+    monkeypatch.delitem(sys.modules, "constant_answer", raising=False)
     (here / "model").mkdir()
     (here / "model" / "constant.yaml").write_text(YAML.lstrip())
     file = here / "constant_answer.py"
     monkeypatch.setitem(targets.PLUGIN_FILES, "constant_answer", file)  # removed again at the end
+    return file
+
+
+def test_processes_of_scikit_learn_are_started_anew_after_code_was_allowed(own: Path) -> None:
+    own.write_text(CODE.lstrip())
+    before = get_reusable_executor(max_workers=1).submit(os.getpid).result()
+    nb.allow(own)
+    executor = get_reusable_executor(max_workers=1)
+    assert executor.submit(os.getpid).result() != before
+    assert str(own) in executor.submit(os.environ.get, targets.ALLOW).result()
+
+
+def test_a_key_of_a_custom_model_that_every_estimator_has_is_refused(own: Path) -> None:
+    own.write_text(CODE.lstrip().replace("bias", "validation"))
+    (own.parent / "model" / "constant.yaml").write_text(YAML.lstrip().replace("bias", "validation"))
+    nb.allow(own)
+    with pytest.raises(nb.ConfigError, match="model.validation: an estimator has a validation of its own; rename"):
+        nb.estimator("constant")
+
+
+def test_allowed_custom_code_runs_and_after_an_edit_its_new_text_runs(own: Path) -> None:
     words = ("model=constant", "dataset=yin_yang", "scale=smoke")
     with pytest.raises(nb.UserError, match=r"plugin .*constant_answer\.py: there is no such Python file"):
-        nb.allow(file)
+        nb.allow(own)
     for answer in (0, 1):
-        file.write_text(CODE.lstrip().replace("ANSWER = 0", f"ANSWER = {answer}"))
-        nb.allow(file)
+        own.write_text(CODE.lstrip().replace("ANSWER = 0", f"ANSWER = {answer}"))
+        nb.allow(own)
         run = nb.run(*words, progress=False)
         assert run.metrics["answer"] == answer
-        assert f"--plugin={file}" in run.folder.record()["command"]
+        assert f"--plugin={own}" in run.folder.record()["command"]
         (swept,) = nb.sweep(*words, seed=[1], workers=1, progress=False)
         assert swept.metrics["answer"] == answer
         assert nb.estimator("constant").fit([[0.0], [1.0]], ["a", "b"]).predict([[0.5]]) == ["ab"[answer]]

@@ -78,6 +78,13 @@ def test_runs_are_selected_by_model_key_seed_and_status(swept: nb.Runs) -> None:
         nb.runs("elsewhere")
 
 
+def test_runs_are_selected_by_the_whole_value_of_a_key_that_is_a_list(swept: nb.Runs) -> None:
+    encoders = swept[0].summary["encoders"]
+    assert isinstance(encoders, list)
+    assert len(nb.runs(encoders=encoders)) == 4
+    assert not nb.runs(encoders=["Latency", "Flat"])
+
+
 def test_a_damaged_run_is_a_row_with_the_status_damaged(swept: nb.Runs, tmp_path: Path) -> None:
     shutil.copytree("outputs", tmp_path / "copied")
     next((tmp_path / "copied").glob("*/*/run.json")).write_text("{")

@@ -52,6 +52,11 @@ def test_new_and_cp_overwrite_no_file(neurobench: Neurobench, tmp_path: Path) ->
         ("device", "my-device", "use letters, digits and underscores"),
         ("device", "../up", "use letters, digits and underscores"),
         ("device", "class", "use letters, digits and underscores"),
+        ("model", "sums", "the files import another Sums. Choose another name"),
+        ("dataset", "path", "the files import another Path. Choose another name"),
+        ("model", "none", "Python, YAML or the command line read it as a value"),
+        ("dataset", "nan", "Python, YAML or the command line read it as a value"),
+        ("experiment", "on", "Python, YAML or the command line read it as a value"),
     ],
 )
 def test_a_name_that_is_taken_or_not_importable_is_refused(
