@@ -32,6 +32,18 @@ class Callback(Protocol):
     def end(self, folder: RunFolder) -> None: ...  # however the run ended: a finished one has its result.json
 
 
+def end_all(callbacks: Sequence[Callback], folder: RunFolder) -> list[Exception]:
+    """End the callbacks, and return the errors of those that cannot, such as a tracker whose server is gone: the run
+    remains as it ended."""
+    faults = []
+    for callback in callbacks:
+        try:
+            callback.end(folder)
+        except Exception as error:  # third-party code may raise anything
+            faults.append(error)
+    return faults
+
+
 class ObservedMeter:
     """A meter that also passes epochs to callbacks."""
 

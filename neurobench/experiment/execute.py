@@ -17,7 +17,7 @@ from neurobench.config.targets import load
 from neurobench.data.dataset import stamp
 from neurobench.devices.jobs import Jobs, Queued
 from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, require_memory
-from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned
+from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned, end_all
 from neurobench.experiment.exports import write_exports, write_printout
 from neurobench.experiment.folder_choice import folder_for
 from neurobench.experiment.host_energy import RESUMED, HostEnergy
@@ -101,9 +101,12 @@ def execute(
     except (Exception, SystemExit) as error:  # user code that exits the process has not finished the run
         raise _failure(folder, error) from error
     finally:
-        for callback in begun:
-            callback.end(folder)
+        faults = end_all(begun, folder)
         folder.release()
+        for fault in faults:
+            sentence = f"a tracker failed at the end ({type(fault).__name__}: {fault}); the run is not affected"
+            console.print(f"warning: {scrubbed(sentence)}", highlight=False, soft_wrap=True, markup=False)
+            _log(folder, fault)
     return folder
 
 

@@ -16,6 +16,7 @@ from neurobench.config.errors import UserError
 from neurobench.experiment import drawing
 from neurobench.experiment.execute import RunFailed, execute
 from neurobench.experiment.metric_values import numbers_of
+from neurobench.experiment.plan import Plan
 from neurobench.experiment.request import plan_of
 from neurobench.metrics.numbers import plain
 from neurobench.models.learner import Sums
@@ -51,6 +52,31 @@ def test_a_run_keeps_its_result_if_its_figures_cannot_be_drawn(
     assert 0.3 < result["metrics"]["test_accuracy"] <= 1
     assert folder.record()["status"] == "finished"
     assert "Traceback" in (folder.path / "run.log").read_text()
+
+
+def test_a_tracker_that_fails_at_the_end_leaves_the_run_finished_and_the_other_trackers_ended(tmp_path: Path) -> None:
+    ended = []
+
+    class Tracker:
+        def __init__(self, fault: Exception | None):
+            self.fault = fault
+
+        def begin(self, plan: Plan, folder: RunFolder) -> None: ...
+
+        def epoch(self, row: Any) -> None: ...
+
+        def end(self, folder: RunFolder) -> None:
+            ended.append(folder.status)
+            if self.fault:
+                raise self.fault
+
+    said = io.StringIO()
+    plan = plan_of(["model=mlp", "dataset=yin_yang", "scale=smoke", f"outputs={tmp_path}"], None)[0]
+    folder = execute(plan, Console(file=said, width=1000), [Tracker(ConnectionError("no server")), Tracker(None)])
+    assert ended == ["finished", "finished"]
+    assert "a tracker failed at the end (ConnectionError: no server); the run is not affected" in said.getvalue()
+    assert "Traceback" in (folder.path / "run.log").read_text()
+    assert not folder.in_use
 
 
 def test_numpy_and_torch_numbers_are_metrics_and_other_values_are_undefined_with_a_reason(
