@@ -132,6 +132,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
             self._require_sound()
         except UserError as error:
             raise ValueError(str(error)) from error
+        self.__dict__.pop("learner_", None)  # an estimator whose second fit does not end is not fitted at all
         X, y = validate_data(self, _with_channel(X), y, dtype=np.float64, allow_nd=True)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)

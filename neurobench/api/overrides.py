@@ -73,13 +73,19 @@ def folder_of(config_dir: str | Path | None) -> str | None:
 
 
 def outputs_of(outputs: str | Path | None) -> Path:
-    """The folder of all runs; the default, which need not exist yet, if None. Raises UserError if it does not exist, so
-    that a typing mistake is not taken for an empty folder."""
+    """The folder of all runs; the default, which need not exist yet, if None. Raises UserError if it does not exist or
+    is a folder within that of all runs, so that a mistake is not taken for an empty folder."""
     if outputs is None:
         return default_outputs()
-    if not Path(outputs).is_dir():
+    folder = Path(outputs)
+    if not folder.is_dir():
         raise UserError(f"there is no folder {outputs}")
-    return Path(outputs)
+    above = folder.absolute().parent
+    if (folder / "run.json").is_file():
+        raise UserError(f"{outputs} is the folder of one run, which nb.load opens. Give that of all: {above.parent}")
+    if any(folder.glob("*/run.json")):
+        raise UserError(f"{outputs} contains the runs of one name only. Give the folder of all: {above}")
+    return folder
 
 
 def console_for(progress: bool) -> Console:

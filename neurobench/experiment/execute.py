@@ -275,7 +275,8 @@ def _now() -> str:
 
 def _interrupted(folder: RunFolder, what: str) -> RunInterrupted:
     folder.update(status="interrupted")
-    return RunInterrupted(f"{what}. Nothing is lost: resume {folder.path} with the same command and --resume.")
+    how = "with the same command and --resume, in Python with resume=True"
+    return RunInterrupted(f"{what}. Nothing is lost: resume {folder.path} {how}.")
 
 
 def _log(folder: RunFolder, error: BaseException) -> None:

@@ -86,7 +86,8 @@ def load_learner(folder: RunFolder, root: str | None = None) -> Loaded:
     result = folder.result()
     if checkpoint is None or result is None:
         raise UserError(
-            f"{folder.path} is '{folder.status}' and has no trained model. Resume it: same command with --resume."
+            f"{folder.path} is '{folder.status}' and has no trained model. Resume it: same command with --resume, "
+            "in Python with resume=True."
         )
     learner = build_learner(plan, torch.device("cpu"), Ledger(), opens_devices=False)
     with fitting(folder):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -147,6 +148,15 @@ def test_training_that_diverges_raises_a_value_error_as_documented() -> None:
     X, y = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match="diverged at update"):
         nb.estimator("toy", explode_at=1, batch_size=50).fit(X, y)
+
+
+def test_an_estimator_whose_second_fit_fails_is_not_fitted() -> None:
+    X, y = load_iris(return_X_y=True)
+    made = nb.estimator("toy", batch_size=50).fit(X, y)
+    with pytest.raises(ValueError, match="diverged"):
+        made.set_params(explode_at=1).fit(10 * X, y + 1)
+    with pytest.raises(NotFittedError):
+        made.predict(X)
 
 
 def test_faulty_parameters_and_data_are_refused_with_the_reason() -> None:

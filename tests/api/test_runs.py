@@ -85,6 +85,15 @@ def test_runs_are_selected_by_the_whole_value_of_a_key_that_is_a_list(swept: nb.
     assert not nb.runs(encoders=["Latency", "Flat"])
 
 
+def test_a_folder_within_that_of_all_runs_is_refused_with_the_latter(swept: nb.Runs) -> None:
+    with pytest.raises(
+        nb.UserError, match="is the folder of one run, which nb.load opens. Give that of all: .*outputs$"
+    ):
+        nb.runs(swept[0].path)
+    with pytest.raises(nb.UserError, match="contains the runs of one name only. Give the folder of all: .*outputs$"):
+        nb.table("dynex", swept[0].path.parent)
+
+
 def test_a_damaged_run_is_a_row_with_the_status_damaged(swept: nb.Runs, tmp_path: Path) -> None:
     shutil.copytree("outputs", tmp_path / "copied")
     next((tmp_path / "copied").glob("*/*/run.json")).write_text("{")
