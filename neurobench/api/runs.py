@@ -83,14 +83,16 @@ def sweep(
         raise UserError("\n".join(["no run of the sweep finished", *missed]))
     for sentence in missed:
         warnings.warn(sentence, stacklevel=2)
-    return Runs([Run(RunFolder(Path(place))) for place in folders])
+    swept = [key for part in (*overrides, keys) if isinstance(part, Mapping) for key in part if _is_swept(part[key])]
+    return Runs([Run(RunFolder(Path(place))) for place in folders], swept)
 
 
 class Runs(Sequence[Run]):
-    """Ordered collection of runs, also available as one table."""
+    """Ordered collection of runs, also available as one table. `swept`: keys that are columns of it although their
+    values may not differ."""
 
-    def __init__(self, members: Sequence[Run]):
-        self._members = list(members)
+    def __init__(self, members: Sequence[Run], swept: Sequence[str] = ()):
+        self._members, self._swept = list(members), tuple(swept)
 
     def __len__(self) -> int:
         return len(self._members)
@@ -102,12 +104,12 @@ class Runs(Sequence[Run]):
     def __getitem__(self, index: slice) -> Runs: ...
 
     def __getitem__(self, index: int | slice) -> Run | Runs:
-        return Runs(self._members[index]) if isinstance(index, slice) else self._members[index]
+        return Runs(self._members[index], self._swept) if isinstance(index, slice) else self._members[index]
 
     def frame(self) -> pd.DataFrame:
         """Table with a row per run. Columns: run, status, model, dataset, backend, encoder, scale, seed, overrides;
-        every key of the configuration in which two of the runs differ (`model.lr`); every metric. Values that a run
-        does not have are missing.
+        every key of the configuration that was swept or in which two of the runs differ (`model.lr`); every metric.
+        Values that a run does not have are missing.
 
         Raises UserError if pandas is not installed.
         """
@@ -120,7 +122,9 @@ class Runs(Sequence[Run]):
         summaries = [_summary(run) for run in self]
         configs = configurations(run.folder for run in self)
         keys = dict.fromkeys(key for config in configs for key in config)
-        differing = [key for key in keys if len({json.dumps(config.get(key)) for config in configs}) > 1]
+        differing = [
+            key for key in keys if key in self._swept or len({json.dumps(config.get(key)) for config in configs}) > 1
+        ]
         metrics = dict.fromkeys(name for summary in summaries for name in summary["metrics"])
         return [
             {
@@ -161,6 +165,11 @@ def _summary(run: Run) -> dict[str, Any]:
         return run.summary
     except Damaged:
         return {**dict.fromkeys(PRESENT), "run": run.name, "status": run.status, "metrics": {}}
+
+
+def _is_swept(values: Any) -> bool:
+    """Whether a sweep takes these values in turn, even if there is only one."""
+    return isinstance(values, list | tuple | range) or bool(getattr(values, "ndim", 0))
 
 
 def _cell(value: Any) -> Any:

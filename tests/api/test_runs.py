@@ -50,6 +50,12 @@ def test_rows_contain_every_differing_key_and_every_metric(swept: nb.Runs) -> No
         assert {name: row[name] for name in run.metrics} == run.metrics
 
 
+def test_a_swept_key_is_a_column_even_if_it_takes_a_single_value(swept: nb.Runs) -> None:
+    for values in ([0.5], np.array([0.5])):
+        runs = nb.sweep("model=toy", {"model.lr": values}, scale="smoke", seed=range(2), progress=False)
+        assert [row["model.lr"] for row in runs[:].rows()] == [0.5, 0.5]
+
+
 def test_a_notebook_shows_runs_with_the_keys_that_differ(swept: nb.Runs) -> None:
     shown = swept._repr_html_()
     assert "<th>model.lr</th><th>test_accuracy</th>" in shown
