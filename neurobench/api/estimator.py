@@ -27,7 +27,7 @@ from neurobench.models.learner import Divergence
 COMMON: Mapping[str, Any] = {
     "backend": "sim",
     "seed": 0,  # root of every random stream
-    "threads": 1,
+    "threads": 1,  # of torch, numba and BLAS, and so they stay after `fit`
     "device": "auto",
     "validation": 0.0,  # fraction of the samples held out of training, for choices that a model bases on it
     "scaling": True,  # scale to [0, 1] by the range of the training samples; False: they are in [0, 1] already

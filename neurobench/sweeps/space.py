@@ -75,7 +75,11 @@ def _text(name: str, config_dir: str | None) -> tuple[str, str]:
         file = next((file for file in files if file.is_file()), None)
     if file is None:
         known = choices("tune", config_dir)
-        raise UserError(f"there is no search space '{name}'; there is {', '.join(known)}.{did_you_mean(name, known)}")
+        own = f"{name.removesuffix('.yml')}.yaml"
+        hint = f" Did you mean the file {own}?" if Path(own).is_file() else did_you_mean(name, known)
+        if Path(name).is_file():
+            hint = f" A file of your own has a name that ends in .yaml: rename {name}"
+        raise UserError(f"there is no search space '{name}'; there is {', '.join(known)}.{hint}")
     try:
         return str(file), file.read_text("utf-8")
     except OSError as error:
@@ -114,9 +118,10 @@ def _faults_of_whole_ranges(space: Space, config_dir: str | None) -> list[str]:
         low, high = entry["low"], entry["high"]
         between = _faults_at(space, {**_end(space, 0), key: low + 0.5}, config_dir)
         if not between and not isinstance(_default(space, key, config_dir), int):
+            whole = "" if entry.get("log") else ", or add step: 1"  # a logarithmic range has no steps
             faults.append(
                 f"space.{key}: low={low} and high={high} are whole numbers, so that only whole numbers would be tried. "
-                f"Write low: {float(low)} for all between, or add step: 1"
+                f"Write low: {float(low)} for all between{whole}"
             )
     return faults
 

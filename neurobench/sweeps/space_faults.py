@@ -85,6 +85,8 @@ def _entry_faults(key: Any, entry: Any) -> list[str]:
     where = f"space.{key}"
     if not isinstance(key, str):
         return [f"{where}: that is not the name of a key"]
+    if key in DECIDED:
+        return [f"{where} cannot be searched: {DECIDED[key]}"]
     if not isinstance(entry, dict) or not (set(entry) == CHOICE or {"low", "high"} <= set(entry) <= RANGE):
         return [f"{where}: write {FORMS}"]
     if "choices" in entry:
@@ -115,6 +117,8 @@ def _range_faults(where: str, low: float, high: float, log: bool, step: float | 
         return faults
     if step <= 0:
         faults.append(f"{where}: step={step} is not above 0")
+    elif low < high < low + step:
+        faults.append(f"{where}: step={step} is larger than the range, so that only low={low} would be tried")
     if log:
         faults.append(f"{where}: log: true has no steps. Leave one of the two out")
     if isinstance(low, int) and isinstance(high, int) and not isinstance(step, int):

@@ -97,6 +97,10 @@ def refused(folder: Path, text: str, sentence: str) -> None:
         ("figure: validation_loss\noverrides: [a]\nspace: {a: {choice: [1]}}", "write {low: , high:"),
         ("spaces: {}", "spaces: there is no such key"),
         (
+            "figure: validation_loss\noverrides: [a]\nspace: {outputs: {choices: [b]}}",
+            "space.outputs cannot be searched: --outputs FOLDER sets the folder of runs",
+        ),
+        (
             "figure: validation_f1\noverrides: [a]\nspace: {a: {choices: [1]}}",
             "figure=validation_f1: whether larger is better is not known. Add direction: maximize, or minimize",
         ),
@@ -126,6 +130,8 @@ def test_an_invalid_search_space_is_refused_with_the_reason(tmp_path: Path, text
         ("{low: 0.1, high: 1, log: maybe}", 'log="maybe" is neither true nor false'),
         ("{low: 0, high: 1, step: 0}", "step=0 is not above 0"),
         ("{low: 1, high: 4, step: 0.5}", "step=0.5 is not a whole number, as low and high are"),
+        ("{low: 0.1, high: 0.9, step: 1.0}", "step=1.0 is larger than the range, so that only low=0.1 would be tried"),
+        ("{low: 1, high: 9, log: true}", "only whole numbers would be tried. Write low: 1.0 for all between$"),
         ("{choices: []}", r"choices=\[\] is not a list with something to choose"),
         ("{choices: abc}", 'choices="abc" is not a list with something to choose'),
         ("{choices: [[{a: 1}]]}", "a choice is a number, a string"),
@@ -258,3 +264,16 @@ def test_a_range_of_whole_numbers_for_a_key_that_takes_decimals_is_refused(
 def test_an_unknown_search_space_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UserError, match="Did you mean qrbm"):
         load_space("qrmb", [], OUTPUTS)
+
+
+def test_a_space_file_without_its_ending_or_with_another_one_is_refused_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").touch()
+    Path("other.yml").touch()
+    for name in ("mine", "mine.yml", "./mine"):
+        with pytest.raises(UserError, match=r"Did you mean the file (\./)?mine\.yaml\?"):
+            load_space(name, [], OUTPUTS)
+    with pytest.raises(UserError, match=r"ends in \.yaml: rename other\.yml"):
+        load_space("other.yml", [], OUTPUTS)
