@@ -10,6 +10,7 @@ import platform
 import time
 import warnings
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from filelock import FileLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
 from sqlalchemy import URL
+from sqlalchemy.exc import SQLAlchemyError
 
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.config.overrides import override_of
@@ -32,6 +34,7 @@ from neurobench.sweeps.space import Space, plan_of_trial
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 POLL_S = 1.0  # between two looks at a run that another process computes
+MOMENT_S = 10  # within which a process has stored its id with the trial that it has begun
 _ELSEWHERE = "name another folder: --outputs FOLDER"
 
 
@@ -68,24 +71,33 @@ class Pruner:
 
 
 def open_study(space: Space, name: str, file: Path) -> optuna.Study:
-    """Open the study in a sqlite file, which is created if it does not exist."""
+    """Open the study in a sqlite file, which is created if it does not exist. A trial whose process was killed will be
+    repeated from its run's checkpoint. Raises UserError if the file is damaged or of another version of Optuna."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
     make_folder(file.parent, _ELSEWHERE)
     require_writable(file, _ELSEWHERE)
-    with FileLock(f"{file}.lock"):  # processes that create a database at the same time interfere
-        return optuna.create_study(
-            study_name=name,
-            storage=URL.create("sqlite", database=str(file.absolute())).render_as_string(),  # "?" is quoted
-            direction="maximize" if space.larger_wins else "minimize",
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
-            load_if_exists=True,
-        )
+    try:
+        with FileLock(f"{file}.lock"):  # processes that do one of these at the same time interfere
+            study = optuna.create_study(
+                study_name=name,
+                storage=URL.create("sqlite", database=str(file.absolute())).render_as_string(),  # "?" is quoted
+                direction="maximize" if space.larger_wins else "minimize",
+                pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
+                load_if_exists=True,
+            )
+            repeat_killed(study)
+            return study
+    except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError) as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise UserError(
+            f"{file} cannot be read as a study ({reason}). Restore it, or delete it: the same command then makes it "
+            "again, and takes the results of finished trials from their runs."
+        ) from error
 
 
 def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Console, config_dir: str | None) -> None:
-    """Run until `trials` trials have ended. One whose process was killed is repeated from its run's checkpoint."""
-    repeat_killed(study)
+    """Run until `trials` trials have ended."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         while (done := len(counted(study))) < trials:
@@ -156,9 +168,12 @@ def repeat_killed(study: optuna.Study) -> None:
     """Close trials whose process on this machine has ended, and queue them again with the same values."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         host, _, pid = trial.user_attrs.get("process", "").rpartition(" ")
-        # Without an id it was killed before it stored one; with that of this process, whose search has not begun, the
-        # system has given the id again, as each start of a container does.
-        if not pid or (host == platform.node() and (int(pid) == os.getpid() or not _alive(int(pid)))):
+        if pid:  # that of this process, whose search has not begun, was given again, as each start of a container does
+            is_gone = host == platform.node() and (int(pid) == os.getpid() or not _alive(int(pid)))
+        else:  # killed before it stored its id, or about to store it
+            begun = trial.datetime_start or datetime.min
+            is_gone = datetime.now() - begun > timedelta(seconds=MOMENT_S)
+        if is_gone:
             study.enqueue_trial(trial.params, skip_if_exists=False)
             study.tell(trial.number, state=TrialState.FAIL)
             study.set_user_attr(f"taken_up_{trial.number}", True)

@@ -78,8 +78,30 @@ def test_a_killed_trial_is_repeated_if_the_system_gave_its_process_id_to_this_se
     killed = study.ask()
     killed.set_user_attr("process", f"{platform.node()} {os.getpid()}")
     lr = killed.suggest_float("model.lr", 0.001, 0.1)
+    tune.repeat_killed(study)
     assert searched(study, monkeypatch) == ["FAIL", "PRUNED"]
     assert study.trials[1].params == {"model.lr": lr}
+
+
+def test_only_a_trial_that_another_process_has_just_begun_is_not_repeated(
+    study: optuna.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.ask()  # without the id of a process
+    tune.repeat_killed(study)
+    assert [trial.state.name for trial in study.trials] == ["RUNNING"]
+    monkeypatch.setattr(tune, "MOMENT_S", -1)
+    tune.repeat_killed(study)
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "WAITING"]
+
+
+def test_a_damaged_study_is_refused_with_its_file_and_the_remedy(tmp_path: Path) -> None:
+    file = tmp_path / "study.db"
+    tune.open_study(SPACE, "study", file)
+    file.write_bytes(file.read_bytes()[:20_000])
+    with pytest.raises(
+        UserError, match=r"study.db cannot be read as a study \(.*malformed\). Restore it, or delete it"
+    ):
+        tune.open_study(SPACE, "study", file)
 
 
 def failing(cause: Exception) -> Execute:
@@ -95,6 +117,7 @@ def test_a_full_disk_ends_the_search_and_the_trial_is_repeated_later(
     with pytest.raises(RunFailed):
         searched(study, monkeypatch, failing(OSError(errno.ENOSPC, "No space left on device")), trials=3)
     assert tune.counted(study) == []
+    tune.repeat_killed(study)
     assert searched(study, monkeypatch, trials=1) == ["FAIL", "PRUNED"]
     assert study.trials[0].params == study.trials[1].params
     assert len(tune.counted(study)) == 1
