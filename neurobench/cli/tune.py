@@ -110,8 +110,11 @@ def _leave_best(study: Any, space: Space, trials: list, folder: Path, config_dir
     lines = []
     try:
         lines += _write_figures(study, space, trials, folder)
+    except Exception as error:  # of plotting; what hours of search have found is printed all the same
+        lines.append(f"the figures could not be drawn ({type(error).__name__}: {error})")
+    try:
         lines += _write_experiment(folder, words, comment, config_dir)
-    except UserError as error:  # what hours of search have found is printed all the same
+    except UserError as error:
         lines.append(str(error))
     return [*lines, f"the best, as overrides: {command}"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import warnings
@@ -20,14 +21,16 @@ from neurobench.sweeps.space import Space
 
 
 def figures_of(study: optuna.Study, space: Space, trials: Sequence[FrozenTrial]) -> dict[str, Figure]:
-    """Figures by name; none before two trials have finished, and no importance if all have the same value."""
+    """Figures by name; none before two trials have finished, and no importance if all have the same value or values
+    that differ by rounding only."""
     complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
     if len(complete) < 2:
         return {}
     with paper():
         figures = {"history": history(space, trials), "parallel_coordinates": parallel_coordinates(space, complete)}
         if len({trial.value for trial in complete}) > 1:
-            figures["importance"] = importance(study)
+            with contextlib.suppress(RuntimeError):  # no variance to share, by Optuna's tolerance
+                figures["importance"] = importance(study)
     return figures
 
 

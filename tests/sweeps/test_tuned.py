@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from neurobench.config.compose import choices, composer
 from neurobench.config.overrides import override_of
 from neurobench.experiment.plan import Plan, parse
+from neurobench.sweeps import tune_figures
 from neurobench.sweeps.space import Space, load_space
 from neurobench.sweeps.tune_figures import figures_of
 from neurobench.sweeps.tuned import experiment_yaml, write_experiment
@@ -148,6 +149,33 @@ def test_figures_of_a_search_show_its_trials_the_best_one_and_importances() -> N
     drawn = [line for line in axes.lines if len(line.get_xdata()) == 3]
     assert len(drawn) == 19
     assert drawn[-1].get_ydata()[-1] == 1, "the best is drawn last, and ends at the top"
+
+
+def test_a_search_whose_values_differ_by_rounding_only_has_no_importances_but_the_other_figures() -> None:
+    space = Space((), "validation_loss", None, {"model.lr": {"low": 0.1, "high": 1.0}})
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for number in range(6):
+        trial = study.ask()
+        trial.suggest_float("model.lr", 0.1, 1.0)
+        study.tell(trial, number * 1e-12)
+    assert set(figures_of(study, space, study.trials)) == {"history", "parallel_coordinates"}
+
+
+def test_a_search_whose_figures_cannot_be_drawn_ends_with_its_best_values(
+    neurobench: Neurobench,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise ValueError("no font")
+
+    monkeypatch.setattr(tune_figures, "figures_of", fail)
+    (tmp_path / "mine.yaml").write_text(SPACE)
+    done = neurobench("tune", "mine.yaml", "--trials", "1")
+    assert done.returncode == 0, done.stderr
+    assert "the figures could not be drawn (ValueError: no font)" in done.stdout
+    assert "the best, as an experiment: neurobench run" in done.stdout
 
 
 def test_no_figures_are_drawn_for_fewer_than_two_trials() -> None:
