@@ -116,6 +116,8 @@ class Loop:
             while place.epoch < self.schedule.epochs and not place.stopped:
                 self._epoch(interruption)
                 self.meter.epoch(self.record.epochs[-1])
+            if interruption.requested:  # while the last epoch was measured; its checkpoint is written
+                raise Interrupted("after the last epoch")
         if self.best is not None and self.schedule.patience is not None:
             self.learner.load_state_dict(self.best)
 

@@ -214,6 +214,19 @@ def test_ctrl_c_finishes_the_update_and_a_resumed_run_ends_like_an_undisturbed_o
     assert figures(folder.metrics()) == figures(whole.record.epochs)
 
 
+def test_ctrl_c_while_the_last_epoch_is_measured_interrupts_the_run(folder: RunFolder) -> None:
+    class Pressed(Softmax):
+        def measure(self, batch: Batch) -> Sums:
+            os.kill(os.getpid(), signal.SIGINT)
+            return super().measure(batch)
+
+    with pytest.raises(Interrupted, match="after the last epoch"):
+        train(Pressed(), folder, replace(PLAN, epochs=1), validation=blobs(4))
+    resumed = Softmax()
+    assert len(train(resumed, folder, replace(PLAN, epochs=1), validation=blobs(4)).record.epochs) == 1
+    assert resumed.started == 0
+
+
 def test_the_record_has_the_means_of_every_update_and_requested_snapshots_also_if_resumed(tmp_path: Path) -> None:
     class Keeping(Softmax):
         def snapshot(self, label: str) -> torch.Tensor:
