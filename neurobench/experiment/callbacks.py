@@ -6,12 +6,15 @@ A run that is resumed after a kill is one run of the same name to a tracker: row
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
+from rich.console import Console
 
 from neurobench.config.schema import RUNTIME_KEYS
+from neurobench.config.secrets import scrubbed
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import Meter
 from neurobench.experiment.trackers import MLflow, TensorBoard, WandB
@@ -32,18 +35,6 @@ class Callback(Protocol):
     def end(self, folder: RunFolder) -> None: ...  # however the run ended: a finished one has its result.json
 
 
-def end_all(callbacks: Sequence[Callback], folder: RunFolder) -> list[Exception]:
-    """End the callbacks, and return the errors of those that cannot, such as a tracker whose server is gone: the run
-    remains as it ended."""
-    faults = []
-    for callback in callbacks:
-        try:
-            callback.end(folder)
-        except Exception as error:  # third-party code may raise anything
-            faults.append(error)
-    return faults
-
-
 class ObservedMeter:
     """A meter that also passes epochs to callbacks."""
 
@@ -55,6 +46,20 @@ class ObservedMeter:
         self.meter.epoch(row)
         for callback in self.callbacks:
             callback.epoch(row)
+
+
+def end_all(callbacks: Sequence[Callback], folder: RunFolder, console: Console) -> None:
+    """Tell callbacks that the run has ended. One that fails affects neither the others nor the run: its folder is the
+    record, and a tracker has a copy."""
+    for callback in callbacks:
+        try:
+            callback.end(folder)
+        except (Exception, SystemExit) as error:
+            with suppress(OSError):  # a full disk
+                folder.log(error)
+            reason = f"{type(callback).__name__} failed at the end of the run ({type(error).__name__}: {error})"
+            line = scrubbed(f"warning: {reason}; {folder.path} is not affected. See its run.log")
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def computed(plan: Plan) -> dict[str, Any]:

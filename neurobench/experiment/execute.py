@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -101,12 +100,8 @@ def execute(
     except (Exception, SystemExit) as error:  # user code that exits the process has not finished the run
         raise _failure(folder, error) from error
     finally:
-        faults = end_all(begun, folder)
+        end_all(begun, folder, console)
         folder.release()
-        for fault in faults:
-            sentence = f"a tracker failed at the end ({type(fault).__name__}: {fault}); the run is not affected"
-            console.print(f"warning: {scrubbed(sentence)}", highlight=False, soft_wrap=True, markup=False)
-            _log(folder, fault)
     return folder
 
 
@@ -198,8 +193,8 @@ class _Run:
         self.seconds["finalize"] = self.compilation.working_time() - begun
         best, loop.best = loop.best, None
         self.folder.set_trained_aside()
+        write_exports(self.folder, self.plan, self.learner, best)  # first: a resumed run has no best state any more
         loop.save()
-        write_exports(self.folder, self.plan, self.learner, best)
         return numbers_of(handed, "the model's finalize")
 
     def _test(self) -> Evaluation:
@@ -252,7 +247,7 @@ class _Run:
         except OSError:  # a full disk would prevent writing the result as well: the run must be resumed
             raise
         except (Exception, SystemExit) as error:
-            _log(self.folder, error)
+            self.folder.log(error)
             story = self.folder.path / "run.log"
             sentence = (
                 f"figures could not be drawn ({type(error).__name__}: {error}); the result is not affected. See {story}"
@@ -279,11 +274,6 @@ def _interrupted(folder: RunFolder, what: str) -> RunInterrupted:
     return RunInterrupted(f"{what}. Nothing is lost: resume {folder.path} {how}.")
 
 
-def _log(folder: RunFolder, error: BaseException) -> None:
-    with (folder.path / "run.log").open("a") as file:
-        file.write(scrubbed("".join(traceback.format_exception(error))))
-
-
 def _failure(folder: RunFolder, error: BaseException) -> RunFailed:
     """Record the failure of a run, and return the error with a message for the user."""
     from neurobench.data.dataset import DataError
@@ -293,6 +283,6 @@ def _failure(folder: RunFolder, error: BaseException) -> RunFailed:
     if "LinAlgError" in kind or isinstance(error, FloatingPointError):
         error = Divergence(f"diverged: {error}. Try a smaller learning rate.")
     folder.update(status="failed", error=scrubbed(f"{kind}: {error}"))
-    _log(folder, error)
+    folder.log(error)
     sentence = str(error) if isinstance(error, UserError | DataError | Divergence) else f"{kind}: {error}"
     return RunFailed(scrubbed(f"the run failed: {sentence}\nThe traceback is in {folder.path / 'run.log'}"))

@@ -184,7 +184,7 @@ def line_printer(console: Console) -> Callable[[str], None]:
 @contextmanager
 def log_file(path: Path, console: Console) -> Iterator[None]:
     """Context manager: log to run.log; a warning goes to the log and, as one line, to the console."""
-    handler = logging.FileHandler(path)
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger("neurobench")
     root.addHandler(handler)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,7 +18,8 @@ from filelock import FileLock, Timeout
 
 from neurobench.config.errors import UserError
 from neurobench.config.schema import RUNTIME_KEYS
-from neurobench.storage.atomic import make_folder, write_bytes, write_json
+from neurobench.config.secrets import scrubbed
+from neurobench.storage.atomic import make_folder, write_bytes, write_json, writing
 from neurobench.storage.checkpoint_types import require_plain
 from neurobench.storage.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
 
@@ -74,22 +77,31 @@ class RunFolder:
             except Damaged:
                 writer = "?"
             raise InUse(f"{self.path} is being written by process {writer}. Wait for it or stop it.") from None
+        except OSError as error:  # another user's folder, or a read-only one
+            raise UserError(f"cannot write to the run folder {self.path}: {error.strerror or error}.") from None
 
     def clean(self) -> None:
-        """Remove the files left behind by a kill during a write: temporary ones that were never renamed."""
+        """Remove what a crash during a write has left behind: temporary files that were never renamed, and the first
+        part of a line of metrics.jsonl."""
         for path in (*self.path.glob(".*.*"), *self.path.glob("figures/.*.*")):
             path.unlink(missing_ok=True)
+        rows = self.path / "metrics.jsonl"
+        if rows.is_file() and not (text := rows.read_bytes()).endswith(b"\n"):
+            write_bytes(rows, text[: text.rfind(b"\n") + 1])
 
     def release(self) -> None:
         self._lock.release()
 
     @property
     def in_use(self) -> bool:
+        """Whether a process is writing the run; also for a folder that this user may only read."""
         try:
             with FileLock(self.path / ".lock", timeout=0):
                 return False
         except Timeout:
             return True
+        except OSError:
+            return _is_locked(self.path / ".lock")
 
     @property
     def label(self) -> str:
@@ -161,10 +173,21 @@ class RunFolder:
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add a line to metrics.jsonl, whole or not at all."""
-        with (self.path / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps(row, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        path, line = self.path / "metrics.jsonl", (json.dumps(row, allow_nan=False) + "\n").encode()
+        with writing(path), path.open("ab", buffering=0) as file:
+            size = file.tell()
+            try:
+                while line:  # a disk that is nearly full takes a part of it
+                    line = line[file.write(line) :]
+                os.fsync(file.fileno())
+            except BaseException:
+                file.truncate(size)
+                raise
+
+    def log(self, error: BaseException) -> None:
+        """Add the traceback of an error to run.log."""
+        with (self.path / "run.log").open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(scrubbed("".join(traceback.format_exception(error))))
 
     def rewrite_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Set metrics.jsonl to the rows in the checkpoint, since a kill can occur between writing the two."""
@@ -205,6 +228,18 @@ class RunFolder:
         for kind, content in files.items():
             write_bytes(folder / f"{name}.{kind}", content)
         return folder / f"{name}.{next(iter(files))}"
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a process holds a lock on a file that this one may only read; False if it may not even do that."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neurobench.config.errors import UserError, did_you_mean
+from neurobench.config.home import home_path
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
@@ -79,7 +80,7 @@ def moment(record: Mapping[str, Any], path: str) -> float:
 def default_outputs() -> Path:
     """The folder of all runs, as `outputs` in conf/config.yaml: NEUROBENCH_OUTPUTS, or ./outputs if it is unset
     or empty."""
-    return Path(os.environ.get("NEUROBENCH_OUTPUTS") or "outputs")
+    return Path(home_path(os.environ.get("NEUROBENCH_OUTPUTS") or "outputs"))
 
 
 def all_runs(outputs: Path) -> Iterator[RunFolder]:
@@ -90,7 +91,7 @@ def all_runs(outputs: Path) -> Iterator[RunFolder]:
 
 def runs_named(outputs: Path, name: str) -> Iterator[RunFolder]:
     """Yield every run of a name, including damaged ones, in the order of their ids."""
-    for stem in _folders(outputs / name):
+    for stem in _folders_within(outputs / name):
         if _stamp_of(f"{outputs}/{name}/{stem}"):
             yield RunFolder(outputs / name / stem)
 
@@ -114,7 +115,8 @@ def find_run(outputs: Path, reference: str, finished: bool = False) -> RunFolder
     """
     path = Path(reference)
     if any((path / file).is_file() for file in ("run.json", "config.yaml", "result.json")):
-        return RunFolder(path)
+        is_whole = len(path.parts) > 1 and ".." not in path.parts  # "." in a run folder has no name and no parent
+        return RunFolder(path if is_whole else path.resolve())
     entries = sorted(read_index(outputs), key=lambda entry: entry.moment)
     if not entries:
         raise UserError(f"there are no runs below {outputs}.{_choice(reference)} Start one with: neurobench run")
@@ -151,13 +153,13 @@ def read_index(outputs: Path) -> list[Entry]:
     """Index of every run below `outputs`, including damaged ones, oldest first within a name."""
     try:
         index = json.loads((outputs / ".index.json").read_bytes())
-        cached = index["runs"] if index["schema"] == INDEX_SCHEMA else {}
-    except (OSError, ValueError, KeyError, TypeError):
+        cached = dict(index["runs"]) if index["schema"] == INDEX_SCHEMA else {}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         cached = {}
     entries, changed = {}, False
     for path, stamp in _stamps(outputs):
         entry = cached.get(path)
-        if entry is None or entry[0] != stamp:
+        if not (isinstance(entry, list) and len(entry) == 4 and entry[0] == stamp):
             content = _read(outputs / path)
             if content is None:
                 continue
@@ -190,7 +192,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None, str | No
 def _stamps(outputs: Path) -> Iterator[tuple[str, list[int]]]:
     """Yield name/id of each run, and the sizes and times of its two files."""
     for name in _folders(outputs):
-        for stem in _folders(f"{outputs}/{name}"):
+        for stem in _folders_within(f"{outputs}/{name}"):
             stamp = _stamp_of(f"{outputs}/{name}/{stem}")
             if stamp:
                 yield f"{name}/{stem}", stamp
@@ -214,6 +216,19 @@ def _folders(path: Path | str) -> list[str]:
     """Names of the folders in `path` that are not hidden, in order; none if it does not exist."""
     try:
         with os.scandir(path) as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry))
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _folders_within(path: Path | str) -> list[str]:
+    """The same for a folder below that of all runs, which need not be a run's: none if it cannot be read."""
+    with contextlib.suppress(PermissionError):  # such as lost+found
+        return _folders(path)
+    return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with contextlib.suppress(OSError):  # a circle of links
+        return entry.is_dir()
+    return False

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from matplotlib.figure import Figure
 
 from neurobench.config.errors import UserError
@@ -19,6 +20,7 @@ from neurobench.storage.atomic import write_json
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.store import find_run, same_setting
+from tests.cli.test_system import files_end_at
 from tests.draws import normal
 from tests.storage.sound import sound_checkpoint
 
@@ -140,6 +142,48 @@ def test_a_full_id_means_its_run_even_if_another_started_in_the_same_second(
     RunFolder(second).update(status="finished", config_hash="aaaaaa")
     for name in ("20260101-000000-aaaaaa", "20260101-000000-aaaaaa-2"):
         assert find_run(tmp_path, name).path == find_run(tmp_path, f"a/{name}").path == tmp_path / "a" / name
+
+
+def test_a_run_that_is_named_from_within_its_folder_keeps_its_name_and_place(
+    tmp_path: Path, three: list[RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = three[0].path
+    for here, reference in ((run, "."), (run.parent, run.name), (tmp_path / "b", f"../a/{run.name}")):
+        monkeypatch.chdir(here)
+        assert find_run(tmp_path, reference).label == f"a/{run.name}", reference
+        assert find_run(tmp_path, reference).path.parent.parent == tmp_path, "where `rerun` makes the new folder"
+
+
+def test_a_run_that_may_only_be_read_is_in_use_while_a_process_writes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As another user's run, whose lock this user cannot open for writing; permissions do not bind root."""
+    writer = RunFolder.create(tmp_path, "toy", "ab" * 6, "")
+
+    def refused(lock: FileLock) -> None:
+        raise PermissionError(13, "Permission denied", lock.lock_file)
+
+    monkeypatch.setattr(FileLock, "_acquire", refused)
+    reader = RunFolder(writer.path)
+    assert (reader.in_use, reader.status) == (True, "running")
+    with pytest.raises(UserError, match="cannot write to the run folder .*: Permission denied"):
+        reader.acquire()
+    writer.release()
+    assert (reader.in_use, reader.status) == (False, "killed")
+    (writer.path / ".lock").unlink()
+    assert reader.status == "killed"
+
+
+def test_a_row_for_which_there_is_no_room_leaves_the_rows_before_it(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.append_metrics({"epoch": 1, "train_loss": 0.5})
+    before = (tmp_path / "metrics.jsonl").read_bytes()
+    with files_end_at(len(before) + 5), pytest.raises(OSError, match=r"metrics\.jsonl cannot be written to"):
+        run.append_metrics({"epoch": 2, "train_loss": 0.25})
+    assert (tmp_path / "metrics.jsonl").read_bytes() == before
+    (tmp_path / "metrics.jsonl").write_bytes(before + b'{"epo')  # the machine itself has crashed
+    run.clean()
+    assert run.metrics() == [{"epoch": 1, "train_loss": 0.5}]
 
 
 def test_a_reference_to_no_run_or_to_several_is_refused(tmp_path: Path, three: list[RunFolder]) -> None:

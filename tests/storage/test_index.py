@@ -1,11 +1,15 @@
 """Promises of the index: it agrees with the files, whatever happens to it or to them."""
 
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from neurobench.storage.atomic import write_json
-from neurobench.storage.store import read_index
+from neurobench.storage.store import INDEX_SCHEMA, all_runs, read_index
 from tests.storage.sound import sound_result
 
 
@@ -44,10 +48,30 @@ def test_the_index_follows_changed_new_and_removed_runs(tmp_path: Path) -> None:
 def test_a_broken_index_is_rebuilt_from_the_files(tmp_path: Path) -> None:
     leave(tmp_path, "a/1", 1)
     first = read_index(tmp_path)
-    for text in ("", "{", '{"schema": 0, "runs": {}}', "[]"):
+    strange = [json.dumps({"schema": INDEX_SCHEMA, "runs": runs}) for runs in (3, [1], {"a/1": 5}, {"a/1": [[], {}]})]
+    for text in ("", "{", '{"schema": 0, "runs": {}}', "[]", *strange):
         (tmp_path / ".index.json").write_text(text)
         assert read_index(tmp_path) == first
     assert json.loads((tmp_path / ".index.json").read_text())["runs"]
+
+
+def test_folders_that_cannot_be_read_and_circles_of_links_do_not_stop_a_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(tmp_path, "a/1", 1)
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "a" / "circle").symlink_to("circle")
+    scan = os.scandir
+
+    def scandir(path: str | Path) -> Any:
+        if str(path).endswith("lost+found"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert [entry.path for entry in read_index(tmp_path)] == ["a/1"]
+    assert [run.label for run in all_runs(tmp_path)] == ["a/1"]
 
 
 def test_a_missing_outputs_folder_contains_no_runs(tmp_path: Path) -> None:
