@@ -4,11 +4,12 @@ runs unchanged; `cp experiment NAME FILE`: a copy of a shipped experiment, to ed
 from __future__ import annotations
 
 import argparse
-import ast
 import importlib.util
 import keyword
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -39,10 +40,11 @@ def new_command(words: list[str]) -> int:
     sources = {f"{group}/{args.name}.yaml": "mine.yaml", f"test_{args.name}.py": "test.py.txt"}
     if args.kind != "experiment":
         sources = {f"{args.name}.py": "module.py.txt", **sources}
-    texts = {path: skeleton.joinpath(source).read_text() for path, source in sources.items()}
-    modules = [text for path, text in texts.items() if path.endswith(".py")]
-    if args.kind != "experiment" and _class_name(args.name) in {name for text in modules for name in _imported(text)}:
-        raise UserError(f"{args.name!r}: the files import another {_class_name(args.name)}. Choose another name.")
+    texts = {path: skeleton.joinpath(source).read_text("utf-8") for path, source in sources.items()}
+    if (title := _class_name(args.name)) in _imported(texts.values()):
+        raise UserError(
+            f"{args.name!r}: its class would be named {title}, as one that is imported. Choose another name."
+        )
     _write({Path(path): _named(text, args.name) for path, text in texts.items()})
     flag = "--config-dir ." if args.kind == "experiment" else f"--plugin {args.name}.py"
     print(f"\nneurobench run {flag} {group}={args.name}\npytest test_{args.name}.py\n{SCHEMA}")
@@ -59,16 +61,19 @@ def cp_command(words: list[str]) -> int:
     args = parser.parse_args(words)
     if args.file.stem in choices("experiment"):
         raise UserError(f"{args.file}: experiment {args.file.stem} exists already and would be used instead")
+    if fault := _unreadable("experiment", args.file.stem):
+        raise UserError(f"{args.file}: {fault}")
     _write({args.file: _renamed(_recipe(args.name, args.config_dir), args.file.stem)})
-    print(f"\nneurobench run --config-dir {args.file.parent.parent} experiment={args.file.stem}\n{SCHEMA}")
+    words = ["neurobench", "run", "--config-dir", str(args.file.parent.parent), f"experiment={args.file.stem}"]
+    print(f"\n{shlex.join(words)}\n{SCHEMA}")
     return FINE
 
 
 def _name_fault(kind: str, name: str, config_dir: str | None) -> str | None:
     if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name) or name.startswith("_"):
         return "use letters, digits and underscores, and begin with a letter"
-    if keyword.iskeyword(_class_name(name)) or yaml.safe_load(name) != name or override_of("", name) != f"={name}":
-        return "Python, YAML or the command line read it as a value. Choose another name."
+    if fault := _unreadable(GROUPS[kind], name):
+        return fault
     if name in choices(GROUPS[kind], config_dir):
         return f"{GROUPS[kind]}={name} exists already and would be used instead. Choose another name."
     if kind != "experiment" and not Path(f"{name}.py").exists() and importlib.util.find_spec(name):
@@ -76,21 +81,29 @@ def _name_fault(kind: str, name: str, config_dir: str | None) -> str | None:
     return None
 
 
-def _named(text: str, name: str) -> str:
-    """Text of a skeleton under another name: `mine` is replaced by the module's name, `Mine` by its class's."""
-    text = re.sub(r"(?<![A-Za-z])mine(?![A-Za-z])", name, text)
-    return re.sub(r"(?<![A-Za-z])Mine(?![a-z])", _class_name(name), text)
-
-
-def _imported(text: str) -> Iterator[str]:
-    """Names that a skeleton's module imports, without that of its own class."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (alias.asname or alias.name for alias in node.names if alias.name != "Mine")
+def _unreadable(group: str, name: str) -> str | None:
+    """Reason why a name cannot be typed as a choice or stand in a YAML file: both take 2024 for a number and `null` for
+    no value. None if it can."""
+    with suppress(yaml.YAMLError):
+        if override_of(group, name) == f"{group}={name}" and yaml.safe_load(name) == name:
+            return None
+    return f"{group}={name} and YAML files would not read it as a name. Choose another one."
 
 
 def _class_name(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def _imported(texts: Iterable[str]) -> set[str]:
+    """Names that a skeleton imports from elsewhere."""
+    lines = [line for text in texts for line in text.splitlines() if line.startswith("from ")]
+    return {name for line in lines for name in line.partition(" import ")[2].split(", ")} - {"Mine"}
+
+
+def _named(text: str, name: str) -> str:
+    """Text of a skeleton under another name: `mine` is replaced by the module's name, `Mine` by its class's."""
+    names = {"mine": name, "Mine": _class_name(name)}
+    return re.sub(r"(?<![A-Za-z])(mine(?![A-Za-z])|Mine(?![a-z]))", lambda match: names[match[1]], text)
 
 
 def _write(texts: dict[Path, str]) -> None:
@@ -101,7 +114,7 @@ def _write(texts: dict[Path, str]) -> None:
     for path, text in texts.items():
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x") as file:
+            with path.open("x", encoding="utf-8") as file:
                 file.write(text)
         print(f"written: {path}")
 
@@ -119,7 +132,7 @@ def _recipe(name: str, config_dir: str | None) -> str:
     for place in config_places(config_dir):
         file = place.joinpath("experiment", f"{name}.yaml")
         if file.is_file():
-            return file.read_text()
+            return file.read_text("utf-8")
     known = choices("experiment", config_dir)
     if name in known:
         raise UserError(f"experiment={name} is one of several in a file of conf/matrix: copy one that has its own file")

@@ -84,9 +84,9 @@ def _file(group: str, name: str, config_dir: str | None) -> Keys:
     for place in places:
         file = place.joinpath(group, f"{name}.yaml")
         if file.is_file():
-            return explained(file.read_text())
+            return explained(file.read_text("utf-8"))
     model, _, dataset = name.removeprefix("matrix_").partition("_")
-    keys = explained(next(iter(places)).joinpath("matrix", f"{model}.yaml").read_text())
+    keys = explained(next(iter(places)).joinpath("matrix", f"{model}.yaml").read_text("utf-8"))
     return {path[1:]: key for path, key in keys.items() if path[:1] == (dataset,)}
 
 

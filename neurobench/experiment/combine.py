@@ -110,7 +110,7 @@ def backends() -> dict[str, tuple[str, ...]]:
         folder = files(package).joinpath("backend")
         for file in sorted(folder.iterdir(), key=lambda entry: entry.name) if folder.is_dir() else ():
             if file.name.endswith(".yaml"):
-                keys = yaml.safe_load(file.read_text())
+                keys = yaml.safe_load(file.read_text("utf-8"))
                 names = tuple(str(key) for key in keys if key not in ("name", "defaults"))
                 offers[file.name.removesuffix(".yaml")] = names
     return offers

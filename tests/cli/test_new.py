@@ -52,11 +52,9 @@ def test_new_and_cp_overwrite_no_file(neurobench: Neurobench, tmp_path: Path) ->
         ("device", "my-device", "use letters, digits and underscores"),
         ("device", "../up", "use letters, digits and underscores"),
         ("device", "class", "use letters, digits and underscores"),
-        ("model", "sums", "the files import another Sums. Choose another name"),
-        ("dataset", "path", "the files import another Path. Choose another name"),
-        ("model", "none", "Python, YAML or the command line read it as a value"),
-        ("dataset", "nan", "Python, YAML or the command line read it as a value"),
-        ("experiment", "on", "Python, YAML or the command line read it as a value"),
+        ("model", "null", "would not read it as a name"),
+        ("dataset", "yes", "would not read it as a name"),
+        ("model", "task", "its class would be named Task, as one that is imported"),
     ],
 )
 def test_a_name_that_is_taken_or_not_importable_is_refused(
@@ -65,6 +63,15 @@ def test_a_name_that_is_taken_or_not_importable_is_refused(
     done = neurobench("new", kind, name)
     assert (done.returncode, sentence in done.stderr) == (BAD_USAGE, True)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["Mine_2", "MineX", "mine_mine"])
+def test_a_name_that_contains_that_of_the_template_is_used_as_it_is(
+    name: str, neurobench: Neurobench, tmp_path: Path
+) -> None:
+    assert neurobench("new", "model", name).returncode == FINE
+    done = neurobench("validate", "--plugin", f"{name}.py", f"model={name}")
+    assert done.returncode == FINE, done.stderr
 
 
 @pytest.mark.parametrize("recipe", ["dynex_qrbm", "nest_eprop_nmnist_online", "hxtorch_yin_yang_float"])
@@ -87,8 +94,11 @@ def test_cp_copies_recipes_into_the_experiment_folder_and_refuses_other_places(
     for file, sentence in (
         ("other/mine.yaml", "an experiment is found as FOLDER/experiment/mine.yaml"),
         ("dynex_qrbm", "experiment dynex_qrbm exists already"),
+        ("2024", "would not read it as a name"),
     ):
         done = neurobench("cp", "experiment", "dynex_qrbm", file)
         assert (done.returncode, sentence in done.stderr) == (BAD_USAGE, True), done.stderr
+    done = neurobench("cp", "experiment", "dynex_qrbm", "my own/experiment/mine.yaml")
+    assert "\nneurobench run --config-dir 'my own' experiment=mine\n" in done.stdout
     assert "Did you mean dynex_qrbm?" in neurobench("cp", "experiment", "dynex_qrb", "a").stderr
     assert "copy one that has its own file" in neurobench("cp", "experiment", "matrix_qrbm_mnist", "a").stderr

@@ -18,7 +18,6 @@ from neurobench.experiment import drawing
 from neurobench.experiment.callbacks import Callback
 from neurobench.experiment.execute import RunFailed, execute
 from neurobench.experiment.metric_values import numbers_of
-from neurobench.experiment.plan import Plan
 from neurobench.experiment.request import plan_of
 from neurobench.metrics.numbers import plain
 from neurobench.models.learner import Sums
