@@ -9,10 +9,11 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.cli.arguments import verb_parser
-from neurobench.config.compose import altered, composer, explain, read
+from neurobench.config.compose import altered, composer, explain
 from neurobench.config.errors import FINE, ConfigError
 from neurobench.experiment.catalogue import catalogue, matrix
 from neurobench.experiment.plan import faults_of
+from neurobench.experiment.request import accepted
 from neurobench.phases import phase, tracked
 
 
@@ -24,7 +25,7 @@ def validate_command(words: list[str]) -> int:
     args = parser.parse_intermixed_args(words)
     if not args.overrides:
         return _validate_everything(args.config_dir, args.verbose)
-    overrides = read(args.overrides, args.config_dir)
+    overrides = accepted(args.overrides, args.config_dir)
     with phase("composing the configuration"):
         faults, config = explain(overrides, args.config_dir)
         if config is not None:

@@ -77,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
+        _open_closed_streams()
         os.environ["MPLBACKEND"] = "agg"  # figures go into files; a notebook's shell sets a backend that may be absent
         _end_in_words()
         run_one_command()
@@ -95,6 +96,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"neurobench: there is no verb {words[0]!r}.{_verb_hint(words[0])}", file=sys.stderr)
         return BAD_USAGE
     return _call(words[0], words[1:])
+
+
+def _open_closed_streams() -> None:
+    """Replace standard streams that the caller has closed (`>&-`), for which Python has None, by the null device. Else
+    a file of the run would be opened in their place, and receive what libraries print."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in the order of their numbers
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 - open until the process ends
 
 
 def _verb_hint(word: str) -> str:

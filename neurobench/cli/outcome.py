@@ -44,7 +44,8 @@ def print_details(folder: RunFolder, result: Mapping[str, Any], console: Console
     for remark in remarks(result):
         console.print(f"  {remark}", highlight=False)
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in result["seconds"].items())
-    console.print(f"  seconds: {seconds}; peak memory {result['peak_rss_mb']} MB", highlight=False)
+    memory = f"; peak memory {result['peak_rss_mb']} MB" if "peak_rss_mb" in result else ""
+    console.print(f"  seconds: {seconds}{memory}", highlight=False)
     if folder.has(PRINTOUT):
         console.print("\nas printed by its tutorial", style="bold", highlight=False)
         for line in printable((folder.path / PRINTOUT).read_text(encoding="utf-8")).splitlines():

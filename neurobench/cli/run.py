@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 def run_command(words: list[str]) -> int:
     """Execute a run, or several with `-m`. Exit code 0; 1 if a run failed; 2 if the configuration cannot run; 4 if a
     run waits for queued jobs; 130 after Ctrl-C."""
-    args = _parser().parse_intermixed_args(words)
+    parser = _parser()
+    args = parser.parse_intermixed_args(words)
+    if args.dry_run and args.multirun:
+        parser.error("--dry-run estimates one run: leave out -m; neurobench sweep ... --dry-run lists several")
     overrides = [*accepted(args.overrides, args.config_dir), *_switches(args)]
     try:
         if args.questions:
@@ -191,13 +194,20 @@ def _plans(composed: Sequence[tuple[Sequence[str], DictConfig]]) -> Iterator[Pla
             yield parse(keep_texts(config, words), words)
 
 
+def _job_files(folder: Path) -> list[Path]:
+    """Reports of the jobs of a multirun. hydra.sweep.dir may name a folder that contains others' files too."""
+    return [file for file in folder.glob("*/job.json") if file.parent.name.isdecimal()]
+
+
 def _multirun(overrides: list[str], config_dir: str | None, quiet: bool) -> int:
     """Run every combination even if others fail, and report at the end which ones did not finish.
 
     Finished runs are not repeated and half-done ones are resumed, unless resume=false requests new folders.
     """
     from neurobench.cli.settings import print_settings
+    from neurobench.config.home import home_path
     from neurobench.storage.atomic import make_folder
+    from neurobench.storage.store import default_outputs
     from neurobench.sweeps.job import LOST
     from neurobench.sweeps.plan import combinations
     from neurobench.sweeps.progress import exit_code, print_outcome
@@ -209,7 +219,7 @@ def _multirun(overrides: list[str], config_dir: str | None, quiet: bool) -> int:
     # Composed here first, so that a file's changes to Hydra's section are refused before Hydra acts on them.
     with composer(config_dir) as compose:
         composed = list(combinations(overrides, compose))
-    jobs = [(words, str(config.outputs)) for words, config in composed]
+    jobs = [(words, home_path(str(config.outputs or default_outputs()))) for words, config in composed]
     if asks_to_resume and not quiet:
         print_nothing_to_resume(list(_plans(composed)))
     overrides = quote_texts(composed[0][1], overrides)
@@ -218,8 +228,10 @@ def _multirun(overrides: list[str], config_dir: str | None, quiet: bool) -> int:
     folder = Path(given) if given else new_sweep_folder(Path(min(outputs for _, outputs in jobs)))
     setting = [] if given else [override_of("hydra.sweep.dir", str(folder))]
     make_folder(folder, "set outputs=FOLDER")
+    for file in _job_files(folder):  # of an earlier sweep into the same folder
+        file.unlink()
     hydra_app([*overrides, *setting], config_dir, ["--multirun"])
-    reports = {file.parent.name: json.loads(file.read_text()) for file in folder.glob("*/job.json")}
+    reports = {file.parent.name: json.loads(file.read_text()) for file in _job_files(folder)}
     if not any(word.startswith("hydra/sweeper=") for word in overrides):  # any other sweeper decides itself what to run
         for number, (words, _) in enumerate(jobs):
             reports.setdefault(str(number), {"overrides": words, "status": "lost", "error": LOST})

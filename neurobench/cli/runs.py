@@ -21,7 +21,7 @@ from neurobench.phases import phase
 from neurobench.process import importing
 from neurobench.report.screen import Screen, print_whole
 from neurobench.storage.atomic import write_bytes
-from neurobench.storage.files import Damaged
+from neurobench.storage.files import DATA, Damaged
 from neurobench.storage.folder import RunFolder, differences
 from neurobench.storage.store import find_run, summary
 
@@ -61,12 +61,12 @@ def _show(folder: RunFolder) -> None:
     for key in RECORDED:
         if record.get(key) is not None:
             table.add_row(key.replace("_", " "), str(record[key]))
-    if "data" in record:
-        data = record["data"]
+    data, seed = record.get("data", {}), record.get("seeds", {}).get("root")
+    if data.keys() >= DATA.keys():
         sizes = f"{data['n_train']} train, {data['n_validation']} validation, {data['n_test']} test"
         table.add_row("data", f"{data['source']}, {sizes}, sha256 {data['sha256'][:16]}...")
-    if "seeds" in record:
-        table.add_row("seed", str(record["seeds"]["root"]))
+    if seed is not None:
+        table.add_row("seed", str(seed))
     print_whole(table, console)
     for row in _sound(folder.metrics) or ():
         console.print(figures_line(row), soft_wrap=True)
@@ -132,6 +132,7 @@ def rerun_command(words: list[str]) -> int:
     """Run the same configuration again in a new folder and check whether its figures of merit are the same. Exit code 0
     if every figure is the same to the bit, 1 if one is not."""
     from neurobench.experiment.execute import execute
+    from neurobench.experiment.host_energy import is_host_energy
     from neurobench.experiment.reload import stored_plan
 
     parser = verb_parser("rerun", rerun_command.__doc__, runs=("run",))
@@ -148,11 +149,13 @@ def rerun_command(words: list[str]) -> int:
     print_headline(result, console)
     sections = differences(before, after)
     console.print(f"new run {after.path}")
-    if not sections["metrics"]:
-        console.print(f"the same: all {len(result['metrics'])} figures are as before, to the bit")
+    changed = [row for row in sections["metrics"] if not is_host_energy(row.key)]
+    if not changed:
+        n = sum(not is_host_energy(name) for name in result["metrics"])
+        console.print(f"the same: all {n} figures are as before, to the bit")
         return FINE
-    console.print(f"NOT the same: {len(sections['metrics'])} figures differ", style="bold red")
-    for key, (a, b) in sections["metrics"]:
+    console.print(f"NOT the same: {len(changed)} figures differ", style="bold red")
+    for key, (a, b) in changed:
         console.print(f"  {key}: {a} before, {b} now")
     if sections["provenance"]:
         console.print("other differences:")

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from neurobench.cli.arguments import verb_parser
 from neurobench.config.errors import UserError
+from neurobench.config.home import home_path
 from neurobench.phases import phase
 from neurobench.process import importing
 from neurobench.report.screen import Screen, print_whole
@@ -75,7 +76,7 @@ def _control(args: argparse.Namespace) -> int:
             f"--{option} takes no key but outputs=FOLDER: it refers to the newest sweep, or to one given by the "
             f"beginning of its timestamp: neurobench sweep --{option} {'JOB ' if args.logs else ''}20260131-12"
         )
-    outputs = Path(folders[-1]) if folders else default_outputs()
+    outputs = Path(home_path(folders[-1])) if folders else default_outputs()
     words = [word for word in given if "=" not in word]
     if args.logs:
         return sweep_control.show_log(outputs, words)

@@ -10,6 +10,7 @@ This module imports nothing heavy: configurations are checked before torch is im
 
 import math
 import re
+import sys
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -109,14 +110,19 @@ def _is_a(value: Any, hint: Any) -> bool:
     if origin in (tuple, list, Sequence):
         return isinstance(value, (list, tuple)) and all(_is_a(item, args[0]) for item in value)
     if hint is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
+        return isinstance(value, float) or _is_integer(value)
     if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+        return _is_integer(value)
     if hint in (str, bool):
         return isinstance(value, hint)
     if hint is type(None):
         return value is None
     return True
+
+
+def _is_integer(value: Any) -> bool:
+    """Whether a value is an integer that floating-point numbers can be compared and multiplied with."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _range_hint(value: Any) -> str:

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.config.errors import ConfigError
+from neurobench.config.home import home_path
 
 DEVICE = re.compile(r"^\$\{backend\.(\w+)\}$")
 MACHINERY = re.compile(r"^_\w+_$")  # _target_, _args_, _partial_, ...: keys that Hydra's `instantiate` would act on
@@ -54,10 +55,20 @@ def resolved(config: DictConfig) -> Plain:
     assert isinstance(plain, dict)
     for path, device in wired.items():
         plain["model"][path.removeprefix("model.")] = f"${{backend.{device}}}"
+    plain = _at_home(plain)
     root = plain["dataset"].get("root")
     if isinstance(root, str):  # a run means the same whatever folder it is repeated from
-        plain["dataset"]["root"] = str(Path(root).expanduser().absolute())
+        plain["dataset"]["root"] = str(Path(home_path(root)).absolute())
     return cast(Plain, plain)
+
+
+def _at_home(value: Any) -> Any:
+    """Plain values with the home folder in place of ~/ at the beginning of a text."""
+    if isinstance(value, dict):
+        return {key: _at_home(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_at_home(item) for item in value]
+    return home_path(value) if isinstance(value, str) and value.startswith("~/") else value
 
 
 def wiring(config: DictConfig) -> dict[str, str]:
@@ -144,5 +155,12 @@ def _foreign(path: str, value: Any, depth: int = 0) -> Iterator[str]:
             yield from _foreign(f"{path}.{number}", item, depth + 1)
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{path}={value} is not a finite number"
+    elif isinstance(value, str) and not _is_text(value):
+        yield f"{path}={value!r} is not text in UTF-8, which config.yaml is written in"
     elif value is not None and not isinstance(value, (str, int, float)):
         yield f"{path} is {type(value).__name__}: a configuration contains numbers, strings, lists and sections"
+
+
+def _is_text(value: str) -> bool:
+    """Whether a string can be written as UTF-8. A byte on the command line that is not UTF-8 becomes a surrogate."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)

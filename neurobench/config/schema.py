@@ -47,6 +47,8 @@ class Root(Record):
             faults.append(("name", f"={name!r} is not a plain folder name"))
         elif (size := len(name.encode())) > 200:
             faults.append(("name", f"={name[:20]}... has {size} bytes; a folder's name has at most 200"))
+        if not self.outputs.strip():
+            faults.append(("outputs", f"={self.outputs!r} names no folder; the folder in which you are is outputs=."))
         return faults
 
 

@@ -6,6 +6,7 @@ NVML of a GPU. They count the whole machine, including whatever else runs on it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,11 @@ OWNER = "host_energy=true"
 def extra_fault() -> str | None:
     """Reason why energy cannot be measured here, or None."""
     return None if is_installed("zeus") else not_installed(OWNER, "zeus", "energy")
+
+
+def is_host_energy(metric: str) -> bool:
+    """Whether a metric is measured on this machine, so that it differs each time."""
+    return re.fullmatch(r"host_\w+_joules", metric) is not None
 
 
 class HostEnergy:

@@ -28,7 +28,9 @@ def _lines(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if baselines := baselines_of(result):
         yield (
             "  baselines",
-            ", ".join(f"{BASELINES[name]} {value:.2%}".replace("%", " %") for name, value in baselines.items()),
+            ", ".join(
+                f"{BASELINES.get(name, name)} {value:.2%}".replace("%", " %") for name, value in baselines.items()
+            ),
         )
     yield "training", _training(result)
     if cost := device_cost(result):

@@ -17,15 +17,15 @@ _NO_EDGE = 10_000
 
 
 class Screen(Console):
-    """A rich console without markup, on the current stdout or stderr. `of_run`: it reports on a run, which continues
-    even if nobody reads the output any longer."""
+    """A rich console on the current stdout or stderr that prints text as it is, without markup or emoji codes.
+    `of_run`: it reports on a run, which continues even if nobody reads the output any longer."""
 
     def __init__(self, of_run: bool = False, **options: Any):
         self.of_run = of_run
         environment = dict(os.environ)
         if named_width() is None:  # rich would print nothing at a width of 0
             environment.pop("COLUMNS", None)
-        super().__init__(markup=False, _environ=environment, **options)
+        super().__init__(markup=False, emoji=False, _environ=environment, **options)
 
     def on_broken_pipe(self) -> None:
         """Handle a reader (head, less) that has gone: re-raise, since the command handles this once for all output;

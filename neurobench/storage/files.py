@@ -44,7 +44,15 @@ RESULT_MAY: Kinds = {
     "device_costs": dict,
     "machines": dict,
     "epochs": int,
+    "best_epoch": (int, type(None)),
+    "baselines": dict,
+    "warnings": list,
+    "energy_source": dict,
+    "samples_per_s": dict,
+    "peak_rss_mb": int,
 }
+OF_NUMBERS = ("metrics", "seconds", "baselines", "samples_per_s")  # sections of result.json
+DATA: Kinds = {"source": str, "sha256": str, "n_train": int, "n_validation": int, "n_test": int}  # of run.json
 CHECKPOINT: Kinds = {
     "position": dict, "record": dict, "costs": dict, "learner": dict, "best": (dict, type(None)),
 }  # fmt: skip
@@ -67,15 +75,22 @@ def read_record(path: Path) -> dict[str, Any]:
         raise Damaged(path, f"has the unknown status {record['status']!r:.40}")
     if not isinstance(record.get("seeds", {}).get("root", 0), int):
         raise Damaged(path, "has a seed that is not a number")
+    _checked(path, record.get("data", {}), {}, DATA, "data.")
+    _require_texts(path, record.get("overrides", []))
     return record
 
 
 def read_result(path: Path) -> dict[str, Any]:
     """Read result.json: figures of merit with their intervals, the data they were measured on, and the time taken."""
     result = _checked(path, _object(path, _text(path)), RESULT, RESULT_MAY)
+    _require_texts(path, result.get("overrides", []))
     metrics, intervals = result["metrics"], result["intervals"]
-    for name in ("metrics", "seconds"):
-        for key, value in result[name].items():
+    for name in ("device_costs", "machines"):
+        section = result.get(name, {})
+        _checked(path, section, {}, dict.fromkeys(section, dict), f"{name}.")
+    of_devices = {f"device_costs.{device}": costs for device, costs in result.get("device_costs", {}).items()}
+    for name, section in {**{name: result.get(name, {}) for name in OF_NUMBERS}, **of_devices}.items():
+        for key, value in section.items():
             if not _is_number(value):
                 raise Damaged(path, f"has a {name}.{key} that is not a number")
     for key in ("test_accuracy", *intervals):
@@ -192,6 +207,11 @@ def _checked(
         if key in value and (not isinstance(value[key], kind) or isinstance(value[key], bool)):
             raise Damaged(path, f"has a {type(value[key]).__name__} as {prefix}{key}", *more)
     return value
+
+
+def _require_texts(path: Path, overrides: list[Any]) -> None:
+    if not all(isinstance(word, str) for word in overrides):
+        raise Damaged(path, "has an override that is not a string")
 
 
 def printable(value: Any) -> Any:

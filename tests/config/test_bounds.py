@@ -59,5 +59,11 @@ def test_integers_count_as_floats_but_booleans_are_not_numbers() -> None:
     assert fault_of(math.nan, Annotated[float, Bound(0)]) is not None
 
 
+def test_an_integer_beyond_all_floats_is_refused() -> None:
+    for hint in (int, float, Annotated[float, Bound(0)]):
+        assert fault_of(10**400, hint) is not None
+        assert fault_of(10**300, hint) is None
+
+
 def test_fields_of_a_type_other_than_plain_data_are_not_checked() -> None:
     assert fault_of(object(), object) is None

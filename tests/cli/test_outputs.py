@@ -1,0 +1,109 @@
+"""Tests of where a command writes and of what it prints: home folders, closed streams, folders of earlier sweeps."""
+
+import io
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from neurobench.config.compose import composer, read
+from neurobench.config.resolve import resolved
+from neurobench.report.screen import Screen
+from neurobench.storage.store import default_outputs
+from tests.cli.conftest import Neurobench, command, environment
+
+
+def test_a_tilde_in_a_key_or_variable_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NEUROBENCH_OUTPUTS", "~/runs")
+    words = ["model=qrbm", "model.init_from=~/net.json", "dataset.root=~/data", "logger=tensorboard"]
+    with composer() as compose:
+        plain = resolved(compose(read([*words, "logger.tensorboard.folder=~/board"])))
+        other = resolved(compose(read(["outputs=~nobody-here/x"])))
+    named = (plain["outputs"], plain["model"]["init_from"], plain["dataset"]["root"])
+    assert named == (f"{tmp_path}/runs", f"{tmp_path}/net.json", f"{tmp_path}/data")
+    assert plain["logger"]["tensorboard"]["folder"] == f"{tmp_path}/board"
+    assert other["outputs"] == "~nobody-here/x"
+    assert default_outputs() == tmp_path / "runs"
+
+
+def test_a_multirun_is_written_to_the_home_folder_that_a_tilde_names(
+    neurobench: Neurobench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert neurobench("run", "-m", "model=toy", "model.lr=-1", "outputs=~/runs").returncode == 2
+    assert len(list(tmp_path.glob("home/runs/.sweeps/*/0/job.json"))) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+@pytest.mark.parametrize("verb", ["validate", "run"])
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [("", "outputs='' names no folder"), ("/tmp/\udcff", "is not text in UTF-8")],
+)
+def test_outputs_that_name_no_folder_or_cannot_be_recorded_are_refused(
+    verb: str, value: str, sentence: str, neurobench: Neurobench, tmp_path: Path
+) -> None:
+    done = neurobench(verb, "model=toy", f"outputs={value}")
+    assert (done.returncode, sentence in done.stderr) == (2, True), done.stderr
+    assert not any(tmp_path.iterdir())
+
+
+def test_validate_refuses_overrides_that_run_refuses_since_they_would_be_ignored(neurobench: Neurobench) -> None:
+    for verb in ("run", "validate"):
+        assert "hydra.launcher=joblib would be ignored" in neurobench(verb, "hydra.launcher=joblib").stderr
+
+
+def test_a_dry_run_of_several_runs_is_refused_with_the_command_that_lists_them(neurobench: Neurobench) -> None:
+    done = neurobench("run", "-m", "--dry-run", "seed=0,1")
+    assert (done.returncode, "neurobench sweep ... --dry-run" in done.stderr) == (2, True)
+
+
+def test_a_multirun_reports_its_own_jobs_not_those_of_an_earlier_one_in_its_folder(
+    neurobench: Neurobench, tmp_path: Path
+) -> None:
+    for name in ("0", "1", "other"):
+        (tmp_path / "sweep" / name).mkdir(parents=True)
+        (tmp_path / "sweep" / name / "job.json").write_text(json.dumps({"overrides": ["seed=7"], "status": "failed"}))
+    done = neurobench("run", "-m", "model=toy", "scale=smoke", "hydra.sweep.dir=sweep")
+    assert done.returncode == 0, done.stdout
+    assert "1 of 1 runs finished" in done.stdout
+    assert (tmp_path / "sweep/other/job.json").is_file()
+
+
+def test_a_command_whose_output_streams_are_closed_ends_as_usual(tmp_path: Path) -> None:
+    words = " ".join(f"'{word}'" for word in command("version"))
+    for closed in (">&-", "2>&-", "<&- >&- 2>&-"):
+        done = subprocess.run(
+            ["sh", "-c", f"{words} {closed}"], cwd=tmp_path, env=environment(), capture_output=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, b""), closed
+
+
+def test_words_between_colons_are_printed_as_they_are() -> None:
+    file = io.StringIO()
+    Screen(file=file).print("outputs/a:100:b :cat:")
+    assert file.getvalue() == "outputs/a:100:b :cat:\n"
+
+
+def test_a_run_of_another_version_is_shown_without_the_figures_that_it_lacks(
+    neurobench: Neurobench, tmp_path: Path
+) -> None:
+    assert neurobench("run", "model=toy", "scale=smoke").returncode == 0
+    (folder,) = tmp_path.glob("outputs/*/2*")
+    record, result = (json.loads((folder / name).read_text()) for name in ("run.json", "result.json"))
+    (folder / "run.json").write_text(json.dumps({**record, "seeds": {}, "data": {"sha256": "0" * 64}}))
+    bare = {key: value for key, value in result.items() if key not in ("peak_rss_mb", "samples_per_s", "warnings")}
+    (folder / "result.json").write_text(json.dumps({**bare, "baselines": {"nearest": 0.25}}))
+    shown = neurobench("show", "latest")
+    assert (shown.returncode, "nearest 25.00 %" in shown.stdout) == (0, True), shown.stderr
+    odd = (
+        {"baselines": 7}, {"baselines": {"majority_class": "x"}}, {"warnings": 3}, {"samples_per_s": {"train": "x"}},
+        {"device_costs": {"a": 1}}, {"device_costs": {"a": {"reads": "x"}}}, {"machines": {"a": 1}},
+        {"best_epoch": "x"}, {"energy_source": []}, {"overrides": [1]},
+    )  # fmt: skip
+    for part in odd:
+        (folder / "result.json").write_text(json.dumps({**result, **part}))
+        shown = neurobench("show", folder.name)
+        assert f"damaged: result.json has a{'n' * ('overrides' in part)} " in shown.stdout, (part, shown.stderr)
