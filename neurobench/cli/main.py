@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
+from pathlib import Path
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE, ConfigError, UserError, did_you_mean
 from neurobench.phases import phase, shown
@@ -147,23 +148,22 @@ def _call(verb: str, words: list[str]) -> int:
 def _answer(verb: str, words: list[str]) -> int:
     """Run a verb and return its exit code; any exception is reported in a sentence."""
     try:
+        _require_folder()
         with importing(""):
-            from neurobench.data.dataset import DataError
-
             module = importlib.import_module(f"neurobench.cli.{MODULES.get(verb, verb)}")
         code = getattr(module, f"{verb}_command")(words)
         sys.stdout.flush()  # a closed pipe is noticed here, not when Python exits
         return code
-    except KeyboardInterrupt:  # first, since it may occur before DataError is imported
+    except KeyboardInterrupt:
         hint = "; the same command resumes it" if verb in ("sweep", "tune") else ""
         _say(f"neurobench {verb}: stopped{hint}")
         return 130
     except ConfigError as error:
         _say(error)
         return BAD_USAGE
-    except (UserError, DataError) as error:
+    except UserError as error:
         _say(f"neurobench {verb}: {error}")
-        return error.exit_code if isinstance(error, UserError) else FAILED
+        return error.exit_code
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             # The reader (head, less) has closed the pipe: discard the rest of the buffer.
@@ -173,8 +173,16 @@ def _answer(verb: str, words: list[str]) -> int:
         _say(f"neurobench {verb}: {where}{error.strerror or error}{_story(error)}")
         return FAILED
     except Exception as error:
-        _say(f"neurobench {verb}: {type(error).__name__}: {error}{_story(error)}")
+        is_of_data = isinstance(error, getattr(sys.modules.get("neurobench.data.dataset"), "DataError", ()))
+        _say(f"neurobench {verb}: " + (f"{error}" if is_of_data else f"{type(error).__name__}: {error}{_story(error)}"))
         return FAILED
+
+
+def _require_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UserError("the folder in which you are has been deleted: change to another one") from None
 
 
 def _say(sentence: object) -> None:

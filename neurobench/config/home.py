@@ -1,10 +1,22 @@
-"""Paths that begin with ~. In `outputs=~/runs`, `key: ~/file` of a YAML file and quoted variables no shell, or only
-some, puts the home folder in its place."""
+"""The user's folders. In `outputs=~/runs`, `key: ~/file` of a YAML file and quoted variables no shell, or only some,
+puts the home folder in place of ~."""
 
 import os
+from pathlib import Path
 
 
 def home_path(text: str) -> str:
     """Path with the home folder in place of ~ or ~user; unchanged if it has neither, or the system knows no such
     folder."""
     return os.path.expanduser(text)  # noqa: PTH111 - Path.expanduser raises RuntimeError
+
+
+def user_cache() -> Path:
+    """The user's folder for what can be made again. A user without a home folder, as in a container that is run under
+    any number, has none: then it is a path at which nothing can be created."""
+    import platformdirs
+
+    try:
+        return Path(platformdirs.user_cache_dir("neurobench"))
+    except RuntimeError:
+        return Path(os.devnull, "neurobench")

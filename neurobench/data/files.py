@@ -20,9 +20,8 @@ from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-import platformdirs
-
 from neurobench.config.errors import did_you_mean
+from neurobench.config.home import user_cache
 from neurobench.data.dataset import DataError
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -68,7 +67,7 @@ ALL_BUNDLED = (*MNIST_GZ, *NMNIST_ZIP)
 
 def cache_folder() -> Path:
     """Folder of unpacked copies: $NEUROBENCH_DATA, or the user's cache folder."""
-    return Path(os.environ.get("NEUROBENCH_DATA") or platformdirs.user_cache_dir("neurobench"))
+    return Path(os.environ.get("NEUROBENCH_DATA") or user_cache())
 
 
 def checked_bytes(path: Path, declared: Declared, remedy: str) -> bytes:

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numba
-import platformdirs
 from numba.core import dispatcher
 from numba.core.caching import CacheImpl, FunctionCache, _CacheLocator
 from numba.core.event import Event, Listener, register, trigger_event
 from numba.core.runtime import rtsys
+
+from neurobench.config.home import user_cache
 
 PACKAGE = Path(__file__).parent
 ROOT = PACKAGE.parents[1]  # folder at which modules' dotted names begin
@@ -34,7 +35,7 @@ PATIENCE = 600.0  # s that a process waits for another's kernel before it compil
 
 def home() -> Path:
     """Folder of the cached kernels, in $NUMBA_CACHE_DIR or the user's cache folder."""
-    return Path(numba.config.CACHE_DIR or platformdirs.user_cache_dir("neurobench")) / "kernels"
+    return Path(numba.config.CACHE_DIR or user_cache()) / "kernels"
 
 
 def content_of(file: Path) -> str:

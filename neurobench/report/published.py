@@ -19,11 +19,11 @@ import yaml
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
-from platformdirs import user_cache_path
 
 from neurobench.config import targets
 from neurobench.config.compose import GROUPS, Composer, choices, composer
 from neurobench.config.errors import ConfigError, did_you_mean
+from neurobench.config.home import user_cache
 from neurobench.config.schema import Row
 from neurobench.config.targets import config_places, own_folders, own_options, plugin_targets
 from neurobench.experiment.plan import parse
@@ -90,7 +90,7 @@ def _cached_tables(config_dir: str | None) -> Tables:
     Composing them all takes seconds; the result is cached until a YAML file, or code that was used, changes.
     """
     stamp = _stamp(config_dir)
-    cache = Path(os.environ.get("NEUROBENCH_CACHE") or user_cache_path("neurobench")) / f"tables-{stamp[:12]}.json"
+    cache = Path(os.environ.get("NEUROBENCH_CACHE") or user_cache()) / f"tables-{stamp[:12]}.json"
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):  # absent, or damaged
         record = json.loads(cache.read_text())
         if record["stamp"] == stamp and record["code"] == _digests(record["code"]):

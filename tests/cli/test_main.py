@@ -9,7 +9,7 @@ import pytest
 
 from neurobench.cli.main import VERBS, main
 from neurobench.config.errors import BAD_USAGE, FINE
-from tests.cli.conftest import Neurobench
+from tests.cli.conftest import Neurobench, environment
 
 
 def test_help_imports_nothing_but_the_standard_library() -> None:
@@ -55,6 +55,17 @@ def completed(line: str) -> list[str]:
     environment = {**os.environ, "COMP_LINE": line, "COMP_POINT": str(len(line))}
     command = [sys.executable, "-m", "neurobench", "-sc", "query=bash"]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.split()
+
+
+def test_a_package_that_cannot_be_imported_is_named_in_a_sentence(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules['numpy'] = None; from neurobench.cli.main import main; main(['run', 'model=qrbm'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment(), cwd=tmp_path, check=False
+    )
+    assert "neurobench run: ModuleNotFoundError: import of numpy halted" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_completion_knows_verbs_groups_choices_and_keys() -> None:

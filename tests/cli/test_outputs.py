@@ -5,13 +5,17 @@ import json
 import subprocess
 from pathlib import Path
 
+import platformdirs
 import pytest
 
+from neurobench.cli.main import main
 from neurobench.config.compose import composer, read
 from neurobench.config.resolve import resolved
+from neurobench.data.files import cache_folder
 from neurobench.report.screen import Screen
 from neurobench.storage.store import default_outputs
 from tests.cli.conftest import Neurobench, command, environment
+from tests.specs import spec
 
 
 def test_a_tilde_in_a_key_or_variable_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +83,30 @@ def test_a_command_whose_output_streams_are_closed_ends_as_usual(tmp_path: Path)
             ["sh", "-c", f"{words} {closed}"], cwd=tmp_path, env=environment(), capture_output=True, check=False
         )
         assert (done.returncode, done.stderr) == (0, b""), closed
+
+
+def test_a_folder_that_has_been_deleted_is_named_as_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    code = main(["run", "model=toy", "scale=smoke"])
+    monkeypatch.chdir(tmp_path)
+    assert (code, "the folder in which you are has been deleted" in capfd.readouterr().err) == (2, True)
+
+
+def test_a_user_without_a_home_folder_has_no_cache_and_needs_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def no_home(name: str) -> str:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr(platformdirs, "user_cache_dir", no_home)
+    monkeypatch.delenv("NEUROBENCH_DATA", raising=False)
+    with pytest.raises(OSError, match="Not a directory"):
+        cache_folder().mkdir(parents=True)
+    assert len(spec("dataset/mnist").load(0).test) == 10_000
 
 
 def test_words_between_colons_are_printed_as_they_are() -> None:

@@ -104,6 +104,21 @@ def test_a_measured_run_can_be_loaded_but_not_repeated_without_the_extra(
         stored_plan(folder)
 
 
+def test_a_repeated_run_with_other_measured_joules_is_the_same(
+    zeus: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(host_energy, "is_installed", lambda module: True)
+    assert main(["run", "model=pixels_lr", "scale=smoke", f"outputs={tmp_path}", "host_energy=true"]) == 0
+
+    class Warmer(Monitor):
+        def end_window(self, name: str) -> SimpleNamespace:
+            return SimpleNamespace(**{**vars(super().end_window(name)), "cpu_energy": {0: 4.0}})
+
+    zeus.ZeusMonitor = Warmer
+    assert main(["rerun", "latest", "--outputs", str(tmp_path)]) == 0
+    assert "the same: all " in capsys.readouterr().out
+
+
 def test_a_run_records_joules_of_each_phase_under_the_same_config_hash(zeus: SimpleNamespace, tmp_path: Path) -> None:
     words = ["run", "model=pixels_lr", "scale=smoke", f"outputs={tmp_path}", "figures=png"]
     assert main([*words, "host_energy=true"]) == 0

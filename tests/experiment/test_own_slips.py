@@ -15,9 +15,11 @@ from rich.console import Console
 
 from neurobench.config.errors import UserError
 from neurobench.experiment import drawing
+from neurobench.experiment import execute as execute_module
 from neurobench.experiment.callbacks import Callback
 from neurobench.experiment.execute import RunFailed, execute
 from neurobench.experiment.metric_values import numbers_of
+from neurobench.experiment.plan import Plan
 from neurobench.experiment.request import plan_of
 from neurobench.metrics.numbers import plain
 from neurobench.models.learner import Sums
@@ -25,10 +27,13 @@ from neurobench.models.mlp.learner import MLPLearner
 from neurobench.storage.checkpoint_types import require_plain
 from neurobench.storage.folder import RunFolder
 
+WORDS = ("model=mlp", "dataset=yin_yang", "scale=smoke")
+
 
 def run(outputs: Path, said: io.StringIO | None = None, callbacks: Sequence[Callback] = ()) -> RunFolder:
-    words = ["model=mlp", "dataset=yin_yang", "scale=smoke", f"outputs={outputs}"]
-    return execute(plan_of(words, None)[0], Console(file=said or io.StringIO(), width=1000), callbacks)
+    return execute(
+        plan_of([*WORDS, f"outputs={outputs}"], None)[0], Console(file=said or io.StringIO(), width=1000), callbacks
+    )
 
 
 def ends_with(value: Any) -> Any:
@@ -74,6 +79,25 @@ def test_a_tracker_that_fails_at_the_end_costs_neither_the_result_nor_the_other_
     assert (first.ended, second.ended, folder.is_finished, folder.in_use) == (True, True, True, False)
     assert "Follower failed at the end of the run (ConnectionError: server gone)" in said.getvalue()
     assert "server gone" in (folder.path / "run.log").read_text()
+
+
+def test_a_run_that_could_not_export_its_best_network_exports_it_when_it_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, _ = plan_of([*WORDS, f"outputs={tmp_path}", "training.keep_best=true"], None)
+    bests: list[Any] = []
+
+    def export(folder: RunFolder, plan: Plan, learner: Any, best: Any) -> None:
+        bests.append(best)
+        if len(bests) == 1:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(execute_module, "write_exports", export)
+    console = Console(file=io.StringIO())
+    with pytest.raises(RunFailed, match="No space left"):
+        execute(plan, console)
+    execute(plan.resumed(), console)
+    assert [best is not None for best in bests] == [True, True]
 
 
 def test_numpy_and_torch_numbers_are_metrics_and_other_values_are_undefined_with_a_reason(
