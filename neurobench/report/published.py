@@ -131,7 +131,7 @@ def _stamp(config_dir: str | None) -> str:
     places = config_places(config_dir)
     texts = dict(entry for place in places for entry in sorted(_yaml_files(place, str(place))))
     for path in (places[0].joinpath("config.yaml"), *targets.PLUGIN_FILES.values(), EARLIER):
-        texts[str(path)] = path.read_text()
+        texts[str(path)] = path.read_text("utf-8")
     names = sorted(set(targets.ALLOWED) - set(targets.PLUGIN_FILES))  # these may lie in the current folder
     code = [*sorted(plugin_targets()), *names, *([str(Path.cwd())] if names else [])]
     return hashlib.sha256(json.dumps([__version__, code, texts]).encode()).hexdigest()
@@ -162,7 +162,7 @@ def _yaml_files(place: Any, prefix: str) -> Iterator[tuple[str, str]]:
     for folder in (place.joinpath(group) for group in (*GROUPS, "matrix", "table", "tune")):
         for entry in folder.iterdir() if folder.is_dir() else ():
             if entry.name.endswith(".yaml"):
-                yield f"{prefix}/{folder.name}/{entry.name}", entry.read_text()
+                yield f"{prefix}/{folder.name}/{entry.name}", entry.read_text("utf-8")
 
 
 def compose_tables(compose: Composer, config_dir: str | None = None) -> tuple[Tables, bool]:

@@ -205,7 +205,7 @@ def test_an_empty_neurobench_cache_variable_counts_as_unset(
     here = one_experiment.parent
     monkeypatch.chdir(here)
     monkeypatch.setenv("NEUROBENCH_CACHE", "")
-    monkeypatch.setattr(published, "user_cache_path", lambda name: here / "users")
+    monkeypatch.setattr(published, "user_cache", lambda: here / "users")
     published.published_tables()
     assert [path.name for path in here.iterdir()] == ["users"]
 
