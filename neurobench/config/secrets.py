@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Any
 
 _NAMES = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
 _SHORTEST = 8  # characters: a shorter text is no credential, and occurs in other words
@@ -25,3 +26,12 @@ def scrubbed(text: str) -> str:
     for secret in sorted(named | _hidden, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
+
+
+def scrubbed_values(value: Any) -> Any:
+    """Plain values with `scrubbed` texts."""
+    if isinstance(value, dict):
+        return {key: scrubbed_values(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [scrubbed_values(item) for item in value]
+    return scrubbed(value) if isinstance(value, str) else value

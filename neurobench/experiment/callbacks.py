@@ -87,7 +87,7 @@ class TensorBoardCallback:
         rows = folder.metrics()
         self.writer = SummaryWriter(str(self.folder / folder.label.replace("/", "-")), purge_step=len(rows) + 1)
         if not rows:
-            self.writer.add_text("config", f"```yaml\n{yaml.safe_dump(plan.config, sort_keys=False)}```")
+            self.writer.add_text("config", scrubbed(f"```yaml\n{yaml.safe_dump(plan.config, sort_keys=False)}```"))
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         for key, value in scalars(row).items():

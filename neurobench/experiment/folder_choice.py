@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
+from neurobench.config.secrets import scrubbed_values
 from neurobench.data.dataset import stamp
 from neurobench.experiment.build import load_splits
 from neurobench.experiment.plan import Plan
@@ -61,7 +62,8 @@ def _taken(folder: RunFolder) -> RunFolder:
 
 
 def _new_folder(plan: Plan) -> RunFolder:
-    text = yaml.safe_dump(plan.config, sort_keys=False, allow_unicode=True)
+    trackers = scrubbed_values(plan.config.get("logger") or {})  # the address of a server may contain a password
+    text = yaml.safe_dump({**plan.config, "logger": trackers}, sort_keys=False, allow_unicode=True)
     folder = RunFolder.create(Path(plan.run.outputs), plan.run.name, plan.config_hash, text)
     hashes = {"config_hash": plan.config_hash, "setting_hash": plan.setting_hash}
     digest = initial_sha256(plan)

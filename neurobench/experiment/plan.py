@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from neurobench.config.errors import ConfigError
 from neurobench.config.resolve import OPTIONAL, SECTIONS, Plain, follows_seed, foreign_faults, resolved
 from neurobench.config.schema import Root, Row, Scale, Table, Training
+from neurobench.config.secrets import scrubbed
 from neurobench.config.sections import Reader, quiet, unknown_key, uses
 from neurobench.config.spec import Record, Spec
 from neurobench.config.targets import fingerprint
@@ -76,7 +77,7 @@ class Plan:
             "encoder": _name(self.config, "encoder"),
             "encoders": [type(step).__name__ for step in self.encoders],
             "scale": self.scale.name,
-            "overrides": list(self.overrides),
+            "overrides": [scrubbed(word) for word in self.overrides],
         }
 
     @property

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from neurobench.config.secrets import scrubbed
 from neurobench.version import __version__
 
 PACKAGES = (
@@ -38,8 +39,8 @@ def provenance(device: str, threads: int) -> dict[str, Any]:
 
 
 def command() -> str:
-    """Command line of this process, quoted for a shell."""
-    return os.environ.get("NEUROBENCH_COMMAND") or shlex.join(sys.argv)
+    """Command line of this process, quoted for a shell, without credentials."""
+    return scrubbed(os.environ.get("NEUROBENCH_COMMAND") or shlex.join(sys.argv))
 
 
 def cores() -> int:

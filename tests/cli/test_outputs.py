@@ -12,6 +12,7 @@ from neurobench.cli.main import main
 from neurobench.config.compose import composer, read
 from neurobench.config.resolve import resolved
 from neurobench.data.files import cache_folder
+from neurobench.experiment import callbacks, trackers
 from neurobench.report.screen import Screen
 from neurobench.storage.store import default_outputs
 from tests.cli.conftest import Neurobench, command, environment
@@ -107,6 +108,20 @@ def test_a_user_without_a_home_folder_has_no_cache_and_needs_none(
     with pytest.raises(OSError, match="Not a directory"):
         cache_folder().mkdir(parents=True)
     assert len(spec("dataset/mnist").load(0).test) == 10_000
+
+
+def test_a_credential_of_a_variable_on_the_command_line_is_in_no_file_of_the_run(
+    neurobench: Neurobench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKER_PASSWORD", "correct-horse")
+    monkeypatch.setattr(trackers, "is_installed", lambda name: True)
+    words = ("model=toy", "scale=smoke", "logger=mlflow", "logger.mlflow.uri=http://me:correct-horse@nowhere.invalid")
+    monkeypatch.setattr(callbacks.MLflowCallback, "begin", lambda *_: (_ for _ in ()).throw(OSError("unreachable")))
+    assert neurobench("run", *words).returncode == 1
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"config.yaml", "run.json", "run.log"} <= {path.name for path in files}
+    assert not [path.name for path in files if b"correct-horse" in path.read_bytes()]
+    assert "http://me:***@nowhere.invalid" in next(tmp_path.rglob("config.yaml")).read_text()
 
 
 def test_words_between_colons_are_printed_as_they_are() -> None:
