@@ -54,7 +54,11 @@ def test_new_and_cp_overwrite_no_file(neurobench: Neurobench, tmp_path: Path) ->
         ("device", "class", "use letters, digits and underscores"),
         ("model", "null", "would not read it as a name"),
         ("dataset", "yes", "would not read it as a name"),
+        ("dataset", "nan", "would not read it as a name"),
+        ("experiment", "on", "would not read it as a name"),
         ("model", "task", "its class would be named Task, as one that is imported"),
+        ("model", "sums", "its class would be named Sums, as one that is imported"),
+        ("dataset", "path", "its class would be named Path, as one that is imported"),
     ],
 )
 def test_a_name_that_is_taken_or_not_importable_is_refused(
