@@ -84,7 +84,8 @@ def test_a_tracker_that_fails_at_the_end_costs_neither_the_result_nor_the_other_
 def test_a_run_that_could_not_export_its_best_network_exports_it_when_it_is_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan, _ = plan_of([*WORDS, f"outputs={tmp_path}", "training.keep_best=true"], None)
+    words = ["model=slayer_snn", "scale=smoke", "model.hidden=[8]", f"outputs={tmp_path}", "training.keep_best=true"]
+    plan, _ = plan_of(words, None)
     bests: list[Any] = []
 
     def export(folder: RunFolder, plan: Plan, learner: Any, best: Any) -> None:
