@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -41,3 +42,14 @@ def one_thread() -> None:
     import numba
 
     numba.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def allowed_files() -> Iterator[None]:
+    """Python files that a test allows are allowed in no other test."""
+    from neurobench.config import targets
+
+    before = dict(targets.PLUGIN_FILES)
+    yield
+    targets.PLUGIN_FILES.clear()
+    targets.PLUGIN_FILES.update(before)
