@@ -25,7 +25,7 @@ from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import log_file, meter_for
 from neurobench.experiment.threads import Threads, pin_threads, threads_of
 from neurobench.experiment.views import live_views
-from neurobench.figures.second_process import rendered_files, second_process
+from neurobench.figures.second_process import Renderer, rendered_files, second_process
 from neurobench.metrics.costs import Ledger
 from neurobench.phases import phase
 from neurobench.process import importing, runs_alone
@@ -136,17 +136,18 @@ class _Run:
         loop = self._train(initial, callbacks)
         finalized, undefined = self._finalize(loop)
         evaluation = self._test()
-        tutorial, failed = self._tutorial_metrics(loop)
-        counted, uncounted = self._count()
-        metrics = {**finalized, **evaluation.metrics, **tutorial, **counted, **self.host.joules}
-        undefined |= {**failed, **uncounted, **self.host.undefined}
-        with self.ledger.phase("tutorial"):
-            write_printout(self.folder, self.plan, self.learner, self.splits, loop.record, metrics)
-        if self.compilation.seconds:
-            self.seconds["compile"] = self.compilation.seconds
-        outcome = Outcome(metrics, evaluation.intervals, undefined, self.seconds, self._baselines())
-        self.answer(self.folder, result(self.plan, self.splits, loop, outcome, self.device))
-        self._draw(loop, evaluation)
+        with second_process(runs_alone() and cores() > 1) as renderer:  # from here on, so that it is ready for figures
+            tutorial, failed = self._tutorial_metrics(loop)
+            counted, uncounted = self._count()
+            metrics = {**finalized, **evaluation.metrics, **tutorial, **counted, **self.host.joules}
+            undefined |= {**failed, **uncounted, **self.host.undefined}
+            with self.ledger.phase("tutorial"):
+                write_printout(self.folder, self.plan, self.learner, self.splits, loop.record, metrics)
+            if self.compilation.seconds:
+                self.seconds["compile"] = self.compilation.seconds
+            outcome = Outcome(metrics, evaluation.intervals, undefined, self.seconds, self._baselines())
+            self.answer(self.folder, result(self.plan, self.splits, loop, outcome, self.device))
+            self._draw(loop, evaluation, renderer)
         self.folder.write_result(result(self.plan, self.splits, loop, outcome, self.device))
         self.folder.update(status="finished", finished=_now())
 
@@ -240,10 +241,10 @@ class _Run:
         with phase("fitting a baseline"):
             return baselines(self.splits)
 
-    def _draw(self, loop: Loop, evaluation: Evaluation) -> None:
+    def _draw(self, loop: Loop, evaluation: Evaluation, renderer: Renderer | None) -> None:
         """Draw the figures. The measured result remains valid even if they cannot be drawn."""
         try:
-            self._drawn(loop, evaluation)
+            self._drawn(loop, evaluation, renderer)
         except OSError:  # a full disk would prevent writing the result as well: the run must be resumed
             raise
         except (Exception, SystemExit) as error:
@@ -254,14 +255,13 @@ class _Run:
             )
             warnings.warn(scrubbed(sentence), stacklevel=1)
 
-    def _drawn(self, loop: Loop, evaluation: Evaluation) -> None:
-        with second_process(runs_alone() and cores() > 1) as renderer:
-            with importing("matplotlib"):
-                from neurobench.experiment.drawing import figures_of
-            with phase("drawing figures"):
-                drawn = figures_of(self.plan, self.learner, self.splits, loop.record, evaluation, self.ledger)
-                for name, files in rendered_files(drawn, self.plan.run.figures, renderer):
-                    self.folder.save_figure(name, files)
+    def _drawn(self, loop: Loop, evaluation: Evaluation, renderer: Renderer | None) -> None:
+        with importing("matplotlib"):
+            from neurobench.experiment.drawing import figures_of
+        with phase("drawing figures"):
+            drawn = figures_of(self.plan, self.learner, self.splits, loop.record, evaluation, self.ledger)
+            for name, files in rendered_files(drawn, self.plan.run.figures, renderer):
+                self.folder.save_figure(name, files)
 
 
 def _now() -> str:
