@@ -45,11 +45,15 @@ def one_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
-def allowed_files() -> Iterator[None]:
-    """Python files that a test allows are allowed in no other test."""
+def allowed_code() -> Iterator[None]:
+    """Code that a test allows is allowed in no other test, where it would also keep tables from being cached."""
     from neurobench.config import targets
 
-    before = dict(targets.PLUGIN_FILES)
+    files, names, variable = dict(targets.PLUGIN_FILES), targets.ALLOWED, os.environ.get(targets.ALLOW)
     yield
     targets.PLUGIN_FILES.clear()
-    targets.PLUGIN_FILES.update(before)
+    targets.PLUGIN_FILES.update(files)
+    targets.ALLOWED = names
+    os.environ.pop(targets.ALLOW, None)
+    if variable is not None:
+        os.environ[targets.ALLOW] = variable
