@@ -68,7 +68,7 @@ def classifier(model: str, config_dir: str | None = None) -> type[Classifier]:
     names = {*SCHEDULE, *COMMON, *dir(Classifier), *Classifier.__annotations__}
     if taken := [key for key in parameters if key in names]:
         raise ConfigError(
-            [f"model.{key}: an estimator has a {key} of its own; rename the model's key" for key in taken]
+            [f"model.{key}: every estimator has a parameter {key}; rename the model's key" for key in taken]
         )
     schedule = {key: plan.config["training"][key] for key in SCHEDULE}
     defaults = {key: _default(value) for key, value in {**parameters, **schedule, **COMMON}.items()}

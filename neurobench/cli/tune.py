@@ -110,7 +110,7 @@ def _leave_best(study: Any, space: Space, trials: list, folder: Path, config_dir
     lines = []
     try:
         lines += _write_figures(study, space, trials, folder)
-    except Exception as error:  # of plotting; what hours of search have found is printed all the same
+    except Exception as error:  # of plotting; the result of hours of search is printed all the same
         lines.append(f"the figures could not be drawn ({type(error).__name__}: {error})")
     try:
         lines += _write_experiment(folder, words, comment, config_dir)

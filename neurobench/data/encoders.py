@@ -242,7 +242,7 @@ def encoded(splits: Splits, steps: Sequence[EncoderSpec]) -> Splits:
         """Encode a split; `offset` separates a sample's noise from that of the training sample of the same id."""
         return replace(split, x=step.encode(split.x, split.ids + offset))
 
-    # A validation set in files of its own is numbered from 0, as the training set is.
+    # A validation set in separate files is numbered from 0, as the training set is.
     held_out = 0 if {*splits.validation.ids.tolist()}.isdisjoint(splits.train.ids.tolist()) else HELD_OUT
     for step in steps:
         splits = replace(

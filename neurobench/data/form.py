@@ -64,7 +64,7 @@ def _event_faults(x: Any, shape: tuple[int, ...]) -> Iterator[str]:
         yield f"x is {_described(x)}; expected Events (neurobench.data.events)"
     elif tuple(x.sensor) != tuple(shape):
         yield f"x has a sensor of {tuple(x.sensor)}; expected {tuple(shape)} (polarities, rows, columns)"
-    elif isinstance(x, Events):  # stored ones are this package's own
+    elif isinstance(x, Events):  # stored ones are made by this package
         wrong = [name for name, dtype in FIELDS.items() if not _is_row(getattr(x, name), dtype)]
         if wrong:
             listed = ", ".join(f"{name} is {_described(getattr(x, name))}" for name in wrong)

@@ -29,7 +29,7 @@ def tables_named(text: str) -> list[str]:
 
 
 def require_ends(text: str) -> None:
-    """Refuse a document in which a place has no end of its own: what lies between it and the end of another place would
+    """Refuse a document in which a place has no end marker: what lies between it and the end of another place would
     be replaced. Raises UserError."""
     for mark, following in pairwise([*_MARK.finditer(text), None]):
         assert mark is not None

@@ -217,8 +217,8 @@ class RunFolder:
             (self.path / "checkpoint.pt").replace(self.path / TRAINED)
 
     def load_resumable(self) -> dict[str, Any] | None:
-        """Read the state from which an unfinished run continues: trained.pt, else checkpoint.pt; None if neither is
-        there."""
+        """Read the state from which an unfinished run continues: trained.pt, else checkpoint.pt; None if neither
+        exists."""
         return read_checkpoint(self.path / TRAINED) if self.has(TRAINED) else self.load_checkpoint()
 
     def save_figure(self, name: str, files: Mapping[str, bytes]) -> Path:

@@ -89,7 +89,7 @@ def test_a_key_of_a_custom_model_that_every_estimator_has_is_refused(own: Path) 
     own.write_text(CODE.lstrip().replace("bias", "validation"))
     (own.parent / "model" / "constant.yaml").write_text(YAML.lstrip().replace("bias", "validation"))
     nb.allow(own)
-    with pytest.raises(nb.ConfigError, match="model.validation: an estimator has a validation of its own; rename"):
+    with pytest.raises(nb.ConfigError, match="model.validation: every estimator has a parameter validation; rename"):
         nb.estimator("constant")
 
 

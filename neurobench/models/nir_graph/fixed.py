@@ -113,7 +113,7 @@ def _require_threshold(step: FixedStep, name: str) -> None:
     """Refuse thresholds that become 0 on the grid, which any voltage exceeds, or that no clipped voltage exceeds."""
     if step.threshold is not None:
         least, most, limit = int(step.threshold.min()), int(step.threshold.max()), step.core.v_limit
-        _require(least > 0, f"beside its weights node {name} has a threshold of less than 1/{GRID}")
+        _require(least > 0, f"relative to its weights, node {name} has a threshold of less than 1/{GRID}")
         _require(most < limit, f"node {name} has a threshold of {most}/{POINT}, not below the largest voltage {limit}")
 
 

@@ -22,7 +22,7 @@ SHOTS = (1, 10, 100, 1024)
 SAMPLED = 2000  # test images for comparing a noisy device, which is slow, with the ideal one
 BINS = 15  # of the calibration error
 _BLOCK = 500  # images at once: bounds memory
-_TESTED = 1000  # images at once, as in the run's own test: a chip's answers to the same requests are paid for once
+_TESTED = 1000  # images at once, as in the run's test: a chip's answers to the same requests are paid for once
 _SCORES, _DZ = 8, 9  # purposes of random draws
 
 

@@ -120,7 +120,7 @@ def test_a_threshold_fits_below_the_largest_voltage_of_a_core_with_few_bits() ->
 
 def test_a_threshold_that_the_grid_rounds_to_0_or_voltages_do_not_reach_is_refused() -> None:
     lif = nir.LIF(full(4), full(1), full(0), full([1, 1e-3]), full(0))
-    with pytest.raises(UserError, match="beside its weights node n has a threshold of less than 1/64"):
+    with pytest.raises(UserError, match="relative to its weights, node n has a threshold of less than 1/64"):
         on_chip(written(graph({"w": nir.Linear(np.eye(2)), "n": lif})))
     zero, W = torch.zeros(2, dtype=torch.int32), torch.tensor([[64, 0], [0, 64]], dtype=torch.int8)
     neuron = FixedNeuron(4096 - 1024, 4096 - 128, 80 * 64, CHIP.u_limit, CHIP.v_limit)

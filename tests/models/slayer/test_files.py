@@ -128,6 +128,16 @@ def put(path: str, value: Any) -> Callable[[Any], None]:
     return damage
 
 
+def refused(file: Path, content: bytes, damage: Callable[[Any], None]) -> str:
+    """Sentence with which a file with this content is refused once it has been damaged."""
+    file.write_bytes(content)
+    with h5py.File(file, "r+") as opened:
+        damage(opened)
+    with pytest.raises(UserError) as refusal:
+        started(file)
+    return str(refusal.value)
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
@@ -148,13 +158,7 @@ def put(path: str, value: Any) -> Callable[[Any], None]:
 def test_a_damaged_netx_file_is_refused_with_the_path_of_the_fault(
     trained: SlayerLearner, tmp_path: Path, damage: Callable[[Any], None], sentence: str
 ) -> None:
-    file = tmp_path / "model.net"
-    file.write_bytes(formats(trained)["netx"]())
-    with h5py.File(file, "r+") as opened:
-        damage(opened)
-    with pytest.raises(UserError) as refusal:
-        started(file)
-    assert sentence in str(refusal.value)
+    assert sentence in refused(tmp_path / "model.net", formats(trained)["netx"](), damage)
 
 
 NODE = "node/nodes/cuba1"
@@ -174,13 +178,7 @@ def test_a_nir_file_whose_values_contradict_each_other_or_the_step_is_refused_by
     trained: SlayerLearner, tmp_path: Path, damage: Callable[[Any], None], sentence: str
 ) -> None:
     """Metadata that another program copied beside other equations would silently replace these."""
-    file = tmp_path / "model.nir"
-    file.write_bytes(formats(trained)["nir"]())
-    with h5py.File(file, "r+") as opened:
-        damage(opened)
-    with pytest.raises(UserError) as refusal:
-        started(file)
-    assert sentence in str(refusal.value)
+    assert sentence in refused(tmp_path / "model.nir", formats(trained)["nir"](), damage)
 
 
 V = "blocks.0.synapse.weight_v"
