@@ -56,8 +56,8 @@ def _is_counted(layer: nn.Module) -> bool:
 def _connecting(name: str, connections: list[Connection]) -> Callable[..., None]:
     def hook(layer: Any, inputs: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor) -> None:
         weight = layer.on_grid() if isinstance(layer, GridLinear) else layer.weight
-        (x,) = (part.detach() for part in (*inputs, *named.values()))
-        weight = weight.detach()
+        x = inputs[0] if inputs else named.get("input", next(iter(named.values())))  # own layers may take more
+        weight, x = weight.detach(), x.detach()
         if isinstance(layer, nn.Linear):
             seen = linear(name, weight, x, spikes=False)
         else:

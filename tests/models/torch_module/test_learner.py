@@ -29,13 +29,15 @@ CPU = torch.device("cpu")
 class Net(nn.Module):
     """Layers with normalisation and dropout between them: a state beside the parameters, and draws."""
 
+    layer: type[nn.Linear] = nn.Linear
+
     def __init__(self, shape: tuple[int, ...], n_classes: int, width: int = 8, rate: float = 0.5):
         super().__init__()
-        self.first = nn.Linear(shape[0], width)
+        self.first = self.layer(shape[0], width)
         self.norm = nn.BatchNorm1d(width)
         self.act = nn.ReLU()
         self.drop = nn.Dropout(rate)
-        self.last = nn.Linear(width, n_classes)
+        self.last = self.layer(width, n_classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.last(self.drop(self.act(self.norm(self.first(x)))))
@@ -44,6 +46,20 @@ class Net(nn.Module):
 class ByKeyword(Net):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.last(input=self.drop(self.act(self.norm(self.first(input=x)))))
+
+
+class Masked(nn.Linear):
+    """A layer of one's own, whose second argument may be no tensor."""
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        return super().forward(x if mask is None else x * mask)
+
+
+class WithMask(Net):
+    layer = Masked
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.drop(self.act(self.norm(self.first(x, torch.ones(5))))), mask=None)
 
 
 class Lazy(nn.Sequential):
@@ -253,8 +269,9 @@ def test_product_counts_match_a_convolution_of_ones():
     assert not learner.net.conv_1._forward_hooks  # no hook is left
 
 
-def test_layers_called_by_keyword_are_counted_like_others():
-    one, other = (total([operations(built(name), batch().x)])[0] for name in ("ByKeyword", "Net"))
+@pytest.mark.parametrize("name", ["ByKeyword", "WithMask"])
+def test_layers_called_by_keyword_or_with_further_arguments_are_counted_like_others(name):
+    one, other = (total([operations(built(module), batch().x)])[0] for module in (name, "Net"))
     assert one == other
 
 
@@ -343,7 +360,7 @@ def test_a_module_with_a_state_besides_tensors_is_restored():
     ("changes", "sentence"),
     [
         ({"module": f"{__name__}.NoModule"}, "is not a torch.nn.Module"),
-        ({"module": f"{__name__}.Nett"}, "offers Net, ByKeyword, Lazy, Matrix, Two, "),
+        ({"module": f"{__name__}.Nett"}, "offers Net, ByKeyword, Masked, WithMask, Lazy, Matrix, Two, "),
         ({"module": "os.system"}, "module=os.system is not allowed"),
         ({"module": "Net"}, "is not the dotted name of a class"),
         ({"module": f"{__name__}.Net", "arguments": {"wide": 3}}, "unexpected keyword argument 'wide'"),
