@@ -41,10 +41,10 @@ def new_command(words: list[str]) -> int:
     if args.kind != "experiment":
         sources = {f"{args.name}.py": "module.py.txt", **sources}
     texts = {path: skeleton.joinpath(source).read_text("utf-8") for path, source in sources.items()}
-    if (title := _class_name(args.name)) in _imported(texts.values()):
-        raise UserError(
-            f"{args.name!r}: its class would be named {title}, as one that is imported. Choose another name."
-        )
+    title = _class_name(args.name)
+    if args.kind != "experiment" and (keyword.iskeyword(title) or title in _imported(texts.values())):
+        taken = "is a word of Python" if keyword.iskeyword(title) else "is imported from elsewhere"
+        raise UserError(f"{args.name!r}: its class would be named {title}, which {taken}. Choose another name.")
     _write({Path(path): _named(text, args.name) for path, text in texts.items()})
     flag = "--config-dir ." if args.kind == "experiment" else f"--plugin {args.name}.py"
     print(f"\nneurobench run {flag} {group}={args.name}\npytest test_{args.name}.py\n{SCHEMA}")

@@ -56,9 +56,10 @@ def test_new_and_cp_overwrite_no_file(neurobench: Neurobench, tmp_path: Path) ->
         ("dataset", "yes", "would not read it as a name"),
         ("dataset", "nan", "would not read it as a name"),
         ("experiment", "on", "would not read it as a name"),
-        ("model", "task", "its class would be named Task, as one that is imported"),
-        ("model", "sums", "its class would be named Sums, as one that is imported"),
-        ("dataset", "path", "its class would be named Path, as one that is imported"),
+        ("model", "task", "its class would be named Task, which is imported"),
+        ("model", "sums", "its class would be named Sums, which is imported"),
+        ("dataset", "path", "its class would be named Path, which is imported"),
+        ("model", "none", "its class would be named None, which is a word of Python"),
     ],
 )
 def test_a_name_that_is_taken_or_not_importable_is_refused(
@@ -67,6 +68,13 @@ def test_a_name_that_is_taken_or_not_importable_is_refused(
     done = neurobench("new", kind, name)
     assert (done.returncode, sentence in done.stderr) == (BAD_USAGE, True)
     assert not any(tmp_path.iterdir())
+
+
+def test_an_experiment_may_be_named_like_an_imported_class_since_it_has_none(
+    neurobench: Neurobench, tmp_path: Path
+) -> None:
+    assert neurobench("new", "experiment", "path").returncode == FINE
+    assert (tmp_path / "experiment/path.yaml").is_file()
 
 
 @pytest.mark.parametrize("name", ["Mine_2", "MineX", "mine_mine"])
