@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from neurobench.config.errors import BAD_USAGE, UserError, did_you_mean
+from neurobench.config.home import home_path
 from neurobench.config.targets import allow_file
 from neurobench.storage.store import default_outputs
 
@@ -94,7 +95,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def add_outputs(parser: argparse.ArgumentParser, may_be_new: bool = False) -> None:
-    kind, help_ = Path if may_be_new else existing_folder, "folder of all runs (%(default)s)"
+    kind, help_ = _folder if may_be_new else existing_folder, "folder of all runs (%(default)s)"
     parser.add_argument("--outputs", type=kind, default=default_outputs(), metavar="FOLDER", help=help_)
 
 
@@ -123,12 +124,17 @@ def add_own_code(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plugin", type=allowed, action="append", metavar="FILE.py", help=code)
 
 
+def _folder(text: str) -> Path:
+    """Argument type for a folder: most shells leave the ~ of --outputs=~/runs unchanged."""
+    return Path(home_path(text))
+
+
 def existing_folder(text: str) -> Path:
     """Argument type for a folder that has to exist, so that a typing mistake is not taken for an empty folder. The
     default, which is not checked, need not exist yet."""
-    if not Path(text).is_dir():
+    if not _folder(text).is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {text}")
-    return Path(text)
+    return _folder(text)
 
 
 def new_file(*suffixes: str) -> Callable[[str], Path]:

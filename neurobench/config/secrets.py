@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 _NAMES = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
+HIDDEN = "***"  # in place of a credential
 _SHORTEST = 8  # characters: a shorter text is no credential, and occurs in other words
 _hidden: set[str] = set()
 
@@ -21,10 +22,10 @@ def hide(secret: str | None) -> None:
 
 
 def scrubbed(text: str) -> str:
-    """Text with *** in place of every known credential."""
+    """Text with HIDDEN in place of every known credential."""
     named = {value for name, value in os.environ.items() if _NAMES.search(name) and len(value) >= _SHORTEST}
     for secret in sorted(named | _hidden, key=len, reverse=True):
-        text = text.replace(secret, "***")
+        text = text.replace(secret, HIDDEN)
     return text
 
 

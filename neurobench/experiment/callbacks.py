@@ -14,7 +14,7 @@ import yaml
 from rich.console import Console
 
 from neurobench.config.schema import RUNTIME_KEYS
-from neurobench.config.secrets import scrubbed
+from neurobench.config.secrets import HIDDEN, scrubbed
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import Meter
 from neurobench.experiment.trackers import MLflow, TensorBoard, WandB
@@ -46,6 +46,19 @@ class ObservedMeter:
         self.meter.epoch(row)
         for callback in self.callbacks:
             callback.epoch(row)
+
+
+def started(plan: Plan, console: Console) -> list[Callback]:
+    """Callbacks of a plan's trackers. One of a stored run whose address contained a credential is left out, with a
+    note: it would write to another place, or be refused by its server."""
+    callbacks = []
+    for tracker in plan.trackers:
+        if HIDDEN in str(vars(tracker)):
+            reason = f"config.yaml has {HIDDEN} in place of a credential in its settings"
+            console.print(f"note: {type(tracker).__name__} does not follow this run: {reason}", soft_wrap=True)
+        else:
+            callbacks.append(tracker.start(plan.run.outputs))
+    return callbacks
 
 
 def end_all(callbacks: Sequence[Callback], folder: RunFolder, console: Console) -> None:

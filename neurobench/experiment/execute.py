@@ -16,7 +16,7 @@ from neurobench.config.targets import load
 from neurobench.data.dataset import stamp
 from neurobench.devices.jobs import Jobs, Queued
 from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, require_memory
-from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned, end_all
+from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned, end_all, started
 from neurobench.experiment.exports import write_exports, write_printout
 from neurobench.experiment.folder_choice import folder_for
 from neurobench.experiment.host_energy import RESUMED, HostEnergy
@@ -85,7 +85,7 @@ def execute(
         return folder
     begun: list[Callback] = []
     try:
-        for callback in [*callbacks, *(tracker.start(plan.run.outputs) for tracker in plan.trackers)]:
+        for callback in [*callbacks, *started(plan, console)]:
             callback.begin(plan, folder)
             begun.append(callback)
         with log_file(folder.path / "run.log", console), named_compilation() as compilation:
@@ -100,8 +100,10 @@ def execute(
     except (Exception, SystemExit) as error:  # user code that exits the process has not finished the run
         raise _failure(folder, error) from error
     finally:
-        end_all(begun, folder, console)
-        folder.release()
+        try:
+            end_all(begun, folder, console)
+        finally:  # even if the user stops a tracker that waits for its server
+            folder.release()
     return folder
 
 
@@ -194,8 +196,8 @@ class _Run:
         self.seconds["finalize"] = self.compilation.working_time() - begun
         best, loop.best = loop.best, None
         self.folder.set_trained_aside()
-        write_exports(self.folder, self.plan, self.learner, best)  # first: a resumed run has no best state any more
         loop.save()
+        write_exports(self.folder, self.plan, self.learner, best)
         return numbers_of(handed, "the model's finalize")
 
     def _test(self) -> Evaluation:

@@ -155,7 +155,7 @@ def work(task: Task, **entries: Any) -> Report:
     reporter = Reporter(task, **entries)
     begun = time.perf_counter()
     with task.log.open("a", encoding="utf-8", errors="backslashreplace") as file:
-        console = Console(markup=False, file=file, width=120)
+        console = Console(markup=False, emoji=False, file=file, width=120)
         config = OmegaConf.create(task.config)
         report = attempt(lambda: parse(config, task.overrides, task.setting_hash).resumed(), console, [reporter])
     reporter.update(**report, seconds=round(time.perf_counter() - begun, 3))

@@ -1,5 +1,6 @@
 """Tests of where a command writes and of what it prints: home folders, closed streams, folders of earlier sweeps."""
 
+import argparse
 import io
 import json
 import subprocess
@@ -7,12 +8,15 @@ from pathlib import Path
 
 import platformdirs
 import pytest
+from rich.console import Console
 
+from neurobench.cli.arguments import add_outputs
 from neurobench.cli.main import main
 from neurobench.config.compose import composer, read
 from neurobench.config.resolve import resolved
 from neurobench.data.files import cache_folder
 from neurobench.experiment import callbacks, trackers
+from neurobench.experiment.request import plan_of
 from neurobench.report.screen import Screen
 from neurobench.storage.store import default_outputs
 from tests.cli.conftest import Neurobench, command, environment
@@ -31,6 +35,15 @@ def test_a_tilde_in_a_key_or_variable_is_the_home_folder(tmp_path: Path, monkeyp
     assert plain["logger"]["tensorboard"]["folder"] == f"{tmp_path}/board"
     assert other["outputs"] == "~nobody-here/x"
     assert default_outputs() == tmp_path / "runs"
+
+
+def test_a_tilde_in_the_option_for_all_runs_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`tune` creates the folder; other commands require it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for may_be_new in (False, True):
+        parser = argparse.ArgumentParser()
+        add_outputs(parser, may_be_new)
+        assert parser.parse_args(["--outputs=~/"]).outputs == tmp_path
 
 
 def test_a_multirun_is_written_to_the_home_folder_that_a_tilde_names(
@@ -122,6 +135,18 @@ def test_a_credential_of_a_variable_on_the_command_line_is_in_no_file_of_the_run
     assert {"config.yaml", "run.json", "run.log"} <= {path.name for path in files}
     assert not [path.name for path in files if b"correct-horse" in path.read_bytes()]
     assert "http://me:***@nowhere.invalid" in next(tmp_path.rglob("config.yaml")).read_text()
+
+
+def test_a_tracker_whose_credential_is_not_in_the_run_folder_does_not_follow_a_repeated_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`rerun` and `poll` had written to a folder named ***, or had failed at the server."""
+    monkeypatch.setattr(trackers, "is_installed", lambda name: True)
+    words = ["model=mlp", "logger=[tensorboard,mlflow]", "logger.mlflow.uri=http://me:***@nowhere.invalid"]
+    plan, said = plan_of(words)[0], io.StringIO()
+    followers = callbacks.started(plan, Console(file=said, width=200))
+    assert [type(follower) for follower in followers] == [callbacks.TensorBoardCallback]
+    assert said.getvalue().startswith("note: MLflow does not follow this run: config.yaml has *** in place of a cred")
 
 
 def test_words_between_colons_are_printed_as_they_are() -> None:

@@ -60,25 +60,34 @@ def test_a_run_keeps_its_result_if_its_figures_cannot_be_drawn(
     assert "Traceback" in (folder.path / "run.log").read_text()
 
 
+class Follower:
+    def __init__(self, end: Any) -> None:
+        self.end_, self.ended = end, False
+
+    def begin(self, plan: Any, folder: RunFolder) -> None:
+        self.folder = folder
+
+    def epoch(self, row: Any) -> None: ...
+
+    def end(self, folder: RunFolder) -> None:
+        self.ended = True
+        self.end_()
+
+
 def test_a_tracker_that_fails_at_the_end_costs_neither_the_result_nor_the_other_trackers(tmp_path: Path) -> None:
-    class Follower:
-        def __init__(self, end: Any) -> None:
-            self.end_, self.ended = end, False
-
-        def begin(self, plan: Any, folder: RunFolder) -> None: ...
-
-        def epoch(self, row: Any) -> None: ...
-
-        def end(self, folder: RunFolder) -> None:
-            self.ended = True
-            self.end_()
-
     first, second = Follower(ends_with(ConnectionError("server gone"))), Follower(ends_with(None))
     said = io.StringIO()
     folder = run(tmp_path, said, [first, second])
     assert (first.ended, second.ended, folder.is_finished, folder.in_use) == (True, True, True, False)
     assert "Follower failed at the end of the run (ConnectionError: server gone)" in said.getvalue()
     assert "server gone" in (folder.path / "run.log").read_text()
+
+
+def test_a_finished_run_is_unlocked_if_the_user_stops_a_tracker_that_waits_for_its_server(tmp_path: Path) -> None:
+    follower = Follower(ends_with(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt) as stopped:  # which refers to the run's lock, as a notebook's last error does
+        run(tmp_path, callbacks=[follower])
+    assert (follower.folder.in_use, follower.folder.status) == (False, "finished"), stopped
 
 
 def test_a_run_that_could_not_export_its_best_network_exports_it_when_it_is_resumed(
