@@ -33,7 +33,7 @@ def read_launcher_config(path: Path) -> LauncherConfig:
     """Read the file. Raises UserError if it cannot be read or is invalid."""
     named = f"--launcher-config {path}"
     try:
-        values = _yaml(path.read_text())
+        values = _yaml(path.read_text("utf-8"))
     except OSError as error:
         raise UserError(f"{named}: {error.strerror}") from None
     except (yaml.YAMLError, ValueError) as error:

@@ -77,7 +77,7 @@ class Request:
         """Submit an array to SLURM and return its id. `at_once`: its tasks at once; `after`: id of an array that has to
         end before. Raises UserError with sbatch's message."""
         script = sweep / "queue" / f"array-{array.part}.sh"
-        script.write_text(self.script(threads))
+        script.write_text(self.script(threads), "utf-8")
         last = len(array.groups) - 1
         lines = [
             "--parsable",

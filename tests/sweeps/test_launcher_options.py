@@ -34,6 +34,15 @@ def test_times_dates_and_leading_zeros_reach_sbatch_as_written_on_the_command_li
     assert read_options(["mem_gb=1.50", "memory=4e9", "nice=-5"]) == {"mem_gb": 1.5, "memory": 4e9, "nice": -5}
 
 
+def test_a_file_of_options_is_read_as_utf_8_whatever_the_locale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, read = tmp_path / "site.yaml", Path.read_text
+    site.write_text("comment: für Müller\n", "utf-8")
+    monkeypatch.setattr(Path, "read_text", lambda path, encoding="latin-1", errors=None: read(path, encoding, errors))
+    assert read_launcher_config(site).options == {"comment": "für Müller"}
+
+
 def test_further_options_of_a_file_may_be_dotted_and_are_merged_with_those_of_the_command_line(tmp_path: Path) -> None:
     site = tmp_path / "site.yaml"
     site.write_text("launcher: slurm\npartition: long\nadditional_parameters.hold: true\n")

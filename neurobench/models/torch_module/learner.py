@@ -67,7 +67,6 @@ class TorchModuleLearner:
                 what = f"cannot read {'samples' if n > 1 else words} of {self.task.shape}"
                 raise self._fault(what, error, remedy) from error
             self._require_logits(logits, n, words)
-        self._warn_of_odd_scores()
 
     def _require_logits(self, logits: Any, n: int, words: str) -> None:
         """Check what the module returned for n samples. Raises UserError if it is anything but scores (n, classes)."""
@@ -79,10 +78,13 @@ class TorchModuleLearner:
                 f"the {self.task.n_classes} classes. Its constructor may have a parameter n_classes."
             )
 
+    @torch.no_grad()
     def _warn_of_odd_scores(self) -> None:
         """Warn if scores of a sample do not depend on the sample alone, or are probabilities."""
         pair = torch.rand(2, *self.task.shape, generator=torch.Generator().manual_seed(0)).to(self.device)
-        scores, again, alone = (self.net(x.clone()) for x in (pair, pair, pair[:1]))
+        self.net.eval()
+        with seeded(self.seeds.init, self.device):
+            scores, again, alone = (self.net(x.clone()) for x in (pair, pair, pair[:1]))
         allowed = _ROUNDING * float(scores.abs().max())
         if bool((scores - again).abs().max() > allowed):
             odd = "gives equal samples different scores in evaluation; functional dropout needs training=self.training"
@@ -98,7 +100,8 @@ class TorchModuleLearner:
         return UserError(f"model.module={self.spec.module} {what} ({type(error).__name__}: {error!s:.300}){remedy}")
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        """Do nothing: initial values do not depend on the data."""
+        """Warn of scores that are no logits of one sample each. Initial values do not depend on the data."""
+        self._warn_of_odd_scores()
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """Take one step of the optimiser on the batch's mean cross-entropy."""
