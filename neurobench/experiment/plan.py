@@ -124,7 +124,8 @@ def parse(
         combination = combine(parts)
         if isinstance(combination, list):
             raise ConfigError(combination)
-        if fault := memory_fault(parts.model.name, parts.model.spec, parts.dataset.spec, combination.task):
+        fault = memory_fault(parts.model.name, parts.model.spec, parts.dataset.spec, combination.task)
+        if to_run and fault:
             raise ConfigError([fault])
         if setting_hash is None:
             setting = parts

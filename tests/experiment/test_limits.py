@@ -49,6 +49,16 @@ def test_memory_for_features_of_all_copies_is_checked_before_anything_is_learned
     assert not (run / "metrics.jsonl").exists()
 
 
+def test_a_run_of_a_larger_machine_can_be_read_on_a_smaller_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is for training: the network alone takes a quarter, and its data need not be read."""
+    with composer() as compose:
+        config = compose(["model=qrbm"])
+    monkeypatch.setattr(memory, "machine_memory", lambda: 1)
+    with pytest.raises(ConfigError, match="this machine has 0"):
+        parse(config)
+    assert parse(config, to_run=False)
+
+
 def test_the_memory_limit_is_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 2**27 < memory.machine_memory() < 2**50
     monkeypatch.setattr(memory, "machine_memory", lambda: 2**45)
