@@ -5,6 +5,7 @@ A run that is resumed after a kill is one run of the same name to a tracker: row
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 import yaml
 from rich.console import Console
 
+from neurobench.config.errors import UserError
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.config.secrets import HIDDEN, scrubbed
 from neurobench.experiment.plan import Plan
@@ -30,22 +32,29 @@ class Callback(Protocol):
 
     def begin(self, plan: Plan, folder: RunFolder) -> None: ...
 
-    def epoch(self, row: Mapping[str, Any]) -> None: ...  # a row of metrics.jsonl; may raise Pruned
+    def epoch(self, row: Mapping[str, Any]) -> None: ...  # a row of metrics.jsonl; Pruned or UserError end the run
 
     def end(self, folder: RunFolder) -> None: ...  # however the run ended: a finished one has its result.json
 
 
 class ObservedMeter:
-    """A meter that also passes epochs to callbacks."""
+    """A meter that also passes epochs to callbacks, as long as they can follow: a server that is gone ends no run."""
 
     def __init__(self, meter: Meter, callbacks: Sequence[Callback]):
-        self.meter, self.callbacks = meter, callbacks
+        self.meter, self.callbacks = meter, list(callbacks)
         self.begin, self.batch, self.close = meter.begin, meter.batch, meter.close
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         self.meter.epoch(row)
-        for callback in self.callbacks:
-            callback.epoch(row)
+        for callback in tuple(self.callbacks):
+            try:
+                callback.epoch(row)
+            except (Pruned, UserError):
+                raise
+            except Exception as error:  # third-party code may raise anything
+                self.callbacks.remove(callback)
+                reason = f"{type(callback).__name__} failed at epoch {row['epoch']} ({type(error).__name__}: {error})"
+                warnings.warn(f"{reason}; it follows this run no further, which continues", stacklevel=2)
 
 
 def started(plan: Plan, console: Console) -> list[Callback]:

@@ -61,13 +61,11 @@ def test_a_run_keeps_its_result_if_its_figures_cannot_be_drawn(
 
 
 class Follower:
-    def __init__(self, end: Any) -> None:
-        self.end_, self.ended = end, False
+    def __init__(self, end: Any, epoch: Any = lambda row: None) -> None:
+        self.end_, self.epoch, self.ended = end, epoch, False
 
     def begin(self, plan: Any, folder: RunFolder) -> None:
         self.folder = folder
-
-    def epoch(self, row: Any) -> None: ...
 
     def end(self, folder: RunFolder) -> None:
         self.ended = True
@@ -81,6 +79,17 @@ def test_a_tracker_that_fails_at_the_end_costs_neither_the_result_nor_the_other_
     assert (first.ended, second.ended, folder.is_finished, folder.in_use) == (True, True, True, False)
     assert "Follower failed at the end of the run (ConnectionError: server gone)" in said.getvalue()
     assert "server gone" in (folder.path / "run.log").read_text()
+
+
+def test_a_tracker_whose_server_is_gone_during_training_ends_no_run(tmp_path: Path) -> None:
+    rows: list[Any] = []
+    failing = Follower(ends_with(None), ends_with(ConnectionError("server gone")))
+    said = io.StringIO()
+    folder = run(tmp_path, said, [failing, Follower(ends_with(None), rows.append)])
+    assert (folder.is_finished, failing.ended, rows) == (True, True, folder.metrics())
+    assert "warning: Follower failed at epoch 1 (ConnectionError: server gone); it follows this run" in said.getvalue()
+    with pytest.raises(RunFailed, match="prune_on=x is not a figure"):
+        run(tmp_path, callbacks=[Follower(ends_with(None), ends_with(UserError("prune_on=x is not a figure")))])
 
 
 def test_a_finished_run_is_unlocked_if_the_user_stops_a_tracker_that_waits_for_its_server(tmp_path: Path) -> None:
