@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.cli.arguments import VerbParser, add_common
@@ -194,6 +194,11 @@ def _plans(composed: Sequence[tuple[Sequence[str], DictConfig]]) -> Iterator[Pla
             yield parse(keep_texts(config, words), words)
 
 
+def _resolved(text: str, config: DictConfig) -> str:
+    """Text with values in place of ${now:...} and of keys, once for the whole multirun."""
+    return str(OmegaConf.create({**config, "text": text}).text)
+
+
 def _job_files(folder: Path) -> list[Path]:
     """Reports of the jobs of a multirun. hydra.sweep.dir may name a folder that contains others' files too."""
     return [file for file in folder.glob("*/job.json") if file.parent.name.isdecimal()]
@@ -224,13 +229,12 @@ def _multirun(overrides: list[str], config_dir: str | None, quiet: bool) -> int:
         print_nothing_to_resume(list(_plans(composed)))
     overrides = quote_texts(composed[0][1], overrides)
     named = [parse_word(word) for word in overrides if word.startswith("hydra.sweep.dir=")]
-    given = str(named[0].value()) if named and named[0] else None
-    folder = Path(given) if given else new_sweep_folder(Path(min(outputs for _, outputs in jobs)))
-    setting = [] if given else [override_of("hydra.sweep.dir", str(folder))]
+    given = _resolved(str(named[-1].value()), composed[0][1]) if named and named[-1] else None
+    folder = Path(home_path(given)) if given else new_sweep_folder(Path(min(outputs for _, outputs in jobs)))
     make_folder(folder, "set outputs=FOLDER")
     for file in _job_files(folder):  # of an earlier sweep into the same folder
         file.unlink()
-    hydra_app([*overrides, *setting], config_dir, ["--multirun"])
+    hydra_app([*overrides, override_of("hydra.sweep.dir", str(folder))], config_dir, ["--multirun"])
     reports = {file.parent.name: json.loads(file.read_text()) for file in _job_files(folder)}
     if not any(word.startswith("hydra/sweeper=") for word in overrides):  # any other sweeper decides itself what to run
         for number, (words, _) in enumerate(jobs):

@@ -46,12 +46,23 @@ def test_a_tilde_in_the_option_for_all_runs_is_the_home_folder(monkeypatch: pyte
         assert parser.parse_args(["--outputs=~/"]).outputs == tmp_path
 
 
+def test_a_multirun_reports_its_jobs_if_its_folder_is_named_after_the_date(
+    neurobench: Neurobench, tmp_path: Path
+) -> None:
+    done = neurobench("run", "-m", "model=toy", "model.lr=-1", "hydra.sweep.dir=jobs/${now:%Y}/${model.name}")
+    assert (done.returncode, "lost" in done.stdout) == (2, False), done.stdout
+    assert len(list(tmp_path.glob("jobs/2*/toy/0/job.json"))) == 1
+    assert "hydra.job.id" in neurobench("run", "-m", "model=toy", "hydra.sweep.dir=x/${hydra.job.id}").stderr
+
+
 def test_a_multirun_is_written_to_the_home_folder_that_a_tilde_names(
     neurobench: Neurobench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert neurobench("run", "-m", "model=toy", "model.lr=-1", "outputs=~/runs").returncode == 2
     assert len(list(tmp_path.glob("home/runs/.sweeps/*/0/job.json"))) == 1
+    assert neurobench("run", "-m", "model=toy", "model.lr=-1", "hydra.sweep.dir=~/jobs").returncode == 2
+    assert (tmp_path / "home/jobs/0/job.json").is_file()
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
