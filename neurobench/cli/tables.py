@@ -106,7 +106,8 @@ def _record(file: Path, tables: Tables, names: list[str], runs: Sequence[Entry],
     earlier = len(records) - len(new)
     print(f"{file}: {len(records)} runs, {len(new)} of them from {source}, {earlier} recorded before")
     if dropped := len(old) - len(merged(tables, old, [])):
-        print(f"note: {dropped} recorded before are dropped, since no table has their setting", file=sys.stderr)
+        reason = "no table has their setting, or another record has their setting and seed by the present rule"
+        print(f"note: {dropped} recorded before are dropped: {reason}", file=sys.stderr)
     return FINE
 
 
@@ -133,9 +134,9 @@ def _write_into(
 ) -> None:
     try:
         text = document.read_bytes().decode()
-        dos = "\r\n" in text and text.count("\r\n") == text.count("\n")
-        text = text.replace("\r\n", "\n") if dos else text
-        require_ends(text)
+        dos = text.count("\r\n") > text.count("\n") / 2  # most lines, if an editor has added others
+        text = text.replace("\r\n", "\n")
+        require_ends(text, tables)
     except (OSError, UnicodeDecodeError, UserError) as error:
         raise UserError(f"--into {document}: {error}") from error
     places = list(dict.fromkeys([*tables_named(text), *controls_table.tables_named(text)]))

@@ -16,6 +16,7 @@ from neurobench.metrics.catalog import printed, printed_change
 from neurobench.report import formats
 from neurobench.report.comparison import p_text
 from neurobench.report.controls import PREDICTED, Comparison, conclusion, not_run
+from neurobench.report.document import CONTENT
 from neurobench.report.screen import print_whole
 from neurobench.report.table import ResultRow
 from neurobench.storage.predictions import FILE as PREDICTIONS
@@ -24,7 +25,7 @@ COLUMNS = (
     "first", "second", "parameters", "operations", "chip, J", "mesh, J", "seeds", "samples",
     "mean of first", "mean of second", "difference (95 %)", "p (t-test)", "p (Holm)", "McNemar", "the first is",
 )  # fmt: skip
-_PLACE = re.compile(r"(?P<begin><!-- comparisons (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+_PLACE = re.compile(rf"(?P<begin><!-- comparisons (?P<name>\S+) -->\n){CONTENT}(?P<end><!-- end -->)", re.DOTALL)
 COLOURS = {
     "better": "bold yellow",
     "worse": "green",

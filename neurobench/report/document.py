@@ -8,7 +8,7 @@ paper scale states its scale. Within a line, `<!-- figure NAME row -->` and `<!-
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -17,7 +17,8 @@ from neurobench.metrics.catalog import printed
 from neurobench.report.formats import band_of, reference
 from neurobench.report.table import ResultRow
 
-_PLACE = re.compile(r"(<!-- table (?P<name>\S+)(?P<rows>[^>]*?) -->\n)(?P<old>.*?)(?P<end><!-- end -->)", re.DOTALL)
+CONTENT = r"(?:(?!<!-- (?:table|comparisons) ).)*?"  # of a place; another mark, as of a table of contents, is outside
+_PLACE = re.compile(rf"(<!-- table (?P<name>\S+)(?P<rows>[^>]*?) -->\n){CONTENT}(?P<end><!-- end -->)", re.DOTALL)
 _MARK = re.compile(r"<!-- (?P<what>(?:table|comparisons) [^>]*?(?= -->\n)|figure [^>\n]*?(?= -->)|end(?= -->)) -->")
 _IN_LINE = re.compile(r"(?P<begin><!-- figure (?P<name>\S+) (?P<row>\S+) -->)[^\n]*?(?P<end><!-- end -->)")
 
@@ -28,17 +29,17 @@ def tables_named(text: str) -> list[str]:
     return list(dict.fromkeys(place["name"] for place in sorted(places, key=re.Match.start)))
 
 
-def require_ends(text: str) -> None:
-    """Refuse a document in which a place has no end marker: what lies between it and the end of another place would
-    be replaced. Raises UserError."""
+def require_ends(text: str, tables: Collection[str]) -> None:
+    """Refuse a document in which a place of one of `tables` has no end marker: it could not be rewritten. Raises
+    UserError."""
     for mark, following in pairwise([*_MARK.finditer(text), None]):
         assert mark is not None
         what, is_ended = mark["what"], following is not None and following["what"] == "end"
         if what.startswith("figure "):  # without an end in its line it is no place
             is_ended |= following is None or "\n" in text[mark.end() : following.start()]
-        if what != "end" and not is_ended:
+        if not is_ended and what.partition(" ")[2].split(" ")[0] in tables:
             line = text.count("\n", 0, mark.start()) + 1
-            raise UserError(f"line {line}: <!-- {what} --> has no <!-- end --> before the next place begins")
+            raise UserError(f"line {line}: <!-- {what} --> has no <!-- end -->; put one behind the text to be replaced")
 
 
 def refreshed(text: str, tables: Mapping[str, Sequence[ResultRow]]) -> str:

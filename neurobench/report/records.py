@@ -174,5 +174,7 @@ def merged(tables: Tables, old: Sequence[RunRecord], new: Sequence[RunRecord]) -
         for digest in (setting.setting_hashes.get(scale), setting.earlier_hashes.get(scale))
         if digest is not None
     }
-    kept = (record for record in (*old, *new) if record.key[:2] in current)
+    # Of two old ones of a seed the one by the present rule counts: files of earlier versions contain both
+    ordered = sorted(old, key=lambda record: record.setting_hash == current.get(record.key[:2]))
+    kept = (record for record in (*ordered, *new) if record.key[:2] in current)
     return list({(record.name, current[record.key[:2]], record.seed): record for record in kept}.values())

@@ -121,8 +121,18 @@ def test_options_that_into_would_ignore_are_refused(ignored: list[str], tmp_path
 
 
 def test_documentation_of_places_is_no_place() -> None:
-    require_ends("`<!-- table NAME -->` and `<!-- end -->`, `<!-- figure NAME ROW -->`\nand `<!-- end -->`\n")
-    require_ends(DRAFT)
+    text = "`<!-- table NAME -->` and `<!-- end -->`, `<!-- figure NAME ROW -->`\nand `<!-- end -->`\n"
+    require_ends(text, ["NAME"])
+    require_ends(DRAFT, ["lava", "nest"])
+
+
+def test_a_comment_that_names_no_table_is_no_place_and_does_not_hide_the_next_one() -> None:
+    """A document with a table of contents was once refused."""
+    contents = "<!-- table of contents -->\n- [A paper](#a-paper)\n\n<!-- table -->\n<!-- table  -->\n"
+    for text in (contents + DRAFT, DRAFT + contents):
+        require_ends(text, ["lava", "nest"])
+        assert tables_named(text) == ["lava", "nest"]
+        assert refreshed(text, {"lava": LAVA}) == text.replace(DRAFT, refreshed(DRAFT, {"lava": LAVA}))
 
 
 def test_line_ends_and_text_outside_of_places_are_unchanged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,6 +144,17 @@ def test_line_ends_and_text_outside_of_places_are_unchanged(tmp_path: Path, caps
     assert text.endswith("\r\n<!-- end -->\r\nlast\r\n")
     assert "old" not in text
     assert text.count("\n") == text.count("\r\n")
+
+
+def test_a_document_whose_lines_end_in_both_ways_gets_the_more_frequent_one(tmp_path: Path) -> None:
+    """Its places were once not found."""
+    document = tmp_path / "draft.md"
+    document.write_bytes(b"<!-- table lava best_accuracy -->\r\nold\r\n<!-- end -->\r\nadded on another machine\n")
+    assert main(["table", "lava", "--into", str(document), "--outputs", str(tmp_path)]) == 0
+    text = document.read_bytes()
+    assert b"| figure |" in text
+    assert text.endswith(b"another machine\r\n")
+    assert text.count(b"\n") == text.count(b"\r\n")
 
 
 def test_a_document_behind_a_link_is_rewritten_and_keeps_its_permissions(tmp_path: Path) -> None:

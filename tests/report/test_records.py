@@ -79,6 +79,7 @@ def test_a_new_record_replaces_one_whose_hash_is_that_of_an_earlier_rule(outputs
     old = [replace(record, setting_hash="z" * 12, metrics={"test_accuracy": 0.2}) for record in records]
     assert merged({"t": [earlier]}, old, []) == old
     assert merged({"t": [earlier]}, old, records) == records
+    assert merged({"t": [earlier]}, [*records, *old], []) == records, "as in a file of an earlier version"
 
 
 def test_records_of_one_table_include_the_metrics_that_controls_of_another_are_compared_with(outputs: Path) -> None:
@@ -127,7 +128,7 @@ def test_table_writes_records_and_shows_the_same_table_from_them(
     link.symlink_to(foreign)
     assert main(["table", "dynex", "--record", str(link), "--outputs", str(tmp_path)]) == FINE
     assert link.is_symlink(), "it was once replaced by a file"
-    assert "note: 1 recorded before are dropped, since no table has their setting" in capsys.readouterr().err
+    assert "note: 1 recorded before are dropped: no table has their setting" in capsys.readouterr().err
     assert foreign.read_text() == file.read_text()
     shown = []
     for words in (["--records", str(file)], ["--records", "--outputs", str(tmp_path)]):
