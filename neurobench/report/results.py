@@ -39,6 +39,7 @@ class Repetition:
     dataset: str
     scale: str
     emulated: bool  # data that replace recorded ones
+    source: str  # of the data: "bundled", "generated" or a path
     sha256: str  # of the data
 
     def value(self, figure: str) -> float | None:
@@ -164,7 +165,9 @@ def _best(settings: Sequence[Setting], judge: str | None) -> tuple[str | None, S
     judge = ranking_figure((run.validation for each in settings for run in each.runs), names)
     if judge is None:
         return None, None, "no best is marked: the settings have no figure of held-out samples in common"
-    if len({(run.dataset, run.scale) for each in settings for run in each.runs}) > 1:
+    runs = [run for each in settings for run in each.runs]
+    others = len({run.source for run in runs}) > 1 and len({run.sha256 for run in runs}) > 1  # files called csv
+    if others or len({(run.dataset, run.scale) for run in runs}) > 1:
         return judge, None, "no best is marked: the settings differ in data set or scale"
     sign = 1 if larger_is_better(judge) else -1
     means = [sign * spread.mean for each in settings if (spread := each.spread(judge))]
@@ -235,10 +238,11 @@ def _repetitions(group: Sequence[Entry], outputs: Path) -> Iterable[Repetition]:
     for entry in group:
         result = entry.result
         assert result is not None
-        emulated = bool(result["data"].get("emulated"))
+        data = result["data"]
+        emulated, source, sha256 = bool(data.get("emulated")), data.get("source", ""), data["sha256"]
         figures = (result["metrics"], held_out_figures(entry.folder(outputs), result), result["intervals"])
         named = (str(entry.summary(outputs)["dataset"]), result["scale"])
-        yield Repetition(entry.path, result["seed"], *figures, *named, emulated, result["data"]["sha256"])
+        yield Repetition(entry.path, result["seed"], *figures, *named, emulated, source, sha256)
 
 
 def order(value: Any) -> tuple[int, float, str]:

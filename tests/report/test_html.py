@@ -293,6 +293,9 @@ def test_the_best_of_several_settings_is_chosen_by_held_out_samples_never_by_the
     ]
     assert view.locator(".chart circle").count() == 6, "validation and test against model.lr"
     assert "model.lr" in view.locator(".columns h3").inner_text()
+    view.locator("#settings a").nth(1).press("Enter")
+    assert view.locator("td.name").all_inner_texts() == ["tutorial/20260101-000002-cccccc"], "the runs of the row"
+    view.go_back()
     assert view.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     view.close()
 
@@ -311,6 +314,57 @@ def test_a_seed_that_was_run_again_counts_once_by_its_newest_run(browser: Any, t
     view = browser.new_page()
     view.goto(path.as_uri())
     assert view.locator(".cell").inner_text().split("\n") == ["95.30 %", "1 seed"]
+    assert view.locator("td.name").first.inner_text().startswith("a_later_name"), "newest by its time, not its clock"
+    view.close()
+
+
+def test_runs_of_two_scales_or_of_two_files_named_alike_never_share_a_cell(browser: Any, tmp_path: Path) -> None:
+    """The setting that was best on held-out samples once came from the smaller scale, or from an easier table."""
+    for seed, (accuracy, setting) in enumerate(((0.97, "a"), (0.95, "b"), (0.96, "c"))):
+        leave(tmp_path, seed, accuracy, 0.1, setting)
+        (file,) = tmp_path.glob(f"tutorial/*-{setting * 6}/result.json")
+        result = json.loads(file.read_text())
+        data = {**result["data"], "source": f"/data/{setting}.csv", "sha256": setting * 64}
+        of_data = {"dataset": "csv", "data": data} if setting != "c" else {}
+        write_json(file, {**result, "scale": "smoke" if setting == "b" else "quick", **of_data})
+    for scale, setting in (("quick", "d"), ("smoke", "e")):
+        leave(tmp_path, 4, 0.94 if scale == "smoke" else 0.98, 0.1, setting)
+        (file,) = tmp_path.glob(f"tutorial/*-{setting * 6}/result.json")
+        write_json(file, {**json.loads(file.read_text()), "scale": scale, "backend": "mock"})
+    path = tmp_path / "report.html"
+    path.write_text(page(TABLES, tmp_path, read_index(tmp_path), 10, 10**6))
+    view = browser.new_page(viewport={"width": 1280, "height": 844})
+    view.goto(path.as_uri())
+    rows = [row.inner_text().split() for row in view.locator(".matrix tbody tr").all()]
+    assert [row[:3] for row in rows] == [
+        ["qrbm", "csv", "/data/a.csv"],
+        ["qrbm", "csv", "/data/b.csv"],
+        ["qrbm", "mnist", "98.00"],
+    ]
+    assert view.locator(".cell").all_inner_texts()[2] == "98.00 %\n1 seed · scale quick"
+    view.close()
+
+
+def test_a_reader_at_the_keyboard_keeps_the_focus_when_the_page_is_drawn_anew(browser: Any, file: Path) -> None:
+    """The second Enter on a heading once did nothing, and a live page took the caret from the search each time."""
+    view = browser.new_page(viewport={"width": 1280, "height": 844})
+    view.goto(file.as_uri() + "#/runs?qrbm")
+    view.locator("[data-sort=validation]").focus()
+    for order in ("descending", "ascending"):
+        view.keyboard.press("Enter")
+        assert view.locator("[data-sort=validation]").locator("xpath=..").get_attribute("aria-sort") == order
+    view.fill("#search", "tutoal")
+    for _ in range(2):
+        view.keyboard.press("ArrowLeft")
+    for letter in "ri":
+        view.evaluate("show(true)")
+        view.keyboard.type(letter)
+    assert view.locator("#search").input_value() == "tutorial", "not the words of the address, either"
+    assert "5 runs" in view.locator("#matches").inner_text()
+    view.click("nav >> text=Tables")
+    view.click("#table-demo .panel > .result >> text=how this was measured")
+    view.evaluate("show(true)")
+    assert view.locator("details[open]").count() == 1
     view.close()
 
 

@@ -258,6 +258,21 @@ def test_a_mean_over_runs_that_read_different_data_is_marked(swept: Path) -> Non
     assert "a row is a mean over runs that read different data (sha256)" in "; ".join(remarks(results(swept)))
 
 
+def test_no_best_is_chosen_among_settings_that_read_different_files_of_ones_own(swept: Path) -> None:
+    """All tables of one's own are called csv: the better one on the easier table was once the best."""
+    assert results(swept).best is not None
+    for file in swept.glob("toy/nametoylr0.1-*/result.json"):
+        result = json.loads(file.read_text())
+        write_json(file, {**result, "data": {**result["data"], "source": "b.csv"}})
+    assert results(swept).best is not None, "the same bytes in another place"
+    for file in swept.glob("toy/nametoylr0.1-*/result.json"):
+        result = json.loads(file.read_text())
+        write_json(file, {**result, "data": {**result["data"], "sha256": "1" * 64}})
+    made = results(swept)
+    assert made.best is None
+    assert "no best is marked: the settings differ in data set or scale" in remarks(made)
+
+
 def test_csv_and_json_contain_the_numbers_of_every_setting(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(results(swept)))))
     assert [(row["model.lr"], row["best"], row["seeds"]) for row in rows] == [

@@ -3,7 +3,10 @@
 let DATA, RUNS, BY_PATH;
 function read(data) {
   DATA = data;
-  RUNS = DATA.runs.map((run, index) => ({ ...run, index, text: [run.path, run.model, run.dataset, run.backend, run.scale, run.status, "seed " + run.seed].join(" ").toLowerCase() }));
+  // Files of the user's own share the name of a data set, such as csv, and are told apart by their place.
+  const own = new Set([...group(DATA.runs.filter((run) => run.data), (run) => run.dataset)].filter(([, runs]) => ["source", "sha256"].every((key) => new Set(runs.map((run) => run.data[key])).size > 1)).map(([name]) => name));
+  const set = (run) => own.has(run.dataset) && run.data ? `${run.dataset} ${run.data.source}` : run.dataset;
+  RUNS = DATA.runs.map((run, index) => ({ ...run, index, set: set(run), text: [run.path, run.model, set(run), run.backend, run.scale, run.status, "seed " + run.seed, run.setting_hash].join(" ").toLowerCase() }));
   BY_PATH = new Map(RUNS.map((run) => [run.path, run]));
 }
 read(JSON.parse(document.getElementById("data").textContent));
@@ -78,12 +81,12 @@ const fact = (value, label) => el("div", {}, el("b", {}, String(value)), el("spa
 function matrix(finished) {
   if (!finished.length) return el("div", { class: "panel empty" }, "No run has finished yet.");
   const backends = [...new Set(finished.map((run) => run.backend))].sort((a, b) => a.localeCompare(b));
-  const pairs = [...new Set(finished.map((run) => run.model + "\n" + run.dataset))].sort();
+  const pairs = [...new Set(finished.map((run) => run.model + "\n" + run.set))].sort();
   return el("div", { class: "panel scroll" }, el("table", { class: "matrix stack" },
     el("thead", {}, el("tr", {}, el("th", {}, ""), backends.map((name) => el("th", {}, name)))),
     el("tbody", {}, pairs.map((pair) => {
       const [model, dataset] = pair.split("\n");
-      return el("tr", {}, el("th", { scope: "row" }, model, el("small", {}, dataset)), backends.map((backend) => el("td", { "data-label": backend }, cell(finished.filter((run) => run.model === model && run.dataset === dataset && run.backend === backend), `${model} ${dataset} ${backend}`))));
+      return el("tr", {}, el("th", { scope: "row" }, model, el("small", {}, dataset)), backends.map((backend) => el("td", { "data-label": backend }, cell(finished.filter((run) => run.model === model && run.set === dataset && run.backend === backend), `${model} ${dataset} ${backend}`))));
     }))));
 }
 function cell(runs, search) {
@@ -95,10 +98,11 @@ function cell(runs, search) {
   const note = (chosen ? plural(best.runs.length, "seed") : "not validated") + (settings.length > 1 ? ` · ${settings.length} settings` : "") + (full ? "" : ` · scale ${best.runs[0].scale}`);
   return el("a", { class: "cell" + (full && heat > 55 ? " hot" : ""), style: `--heat:${full ? heat : 4}%`, href: (settings.length > 1 ? "#/settings?" : "#/runs?") + encodeURIComponent(search) }, el("b", {}, chosen ? spread(best.test) : "–"), el("small", {}, note));
 }
-// Runs at a smaller scale are never shown beside those at paper scale.
+// Runs at a smaller scale are never shown beside those at a larger one.
+const RANKS = { paper: 0, quick: 2, smoke: 3 }; // a scale of the user's own lies between
 function ofLargestScale(runs) {
-  const full = runs.filter((run) => run.scale === "paper");
-  return full.length ? full : runs;
+  const rank = (run) => RANKS[run.scale] ?? 1, largest = runs.reduce((one, other) => rank(other) < rank(one) ? other : one);
+  return runs.filter((run) => run.scale === largest.scale);
 }
 // Of several runs of a setting with the same seed the newest counts, as in `neurobench results`.
 function newestOfSeeds(runs) {
@@ -116,7 +120,7 @@ function group(items, key) {
 
 /* ---- settings of one cell: sorted by held-out samples, and each figure against each parameter ---- */
 function settings() {
-  const cells = group(RUNS.filter((run) => run.status === "finished"), (run) => `${run.model} ${run.dataset} ${run.backend}`);
+  const cells = group(RUNS.filter((run) => run.status === "finished"), (run) => `${run.model} ${run.set} ${run.backend}`);
   const several = [...cells.keys()].filter((name) => settingsOf(ofLargestScale(cells.get(name))).length > 1).sort();
   const chosen = several.includes(state.search) ? state.search : several[0];
   if (!chosen) return [el("section", {}, el("h2", {}, "Settings"), el("div", { class: "panel empty" }, "No combination of model, data set and backend has runs of more than one setting."))];
@@ -126,9 +130,10 @@ function settings() {
   const lacking = (key) => flats.filter((tree) => tree[key] === undefined).length;
   const keys = differing.map((key) => [lacking(key), key]).sort((a, b) => a[0] - b[0]).slice(0, 4).map(([, key]) => key); // keys that all settings have come first
   const select = el("select", { "aria-label": "model, data set, backend", onchange: (event) => { location.hash = "#/settings?" + encodeURIComponent(event.target.value); } }, several.map((name) => el("option", { value: name, selected: name === chosen }, name)));
-  const rows = listed.map((one, i) => el("tr", { class: "go", onclick: () => { location.hash = "#/runs?" + encodeURIComponent(one.runs[0].path.split("/")[0] + " " + chosen); } },
+  const runsOf = (one) => "#/runs?" + encodeURIComponent(one.hash + " " + one.runs[0].scale);
+  const rows = listed.map((one, i) => el("tr", { class: "go", onclick: () => { location.hash = runsOf(one); } },
     el("td", {}, one.validation !== null && i === 0 ? chip("chosen", "good") : ""), keys.map((key) => el("td", { class: "mono", "data-label": key }, flats[i][key] === undefined ? "–" : String(flats[i][key]))),
-    el("td", { class: "num", "data-label": "validation" }, spread(one.validations)), el("td", { class: "num", "data-label": "test" }, spread(one.test)), el("td", { class: "num", "data-label": "seeds" }, String(one.runs.length))));
+    el("td", { class: "num", "data-label": "validation" }, spread(one.validations)), el("td", { class: "num", "data-label": "test" }, spread(one.test)), el("td", { class: "num", "data-label": "seeds" }, el("a", { href: runsOf(one), "aria-label": "runs of " + one.hash }, String(one.runs.length)))));
   const numeric = keys.filter((key) => flats.every((tree) => typeof tree[key] === "number"));
   return [el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Settings"), el("span", { class: "soft small" }, "sorted by accuracy on held-out samples; mean ± sd over seeds")), el("div", { class: "tools" }, select, differing.length > keys.length ? el("span", { class: "soft small" }, `settings differ in ${plural(differing.length - keys.length, "more key")}`) : ""),
     el("div", { class: "panel scroll" }, el("table", { id: "settings", class: "stack" }, el("thead", {}, el("tr", {}, el("th", {}, ""), keys.map((key) => el("th", {}, key)), el("th", { class: "num" }, "validation"), el("th", { class: "num" }, "test"), el("th", { class: "num" }, "seeds"))), el("tbody", {}, rows)))),
@@ -230,7 +235,7 @@ function gauge(row) {
 }
 
 /* ---- runs ---- */
-const KEYS = { path: (run) => run.path, what: (run) => run.model ? run.model + run.dataset + run.backend : null, seed: (run) => run.seed, validation: (run) => run.validation, time: total, started: (run) => run.started };
+const KEYS = { path: (run) => run.path, what: (run) => run.model ? run.model + run.dataset + run.backend : null, seed: (run) => run.seed, validation: (run) => run.validation, time: total, started: (run) => run.moment };
 // Missing values come last in either direction of sorting.
 const by = (key, down) => (a, b) => {
   const x = KEYS[key](a) ?? null, y = KEYS[key](b) ?? null;
@@ -246,8 +251,8 @@ function runs() {
     state.page = Math.min(state.page, pages - 1);
     const shown = matches.slice(state.page * PAGE, (state.page + 1) * PAGE);
     const turn = (by) => () => { state.page += by; draw(); body.scrollIntoView({ block: "start" }); };
-    body.replaceChildren(matches.length ? runTable(shown, draw) : el("p", { class: "empty" }, "No run matches."),
-      el("div", { class: "pager" }, el("span", { class: "soft small", id: "matches" }, `${plural(matches.length, "run")}, page ${state.page + 1} of ${pages}`), el("button", { disabled: state.page === 0, onclick: turn(-1) }, "Back"), el("button", { disabled: state.page >= pages - 1, onclick: turn(1) }, "Next")));
+    redraw(body, () => body.replaceChildren(matches.length ? runTable(shown, draw) : el("p", { class: "empty" }, "No run matches."),
+      el("div", { class: "pager" }, el("span", { class: "soft small", id: "matches" }, `${plural(matches.length, "run")}, page ${state.page + 1} of ${pages}`), el("button", { disabled: state.page === 0, onclick: turn(-1) }, "Back"), el("button", { disabled: state.page >= pages - 1, onclick: turn(1) }, "Next"))));
   };
   const scales = [...new Set(RUNS.map((run) => run.scale).filter(Boolean))].sort();
   const search = el("input", { type: "search", id: "search", placeholder: "Search: model, data set, backend, seed 3, failed …", "aria-label": "search runs", value: state.search, oninput: (event) => { state.search = event.target.value; state.page = 0; draw(); } });
@@ -402,13 +407,25 @@ function flat(tree, prefix = "") {
   return Object.entries(tree).reduce((leaves, [key, value]) => value && typeof value === "object" && !Array.isArray(value) ? { ...leaves, ...flat(value, prefix + key + ".") } : { ...leaves, [prefix + key]: value }, {});
 }
 
-/* ---- routing; `stay`: keep the reader's position ---- */
+/* Draw a part of the page anew. The reader's focus, caret and opened details remain. */
+function redraw(part, draw) {
+  const named = (node) => node.dataset.sort || node.id || node.getAttribute("aria-label") || node.getAttribute("href") || (node.closest(".result, section") ?? node).querySelector("h3, h2")?.textContent + node.textContent;
+  const nodes = (kind) => [...part.querySelectorAll(kind)];
+  const focused = part.contains(document.activeElement) ? document.activeElement : null, caret = focused?.selectionStart ?? null;
+  const open = new Set(nodes("details[open] > summary").map(named));
+  draw();
+  for (const summary of nodes("details > summary")) if (open.has(named(summary))) summary.parentNode.open = true;
+  const again = focused && nodes("a, button, input, select, summary").find((node) => node.tagName === focused.tagName && named(node) === named(focused));
+  again?.focus({ preventScroll: true });
+  if (again && caret !== null) again.setSelectionRange(caret, caret);
+}
+/* ---- routing; `stay`: the data have changed, the reader has not moved ---- */
 function show(stay) {
   const [route, query] = (location.hash.slice(1) || "/").split("?");
-  if (query !== undefined) { state.search = decodeURIComponent(query); state.page = 0; }
+  if (query !== undefined && stay !== true) { state.search = decodeURIComponent(query); state.page = 0; }
   const views = { "/": overview, "/settings": settings, "/tables": tables, "/runs": runs, "/compare": compare };
   const view = route.startsWith("/run/") ? () => one(decodeURIComponent(route.slice(5))) : views[route] || overview;
-  main.replaceChildren(...view().filter(Boolean));
+  redraw(main, () => main.replaceChildren(...view().filter(Boolean)));
   for (const anchor of document.querySelectorAll("nav a")) {
     const here = anchor.getAttribute("href") === "#" + (route.startsWith("/run/") ? "/runs" : route);
     if (here) anchor.setAttribute("aria-current", "page"); else anchor.removeAttribute("aria-current");
