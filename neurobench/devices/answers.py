@@ -116,9 +116,10 @@ def _tensor(refuse: Refuse, name: str, values: Any, shape: tuple[Any, ...]) -> T
     """Require a tensor of real numbers and of this shape, in which a leading `...` stands for any leading axes; convert
     arrays."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
-        # torch takes neither negative strides, as of x[::-1], nor foreign byte orders, nor more than 64 bits
+        # torch takes neither negative strides, as of x[::-1], nor foreign byte orders, nor more than 64 bits, and warns
+        # of arrays that are read-only, as those of JAX are
         native = np.float64 if values.dtype == np.longdouble else values.dtype.newbyteorder("=")
-        values = torch.from_numpy(np.asarray(values, native, order="C"))
+        values = torch.from_numpy(np.require(values, native, ["C", "W"]))
     if not isinstance(values, Tensor):
         kind = f" of {values.dtype}" if isinstance(values, np.ndarray) else ""
         refuse(f"with a {type(values).__name__}{kind} as {name}, not a tensor")

@@ -84,8 +84,9 @@ class Billed:
             if answer is self._device:  # an ideal device is its own model
                 return self
             if self._check:
-                request = inspect.signature(call).bind(*args, **kwargs).args if kwargs else args
-                answer = self._check(self._name, verb, request, answer)
+                request = inspect.signature(call).bind(*args, **kwargs) if kwargs else None
+                values = args if request is None else (*request.args, *request.kwargs.values())
+                answer = self._check(self._name, verb, values, answer)
             cost = getattr(answer, "cost", None)
             if isinstance(cost, Mapping):
                 self._ledger.add(self._name, {"calls": 1, **cost})

@@ -54,8 +54,7 @@ def against_original(theirs: Sequence[float], ours: Sequence[float]) -> Comparis
     if len(ours) < 2:
         return Comparison("undecided", None, None, n)
     low, high = welch_interval(ours, theirs)
-    return Comparison(_judged(low <= 0 <= high, "consistent"), statistics.fmean(ours) - statistics.fmean(theirs),
-                      (low, high), n)  # fmt: skip
+    return Comparison(_judged(low <= 0 <= high, "consistent"), (low + high) / 2, (low, high), n)
 
 
 def _judged(holds: bool, word: Literal["equal", "consistent"]) -> Literal["equal", "consistent", "OUT"]:

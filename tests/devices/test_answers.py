@@ -108,6 +108,13 @@ def test_arrays_of_any_number_type_byte_order_and_direction_are_converted(kind: 
     assert counted(Counts(np.array([[0, 10], [5, 5]], kind)[:, ::-1], COST)).counts.tolist() == [[10, 0], [5, 5]]
 
 
+def test_arrays_that_are_read_only_are_converted_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    values = np.full((2, 1), 0.5)
+    values.flags.writeable = False
+    assert expected(Expectations(values, COST)).values.tolist() == [[0.5], [0.5]]
+    assert not recwarn.list
+
+
 def test_nan_answers_to_nan_angles_of_a_diverged_model_are_passed_on() -> None:
     nan = torch.full((2, 1), float("nan"))
     assert expected(Expectations(nan, COST), Angles(nan, ANGLES.shared)).values.isnan().all()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from neurobench.config.errors import UserError
 from neurobench.devices.answers import checked
 from neurobench.metrics.costs import Billed, Ledger
 from neurobench.models.qcnn.circuits import CircuitRunner
@@ -76,6 +77,20 @@ def test_answers_to_requests_by_keyword_are_checked_and_billed_too() -> None:
     device, ledger = asked("backend/sim", "mac")
     assert device.matmul(x=torch.ones(6, 4), w=torch.ones(4, 2), num_sends=3, seed=0).y.shape == (6, 2)
     assert ledger.of_run()["mac"]["sends"] == 18
+
+
+def test_answers_of_a_device_with_arguments_by_keyword_only_are_checked() -> None:
+    """The check of its answer once failed with a TypeError, since it was not given the shots."""
+
+    class OnlyByName:
+        def counts(self, program: Any, angles: Any, *, shots: int, seed: int) -> Any:
+            return sim.counts(program, angles, shots + seed, 0)
+
+    sim = spec("backend/sim", "circuit").open(0, CPU)
+    device = Billed("circuit", OnlyByName(), Ledger(), checked)
+    assert device.counts(TURN, turns(4), shots=10, seed=0).counts.sum() == 40
+    with pytest.raises(UserError, match="counts that"):
+        device.counts(TURN, turns(4), seed=1, shots=10)
 
 
 def test_device_seconds_add_up_and_a_temperature_is_not_billed() -> None:

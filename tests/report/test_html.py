@@ -256,6 +256,7 @@ def test_a_reader_of_the_page_can_find_a_run_open_it_and_compare_two_runs(
     ):
         assert word in text, word
     assert view.locator(".chart polyline").count() == 3
+    assert [view.evaluate(f"joules({value})") for value in (0, 0.99999, -5e-7)] == ["0 J", "1 J", "-500 nJ"]
     view.click(".gallery button")
     assert view.locator("#zoom").is_visible()
     view.click("#zoom")

@@ -38,6 +38,7 @@ function number(value, digits = 5) {
 }
 const JOULES = [[1, "J"], [1e-3, "mJ"], [1e-6, "µJ"], [1e-9, "nJ"], [1e-12, "pJ"]];
 function joules(value) {
+  value = Number(value.toPrecision(4)); // before the unit is chosen: 999.99 mJ is 1 J
   const [unit, name] = JOULES.find(([size]) => Math.abs(value) >= size) ?? JOULES[0];
   return number(value / unit, 4) + " " + name;
 }
@@ -204,7 +205,7 @@ function result(row) {
   return el("div", { class: "result" },
     el("div", {}, el("h3", {}, row.what), el("p", {}, row.means + (row.evaluated_on ? ` On ${row.evaluated_on}.` : ""))),
     value,
-    el("div", { class: "verdict" }, chip(row.verdict), el("p", {}, [row.published === null ? "" : "published " + format(row.published), row.difference === null ? "" : ` (${row.difference > 0 ? "+" : "−"}${format(Math.abs(row.difference), 2).replace("%", "points")})`]), el("p", {}, band ? "band " + band : "")),
+    el("div", { class: "verdict" }, chip(row.verdict), el("p", {}, [row.published === null ? "" : "published " + format(row.published), row.difference === null ? "" : ` (${row.difference >= 0 ? "+" : "−"}${format(Math.abs(row.difference), 2).replace("%", "points")})`]), el("p", {}, band ? "band " + band : "")),
     el("details", { class: "small soft", style: "grid-column: 1 / -1" }, el("summary", {}, "how this was measured"),
       el("dl", { class: "pairs", style: "padding: .4rem 0 0" }, [["experiment", row.experiment], ["95 % interval", row.interval ? format(row.interval[0]) + " to " + format(row.interval[1]) : "–"], ["seeds", row.seeds.join(", ") || "–"], ["data", row.data || "–"], ["configuration", row.setting_hash], ["commit", row.commits.join(", ") || "–"], ["wall time per run", row.wall_seconds === null ? "–" : time(row.wall_seconds)], ["source", row.source], ["reference", row.reference ? `${format(row.reference.value)} (${row.reference.kind}): ${row.reference.source}` : "–"], ["basis of the band", row.band_from ? `${row.band_from.basis}, ${row.band_from.commit}${row.band_from.note ? "; " + row.band_from.note : ""}` : "–"], ["compared with", heldAgainst(row)], ["command", row.again]].map(([key, text]) => [el("dt", {}, key), el("dd", {}, text)]))));
 }
