@@ -75,6 +75,10 @@ def server(report: LiveReport, port: int) -> ThreadingHTTPServer:
     """Server bound to the loopback address; port 0 selects a free port. Raises OSError if the port is in use."""
 
     class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):  # the reader has left: no matter for the terminal
+                super().handle()
+
         def do_GET(self) -> None:
             host = self.headers.get("Host", "")
             if host.rpartition(":")[0] not in (LOOPBACK, "localhost"):  # a foreign name that resolves to this address
@@ -98,9 +102,8 @@ def server(report: LiveReport, port: int) -> ThreadingHTTPServer:
             lines = {**HEADERS, "Content-Type": kind, "Content-Length": str(len(content))}
             for name, value in (lines | ({"ETag": f'"{state}"'} if state else {})).items():
                 self.send_header(name, value)
-            with contextlib.suppress(ConnectionError):  # the reader has left: no matter for the terminal
-                self.end_headers()
-                self.wfile.write(content)
+            self.end_headers()
+            self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Print nothing: requests are of no interest on the terminal."""

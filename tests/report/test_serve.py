@@ -117,7 +117,7 @@ def test_an_occupied_or_impossible_port_and_contradictory_options_are_refused(
     assert main(["report", "--serve", "--to", "x.html", "--outputs", str(outputs)]) == 2
 
 
-def test_a_reader_who_leaves_during_the_answer_is_no_error_on_the_terminal(
+def test_a_reader_who_leaves_during_request_or_answer_is_no_error_on_the_terminal(
     live: ThreadingHTTPServer, outputs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A reload of a large page once printed a traceback of BrokenPipeError or ConnectionResetError."""
@@ -125,10 +125,13 @@ def test_a_reader_who_leaves_during_the_answer_is_no_error_on_the_terminal(
     (picture,) = outputs.glob("tutorial/*/figures/confusion.png")
     picture.write_bytes(DOT + bytes(2**25))
     address = json.loads(body(ask(live, "/data.json")))["runs"][0]["figures"][0]["src"]
-    with socket.create_connection(("127.0.0.1", live.server_port)) as reader:
-        reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close at once
-        reader.sendall(f"GET {address} HTTP/1.0\r\nHost: 127.0.0.1:{live.server_port}\r\n\r\n".encode())
-        reader.recv(1)
+    request = f"GET {address} HTTP/1.0\r\nHost: 127.0.0.1:{live.server_port}\r\n\r\n".encode()
+    for sent in (request, request[:7]):
+        with socket.create_connection(("127.0.0.1", live.server_port)) as reader:
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close at once
+            reader.sendall(sent)
+            if sent == request:
+                reader.recv(1)
     assert ask(live, "/").status == 200
     live.server_close()
     assert "Exception" not in capsys.readouterr().err
