@@ -49,6 +49,7 @@ backend:
   sampler: {{sweeps: {sweeps}}}
   circuit: {{unused: true}}
 table: {{name: published_rows}}
+logger: {{wandb: {{name: run {seed}}}}}
 """
 
 
@@ -266,6 +267,7 @@ def test_a_reader_of_the_page_can_find_a_run_open_it_and_compare_two_runs(
     assert view.locator("#compare .best").all_inner_texts() == ["97.30 %"]
     differing = view.locator("main table").nth(1).inner_text()
     assert "model.lr" in differing
+    assert "logger" not in differing, "what affects no figure"
     assert "0.1" in differing
     view.click("#theme")
     assert view.locator("html").get_attribute("data-theme") != scheme

@@ -115,7 +115,10 @@ function settingsOf(runs) {
 }
 function group(items, key) {
   const groups = new Map();
-  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) || []), item]);
+  for (const item of items) {
+    const name = key(item);
+    if (groups.has(name)) groups.get(name).push(item); else groups.set(name, [item]);
+  }
   return groups;
 }
 
@@ -390,7 +393,7 @@ function compare() {
   if (chosen.length < 2) return [el("section", {}, el("h2", {}, "Compare"), el("div", { class: "panel empty" }, "Tick two or more runs in the ", el("a", { href: "#/runs" }, "list of runs"), ", then come back."))];
   const keys = (of) => [...new Set(chosen.flatMap((run) => Object.keys(of(run) || {})))];
   const flats = chosen.map((run) => flat(run.config_tree || {}));
-  const differing = keys((run) => flats[chosen.indexOf(run)]).filter((key) => new Set(flats.map((tree) => JSON.stringify(tree[key]))).size > 1 && !DATA.runtime.includes(key));
+  const differing = keys((run) => flats[chosen.indexOf(run)]).filter((key) => new Set(flats.map((tree) => JSON.stringify(tree[key]))).size > 1 && !DATA.runtime.includes(key.split(".")[0]));
   const head = (removable) => el("thead", {}, el("tr", {}, el("th", {}, ""), chosen.map((run) => el("th", { class: "num" }, el("a", { href: link(run) }, run.path.split("/").map((part, i) => i ? [el("br"), part] : part)), removable ? [" ", el("button", { "aria-label": "remove " + run.path, onclick: () => { toggle(run.path, false); show(); } }, "×")] : ""))));
   const better = (key) => ({ larger: Math.max, smaller: Math.min })[DATA.metrics[key]?.better] ?? null;
   const metrics = keys((run) => merits(run.metrics)).map((key) => {
