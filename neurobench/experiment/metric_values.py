@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from neurobench.config.errors import UserError
-from neurobench.metrics.numbers import plain, shown
+from neurobench.metrics.numbers import is_finite, plain, shown
 
 
 def numbers_of(handed: Any, by: str) -> tuple[dict[str, float], dict[str, str]]:
@@ -22,7 +21,7 @@ def numbers_of(handed: Any, by: str) -> tuple[dict[str, float], dict[str, str]]:
         except ValueError as error:
             undefined[str(name)] = f"{by} returned {error}"
             continue
-        if math.isfinite(number):
+        if is_finite(number):
             found[str(name)] = number
         else:
             undefined[str(name)] = f"{by} returned {number}"

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
+
+
+def is_finite(value: object) -> bool:
+    """Whether a value is an int or a float that is finite as a float: not NaN, not a bool, not 1 and 400 zeros."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def plain(value: Any) -> float:

@@ -4,7 +4,6 @@ of a run, and what is needed to repeat it and compare."""
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Literal
 from neurobench.config.bounds import Bound, BoundsError, Fault
 from neurobench.config.errors import UserError
 from neurobench.config.spec import Record
+from neurobench.metrics.numbers import is_finite
 from neurobench.report.published import Published, Tables
 from neurobench.report.table import newest
 from neurobench.storage.atomic import write_bytes
@@ -51,9 +51,10 @@ class RunRecord(Record):
         return self.name, self.setting_hash, self.seed
 
     def conflicts(self) -> list[Fault]:
-        faults = [(f"metrics.{name}", " is not a number") for name, value in _items(self.metrics) if not _number(value)]
+        metrics = _items(self.metrics)
+        faults = [(f"metrics.{name}", " is not a number") for name, value in metrics if not is_finite(value)]
         for name, ends in _items(self.intervals):
-            if name not in self.metrics or not isinstance(ends, list) or [*map(_number, ends)] != [True, True]:
+            if name not in self.metrics or not isinstance(ends, list) or [*map(is_finite, ends)] != [True, True]:
                 faults.append((f"intervals.{name}", " is not a pair of numbers for one of the metrics"))
         missing = [key for key in ("sha256", "evaluated_on") if not isinstance(dict(_items(self.data)).get(key), str)]
         return faults + [(f"data.{key}", " is missing") for key in missing]
@@ -73,10 +74,6 @@ class RunRecord(Record):
 def _items(mapping: Any) -> Iterable[tuple[str, Any]]:
     """Items of a mapping; none for any other value, whose missing keys are a separate fault."""
     return mapping.items() if isinstance(mapping, Mapping) else ()
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def read_records(path: Path) -> list[RunRecord]:

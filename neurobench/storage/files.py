@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import math
 import pickle
 import re
 import warnings
@@ -15,6 +14,7 @@ from typing import Any, NoReturn
 import yaml
 
 from neurobench.config.errors import UserError
+from neurobench.metrics.numbers import is_finite
 
 CHECKPOINT_FORMAT = 2
 CHECKPOINT_REMEDY = "Delete it to train again, or run the same command without --resume."
@@ -91,11 +91,11 @@ def read_result(path: Path) -> dict[str, Any]:
     of_devices = {f"device_costs.{device}": costs for device, costs in result.get("device_costs", {}).items()}
     for name, section in {**{name: result.get(name, {}) for name in OF_NUMBERS}, **of_devices}.items():
         for key, value in section.items():
-            if not _is_number(value):
+            if not is_finite(value):
                 raise Damaged(path, f"has a {name}.{key} that is not a number")
     for key in ("test_accuracy", *intervals):
         bounds = intervals.get(key)
-        if key not in metrics or not isinstance(bounds, list) or [*map(_is_number, bounds)] != [True, True]:
+        if key not in metrics or not isinstance(bounds, list) or [*map(is_finite, bounds)] != [True, True]:
             raise Damaged(path, f"has no {key} with an interval of two numbers")
     _checked(path, result["data"], {"n_test": int, "evaluated_on": str, "sha256": str}, {"source": str}, "data.")
     return result
@@ -108,7 +108,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         row = _object(path, line, start)
         if not line.endswith("\n"):
             raise Damaged(path, f"is cut at byte {start + len(line.encode())}")
-        if not isinstance(row.get("epoch"), int) or not all(_is_number(value) for value in row.values()):
+        if not isinstance(row.get("epoch"), int) or not all(is_finite(value) for value in row.values()):
             raise Damaged(path, f"has an invalid row at byte {start}")
         rows.append(row)
         start += len(line.encode())
@@ -225,7 +225,3 @@ def printable(value: Any) -> Any:
     if isinstance(value, dict):
         return {printable(key): printable(item) for key, item in value.items()}
     return [printable(item) for item in value] if isinstance(value, list) else value
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

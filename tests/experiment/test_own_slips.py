@@ -132,6 +132,13 @@ def test_numpy_and_torch_numbers_are_metrics_and_other_values_are_undefined_with
     assert "is not a number" in result["undefined"]["e"]
 
 
+def test_a_metric_too_large_for_a_float_is_undefined() -> None:
+    """It once failed the run with an OverflowError after training."""
+    found, undefined = numbers_of({"a": 10**400, "b": 2}, "finalize")
+    assert found == {"b": 2}
+    assert undefined["a"].startswith("finalize returned 1000")
+
+
 def test_a_finalize_that_returns_none_is_named() -> None:
     with pytest.raises(UserError, match=re.escape("finalize returned None (NoneType), not a mapping")):
         numbers_of(None, "finalize")

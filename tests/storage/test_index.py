@@ -45,6 +45,16 @@ def test_the_index_follows_changed_new_and_removed_runs(tmp_path: Path) -> None:
     assert [entry.path for entry in read_index(tmp_path)] == ["a/2"]
 
 
+def test_a_figure_too_large_for_a_float_damages_its_run_and_no_other(tmp_path: Path) -> None:
+    """Every command that reads runs once ended with an OverflowError."""
+    leave(tmp_path, "a/1", 1)
+    write_json(leave(tmp_path, "a/2", 2) / "result.json", sound_result(seed=2, seconds={"train": 10**400}))
+    assert [entry.damage for entry in read_index(tmp_path)] == [
+        None,
+        "result.json has a seconds.train that is not a number",
+    ]
+
+
 def test_a_broken_index_is_rebuilt_from_the_files(tmp_path: Path) -> None:
     leave(tmp_path, "a/1", 1)
     first = read_index(tmp_path)
