@@ -348,6 +348,21 @@ def test_runs_of_two_scales_or_of_two_files_named_alike_never_share_a_cell(brows
     view.close()
 
 
+def test_settings_that_differ_in_their_encoder_alone_are_told_apart(browser: Any, tmp_path: Path) -> None:
+    """Its name was once left out, as those of the model and of the data set, which are the same."""
+    for seed, (setting, encoder) in enumerate((("a", "latency"), ("b", "rate"))):
+        leave(tmp_path, seed, 0.95, 0.1, setting)
+        (config,) = tmp_path.glob(f"tutorial/*-{setting * 6}/config.yaml")
+        config.write_text(config.read_text() + f"encoder: {{name: {encoder}, _target_: {encoder}}}\n")
+    path = tmp_path / "report.html"
+    path.write_text(page(TABLES, tmp_path, read_index(tmp_path), 10, 10**6))
+    view = browser.new_page()
+    view.goto(path.as_uri() + "#/settings")
+    assert view.locator("#settings th").all_inner_texts()[1] == "encoder.name"
+    assert view.locator("#settings td.mono").all_inner_texts() == ["latency", "rate"]
+    view.close()
+
+
 def test_a_reader_at_the_keyboard_keeps_the_focus_when_the_page_is_drawn_anew(browser: Any, file: Path) -> None:
     """The second Enter on a heading once did nothing, and a live page took the caret from the search each time."""
     view = browser.new_page(viewport={"width": 1280, "height": 844})

@@ -130,7 +130,7 @@ function settings() {
   if (!chosen) return [el("section", {}, el("h2", {}, "Settings"), el("div", { class: "panel empty" }, "No combination of model, data set and backend has runs of more than one setting."))];
   const listed = settingsOf(ofLargestScale(cells.get(chosen)));
   const flats = listed.map((one) => flat(one.runs.find((run) => run.config_tree)?.config_tree || {}));
-  const differing = [...new Set(flats.flatMap((tree) => Object.keys(tree)))].filter((key) => key !== "seed" && ![...DATA.runtime, "scale"].includes(key.split(".")[0]) && !/(^|\.)(_target_|name)$/.test(key) && new Set(flats.map((tree) => JSON.stringify(tree[key]))).size > 1);
+  const differing = [...new Set(flats.flatMap((tree) => Object.keys(tree)))].filter((key) => key !== "seed" && ![...DATA.runtime, "scale"].includes(key.split(".")[0]) && !/(^|\.)_target_$/.test(key) && new Set(flats.map((tree) => JSON.stringify(tree[key]))).size > 1);
   const lacking = (key) => flats.filter((tree) => tree[key] === undefined).length;
   const keys = differing.map((key) => [lacking(key), key]).sort((a, b) => a[0] - b[0]).slice(0, 4).map(([, key]) => key); // keys that all settings have come first
   const select = el("select", { "aria-label": "model, data set, backend", onchange: (event) => { location.hash = "#/settings?" + encodeURIComponent(event.target.value); } }, several.map((name) => el("option", { value: name, selected: name === chosen }, name)));
