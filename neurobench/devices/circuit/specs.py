@@ -107,8 +107,8 @@ class QPU(DeviceSpec):
         faults: list[Fault] = []
         if self.noise == "depol":
             times = {name: value for name in ("t1", "t2") if (value := getattr(self, name)) is not None}
-            sentence = "={:g} has no effect with noise=depol, which has no relaxation: set noise=added, or null"
-            faults += [(name, sentence.format(value)) for name, value in times.items()]
+            sentence = "={:g} has no effect with noise=depol, which has no relaxation: set {}=null, or noise=added"
+            faults += [(name, sentence.format(value, name)) for name, value in times.items()]
         if self.layout_seed and self.layout != "random":
             faults.append(("layout_seed", f"={self.layout_seed} has no effect unless layout=random"))
         return faults + (self._faults_of_profile() if self.chip is None else self._faults_of_chip())
