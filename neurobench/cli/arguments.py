@@ -138,14 +138,16 @@ def existing_folder(text: str) -> Path:
 
 
 def new_file(*suffixes: str) -> Callable[[str], Path]:
-    """Argument type for a file to write, with one of the given suffixes, or with any if none is given."""
+    """Argument type for a file to write, with one of the given suffixes, or with any if none is given. Of a link it is
+    the file behind it: files are replaced when they are written, and the link remains."""
 
     def path(text: str) -> Path:
         file = Path(text)
+        file = file.resolve() if file.is_symlink() else file
         if file.is_dir():
             raise argparse.ArgumentTypeError(f"{text} is a folder: name a file in it")
         if suffixes and file.suffix not in suffixes:
-            raise argparse.ArgumentTypeError(f"{text}: give a file name ending in {' or '.join(suffixes)}")
+            raise argparse.ArgumentTypeError(f"{file}: give a file name ending in {' or '.join(suffixes)}")
         if not file.parent.is_dir():
             raise argparse.ArgumentTypeError(f"{text}: there is no folder {file.parent}")
         return file

@@ -102,7 +102,7 @@ def _record(file: Path, tables: Tables, names: list[str], runs: Sequence[Entry],
     old = read_records(file) if file.exists() else []
     new = collect(tables, names, runs)
     records = merged(tables, old, new)
-    write_records(file.resolve(), records)  # a link remains one
+    write_records(file, records)
     earlier = len(records) - len(new)
     print(f"{file}: {len(records)} runs, {len(new)} of them from {source}, {earlier} recorded before")
     if dropped := len(old) - len(merged(tables, old, [])):

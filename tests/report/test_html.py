@@ -182,6 +182,15 @@ def test_report_writes_a_page_even_if_there_are_no_runs(tmp_path: Path, capsys: 
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
 
 
+def test_a_report_written_to_a_link_replaces_the_file_behind_it(tmp_path: Path) -> None:
+    """The link was once replaced, and whoever read the file behind it never saw the new page."""
+    target, link = tmp_path / "public.html", tmp_path / "link.html"
+    link.symlink_to(target)
+    assert main(["report", "--to", str(link), "--outputs", str(tmp_path)]) == FINE
+    assert link.is_symlink()
+    assert target.read_text().startswith("<!doctype html>")
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
