@@ -372,6 +372,16 @@ def test_settings_that_differ_in_their_encoder_alone_are_told_apart(browser: Any
     view.close()
 
 
+def test_an_address_that_was_cut_leaves_the_page_readable(browser: Any, file: Path) -> None:
+    """The page once remained empty."""
+    view = browser.new_page()
+    view.goto(file.as_uri() + "#/runs?failed%2")
+    assert "0 runs" in view.locator("#matches").inner_text()
+    view.goto(file.as_uri() + "#/run/tutorial%2")
+    view.locator("text=There is no such run in this report.").wait_for()
+    view.close()
+
+
 def test_a_reader_at_the_keyboard_keeps_the_focus_when_the_page_is_drawn_anew(browser: Any, file: Path) -> None:
     """The second Enter on a heading once did nothing, and a live page took the caret from the search each time."""
     view = browser.new_page(viewport={"width": 1280, "height": 844})

@@ -423,18 +423,22 @@ function redraw(part, draw) {
   again?.focus({ preventScroll: true });
   if (again && caret !== null) again.setSelectionRange(caret, caret);
 }
+// An address that was cut, as by a mail program, may end within a character.
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return text; }
+}
 /* ---- routing; `stay`: the data have changed, the reader has not moved ---- */
 function show(stay) {
   const [route, query] = (location.hash.slice(1) || "/").split("?");
-  if (query !== undefined && stay !== true) { state.search = decodeURIComponent(query); state.page = 0; }
+  if (query !== undefined && stay !== true) { state.search = decoded(query); state.page = 0; }
   const views = { "/": overview, "/settings": settings, "/tables": tables, "/runs": runs, "/compare": compare };
-  const view = route.startsWith("/run/") ? () => one(decodeURIComponent(route.slice(5))) : views[route] || overview;
+  const view = route.startsWith("/run/") ? () => one(decoded(route.slice(5))) : views[route] || overview;
   redraw(main, () => main.replaceChildren(...view().filter(Boolean)));
   for (const anchor of document.querySelectorAll("nav a")) {
     const here = anchor.getAttribute("href") === "#" + (route.startsWith("/run/") ? "/runs" : route);
     if (here) anchor.setAttribute("aria-current", "page"); else anchor.removeAttribute("aria-current");
   }
-  document.title = (route.startsWith("/run/") ? decodeURIComponent(route.slice(5)) : { "/settings": "settings", "/tables": "tables", "/runs": "runs", "/compare": "compare" }[route] || "report") + " · neurobench";
+  document.title = (route.startsWith("/run/") ? decoded(route.slice(5)) : { "/settings": "settings", "/tables": "tables", "/runs": "runs", "/compare": "compare" }[route] || "report") + " · neurobench";
   tray();
   if (stay !== true) scrollTo(0, 0);
 }
