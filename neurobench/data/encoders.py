@@ -39,6 +39,10 @@ class EncoderSpec(Spec):
         """Shape of an encoded sample."""
         return shape
 
+    def can_be_moved(self, shape: Shape) -> bool:
+        """Whether an encoded sample keeps its meaning if it is shifted by pixels, as images and recordings do."""
+        return True
+
     def encode(self, x: Any, ids: Tensor) -> Any:
         """Encode samples into the layout that it yields; `x` is that of a split, `ids` (N,) number its samples."""
         return load(self.opens)(self, x, ids)
@@ -71,6 +75,9 @@ class Spikes:
 
     def shape(self, shape: Shape) -> Shape:
         return (1, shape[0], self.cells) if len(shape) == 1 else shape
+
+    def can_be_moved(self, shape: Shape) -> bool:
+        return len(shape) != 1  # rows are values and columns cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +163,9 @@ class Raster(EncoderSpec):
     def shape(self, shape: Shape) -> Shape:
         return 1, self.side, self.side
 
+    def can_be_moved(self, shape: Shape) -> bool:
+        return False  # rows are values, and columns their sizes
+
 
 @dataclass(frozen=True)
 class Square(EncoderSpec):
@@ -176,6 +186,9 @@ class Square(EncoderSpec):
         places = self.places(shape[0])
         side = places * max(1, self.side // places)
         return 1, side, side
+
+    def can_be_moved(self, shape: Shape) -> bool:
+        return self.places(shape[0]) ** 2 == shape[0]  # a vector that fills the square may be an image's pixels
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Splits
-from neurobench.data.encoders import Spikes, encoded
+from neurobench.data.encoders import encoded
 from neurobench.devices.spec import Deferred, DeviceSpec
 from neurobench.experiment.memory import memory_fault
 from neurobench.experiment.plan import Plan
@@ -62,19 +62,20 @@ def build_learner(
     if device.type != "cpu" and not _gains_by_gpu(plan.model, plan.training.batch_size):
         sizes = f" in batches smaller than {plan.model.gpu_from_batch}" if plan.model.gpu_from_batch else ""
         warnings.warn(f"the CPU is faster for this model{sizes}; device=auto selects it", stacklevel=2)
-    return _without_motion(plan).build(plan.task, plan.seeds, devices, device)
+    still = unapplied_motion(plan)
+    model = replace(plan.model, **still) if still else plan.model
+    return model.build(plan.task, plan.seeds, devices, device)
 
 
-def _without_motion(plan: Plan) -> ModelSpec:
-    """The model, which moves no training samples if they are encoded vectors: the rows of their sensor are values, the
-    columns cells, and a shift would exchange one value for another. Warns if it would have moved them."""
-    coded = plan.dataset.layout == "vector" and bool(plan.encoders) and isinstance(plan.encoders[0], Spikes)
-    moving = [name for name, still in plan.model.moves.items() if getattr(plan.model, name) != still]
-    if not coded or not moving:
-        return plan.model
-    keys = ", ".join(f"model.{name}" for name in moving)
-    warnings.warn(f"{keys} is not applied: a shift would exchange the values of an encoded vector", stacklevel=3)
-    return replace(plan.model, **{name: plan.model.moves[name] for name in moving})
+def unapplied_motion(plan: Plan) -> dict[str, Any]:
+    """Fields by which the model would move training samples whose encoders place the values of a vector on pixels, so
+    that a shift would exchange one value for another; with the values of these fields that move none."""
+    shape, exchanged = plan.dataset.shape, False
+    for step in plan.encoders:
+        exchanged |= not step.can_be_moved(shape)
+        shape = step.shape(shape)
+    moves = plan.model.moves.items() if exchanged else ()
+    return {name: still for name, still in moves if getattr(plan.model, name) != still}
 
 
 def energies(plan: Plan) -> Energies:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from neurobench.config.schema import Training
 from neurobench.data.dataset import Splits
+from neurobench.experiment.build import unapplied_motion
 from neurobench.experiment.loop import Loop
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import Meter
@@ -25,6 +26,10 @@ def training_loop(
     initial: Initial | None = None,
 ) -> Loop:
     """Build the training loop without starting it. Without a folder nothing is stored and nothing can be resumed."""
+    if still := unapplied_motion(plan):
+        keys = ", ".join(f"model.{name}" for name in still)
+        reason = "a shift would exchange the values of an encoded vector"
+        warnings.warn(f"training samples are not moved ({keys}): {reason}", stacklevel=2)
     return Loop(
         learner=learner,
         train=splits.train,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from neurobench.config.bounds import Bound
 from neurobench.data.dataset import Layout
@@ -21,6 +21,7 @@ class MLP(ModelSpec):
     exports: ClassVar[str] = "neurobench.models.mlp.learner.exports"
     formats: ClassVar[Mapping[str, str]] = FORMATS
     operations: ClassVar[str] = "neurobench.models.mlp.learner.operations"
+    moves: ClassVar[Mapping[str, Any]] = {"jitter": 0}
 
     hidden: Annotated[int, Bound(1, 100_000)]
     dropout: Annotated[float, Bound(0, 1, below=True)]

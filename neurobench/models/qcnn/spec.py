@@ -37,6 +37,7 @@ class HybridQCNN(ModelSpec):
     operations: ClassVar[str] = "neurobench.models.qcnn.learner.operations"
     tutorial_metrics: ClassVar[str] = "neurobench.models.qcnn.comparisons.tutorial_metrics"
     printout: ClassVar[str] = "neurobench.models.qcnn.printout.printout"
+    moves: ClassVar[Mapping[str, Any]] = {"jitter": 0}
     gpu_from_batch: ClassVar[int | None] = (
         512  # speed of an H100 relative to 16 cores, batches of 64: training 0.8 to 1.2, prediction 0.5
     )

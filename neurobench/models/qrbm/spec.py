@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from neurobench.config.bounds import Bound, Fault
 from neurobench.config.errors import UserError
@@ -77,6 +77,7 @@ class QRBM(ChosenReadout):
     formats: ClassVar[Mapping[str, str]] = {**MACHINE, **FORMATS}
     initial_files: ClassVar[tuple[str, ...]] = (".bqm", ".coo", ".json")
     gpu_from_batch: ClassVar[int | None] = 512  # speed of an H100 to 16 cores: 1.3; 0.6 in batches of 64
+    moves: ClassVar[Mapping[str, Any]] = {"jitter": 0, "readout_copies": 0}
 
     n_hidden: Count
     pixels: Literal["binary", "grey"]

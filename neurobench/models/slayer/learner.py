@@ -53,7 +53,6 @@ class SlayerLearner:
         self.engine = engine_on(device)
         self.threads, self.threads_without_learning = AdaptiveThreads(), AdaptiveThreads()
         self._begin_with(initial_layers(self.sizes, spec, seeds.init, spec.convolved(task)))
-        self._warn_of_far_shifts()
 
     def _warn_of_far_shifts(self) -> None:
         """The default is that of the tutorial's sensor of 34 x 34 pixels."""
@@ -74,6 +73,7 @@ class SlayerLearner:
         self.quantized = self._quantize()
 
     def start(self, train: Split, initial: Initial | None) -> None:
+        self._warn_of_far_shifts()
         if initial is not None:
             from neurobench.models.slayer.initial import read
 

@@ -33,6 +33,7 @@ class TorchModule(ModelSpec):
     operations: ClassVar[str] = "neurobench.models.torch_module.operations.operations"
     exports: ClassVar[str] = "neurobench.models.torch_module.learner.exports"
     formats: ClassVar[Mapping[str, str]] = FORMATS
+    moves: ClassVar[Mapping[str, Any]] = {"jitter": 0}
 
     module: str
     arguments: Mapping[str, Any] | None
