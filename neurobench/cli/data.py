@@ -16,7 +16,7 @@ from neurobench.phases import phase
 from neurobench.process import importing
 from neurobench.storage.atomic import require_writable
 
-PICTURES = (".png", ".pdf", ".svg", ".jpg")
+PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".eps")
 
 
 def data_command(words: list[str]) -> int:

@@ -36,8 +36,6 @@ def _faults(split: Any, layout: Layout, shape: tuple[int, ...]) -> Iterator[str]
         if not isinstance(part, Tensor) or part.dtype != torch.int64 or part.dim() != 1:
             yield f"{name} is {_described(part)}; expected a tensor of int64 (N,)"
             return
-    if not len(split.y) and not len(split.x):  # no validation set
-        return
     faults = [*(_event_faults(split.x, shape) if layout == "events" else _number_faults(split.x, shape))]
     yield from faults
     if not faults and not len(split.x) == len(split.y) == len(split.ids):
@@ -56,7 +54,10 @@ def _number_faults(x: Any, shape: tuple[int, ...]) -> Iterator[str]:
     elif x.numel():
         low, high = (float(extreme) for extreme in torch.aminmax(x))
         if low < 0 or high > 1:
-            yield f"x has values in [{low:g}, {high:g}]; scale them to [0, 1] by the training samples"
+            yield (
+                f"x has values in [{low:.9g}, {high:.9g}]; scale them to [0, 1] by the extremes of the training "
+                "samples, and clip what lies beyond these"
+            )
 
 
 def _event_faults(x: Any, shape: tuple[int, ...]) -> Iterator[str]:

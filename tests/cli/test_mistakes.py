@@ -81,9 +81,9 @@ def test_every_verb_takes_verbose_or_quiet_but_not_both(verb: str, neurobench: N
 
 
 def test_a_drawing_that_cannot_be_written_is_refused_before_it_is_computed(neurobench: Neurobench) -> None:
-    done = neurobench("data", "camera", "--figure", "nosuch/camera.png")
+    done = neurobench("data", "camera", "--figure", "nosuch/camera.jpeg")
     assert done.returncode == FAILED
-    assert "nosuch/camera.png cannot be written to" in done.stderr
+    assert "nosuch/camera.jpeg cannot be written to" in done.stderr
     assert "name a file elsewhere: --figure FILE.png" in done.stderr
     assert "emulating" not in done.stderr
     assert done.stdout == ""

@@ -255,6 +255,7 @@ CSV_FAULTS: list[tuple[Make, str]] = [
     ),
     (lambda r: edited(table(r / "t.csv"), 3, "1,2,3,4,0"), "line 3 has 5 cells, the first line 6"),
     (lambda r: edited(table(r / "t.csv"), 3, "1,2,3,4,5,"), "line 3 has no label"),
+    (lambda r: edited(table(r / "t.csv"), 3, "1,2,3,4,5,none"), r"\(column kind reads 'none'\); .* rename a class"),
     (lambda r: edited(table(r / "t.csv"), 3, '1,2,3,4,5,"0'), "cannot be read as a table"),
     (lambda r: table(r / "t.csv", X[:1], Y[:1]), "not two classes to distinguish"),
     (lambda r: table(r / "t.csv", X, Y * 0), "not two classes to distinguish, only 0"),

@@ -28,6 +28,14 @@ def test_8_bit_numbers_in_one_set_and_others_in_another_are_refused(tmp_path: Pa
         loaded("dataset=npz", saved(tmp_path, **parts))
 
 
+@pytest.mark.filterwarnings("ignore:.*repeat others")
+def test_numbers_that_are_not_scaled_may_be_of_different_types(tmp_path: Path) -> None:
+    bits = GREY[:, 0, :, 0] % 2
+    parts = {"x_train": bits[:30], "y_train": Y[:30], "x_test": bits[30:] * 0.5, "y_test": Y[30:]}
+    splits = loaded("dataset=npz", saved(tmp_path, **parts), "dataset.scaling=none", "dataset.validation=0")
+    np.testing.assert_array_equal(splits.test.x.numpy(), parts["x_test"])  # type: ignore[union-attr]
+
+
 def test_8_bit_numbers_that_use_little_of_their_range_are_reported(
     tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:

@@ -34,6 +34,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "a tuple": (lambda: (1, 2), "test set: is a tuple; expected a Split"),
     "float64": (lambda: changed(x=uniform(6, *SHAPE).double()), r"x is a tensor of float64 \(6, 1, 4, 4\)"),
     "grey levels": (lambda: changed(x=torch.ones(6, *SHAPE) * 255), r"x has values in \[255, 255\]; scale them"),
+    "rounding": (lambda: changed(x=torch.full((6, *SHAPE), 1 + 2**-23)), r"\[1\.00000012, 1\.00000012\];.* and clip"),
+    "an empty row": (lambda: changed(x=torch.zeros(0), y=torch.zeros(0).long()), r"x is a tensor of float32 \(0,\)"),
+    "nothing": (lambda: changed(x=None, y=torch.zeros(0).long()), "x is a NoneType"),
     "negative": (lambda: changed(x=-torch.ones(6, *SHAPE)), r"x has values in \[-1, -1\]"),
     "another shape": (
         lambda: changed(x=uniform(6, 4, 4)),

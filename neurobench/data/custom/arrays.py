@@ -25,7 +25,7 @@ def header(spec: NPZ) -> Header:
     path, parts = _parts(spec)
     headers = {part: _header(path, f"x{part}") for part in parts}
     shapes = {name: headers[part][0] for part, name in parts.items()}
-    if len({dtype == np.uint8 for _, dtype in headers.values()}) > 1:
+    if spec.scaling == "auto" and len({dtype == np.uint8 for _, dtype in headers.values()}) > 1:
         types = ", ".join(f"x{part} is of type {dtype}" for part, (_, dtype) in headers.items())
         raise DataError(f"{path}: {types}; 8-bit numbers and others are scaled differently. Store all in one type")
     sample = {shape[1:] for shape in shapes.values()}

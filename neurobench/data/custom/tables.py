@@ -116,7 +116,10 @@ def _read(path: str, _version: Any, label: str, separator: str | None) -> Table:
             raise DataError(f"{path}: line {line} has {len(row)} cells, the first line {len(first)}")
         label_text = row[place].strip()
         if label_text.lower() in MISSING:
-            raise DataError(f"{path}: line {line} has no label (column {names[place]}); give it one or remove it")
+            raise DataError(
+                f"{path}: line {line} has no label (column {names[place]} reads {label_text!r}); give it one, rename a "
+                "class of that name, or remove it"
+            )
         labels.append(label_text)
         x[number] = [
             _number(cell, path, line, name) for k, (cell, name) in enumerate(zip(row, names, strict=True)) if k != place
