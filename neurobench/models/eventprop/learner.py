@@ -51,7 +51,7 @@ class EventPropLearner:
         weights are given."""
         if initial is not None:
             raise UserError("model=eventprop_snn cannot start from another run or file; leave model.init_from out")
-        events = self.inputs(train.head(_SEEN).batch(slice(None)).x)
+        events = self.inputs(train.limited(_SEEN).batch(slice(None)).x)
         if not len(events.t):
             raise UserError(f"no event in the first {self.spec.length:g} ms of the samples; use a longer model.length")
         arriving = len(events.t) / (len(events.start) - 1) / max(1.0, float(events.t.max()))

@@ -76,7 +76,7 @@ def _shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRun
         return {}
     ideal = runner.device.ideal()
     if ideal is not runner.device:
-        test = test.head(SAMPLED)
+        test = test.limited(SAMPLED)
     figures = {f"accuracy_at_{n}_shots": accuracy(learner, test, replace(runner, shots=n)) for n in SHOTS}
     exact = scores(learner, test, replace(runner, shots=None))
     y = test.y.to(exact.device)

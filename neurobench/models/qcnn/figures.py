@@ -64,7 +64,7 @@ def all_figures(learner: HybridQCNNLearner, test: Split, record: TrainingRecord)
 
 def samples(learner: HybridQCNNLearner, test: Split) -> Figure:
     """The first test images, and below them the first mistakes."""
-    test = test.head(_SEARCHED)
+    test = test.limited(_SEARCHED)
     images = learner.images(test.x).cpu()
     confidence, guess = learner.main.head.probabilities(learner.predict(images).cpu()).max(1)
     wrong = (guess != test.y).nonzero()[:_SHOWN, 0].tolist()
@@ -103,7 +103,7 @@ def convergence(learner: HybridQCNNLearner, record: TrainingRecord) -> Figure:
 def shots_and_noise(learner: HybridQCNNLearner, test: Split, runner: CircuitRunner) -> Figure:
     """Accuracy, with its confidence interval over the images, and mean |<Z> - ideal <Z>|, against shots and, if the
     device is noisy, against its noise."""
-    test = test.head(_IMAGES)
+    test = test.limited(_IMAGES)
     device, ideal = runner.device, runner.device.ideal()
     devices = {"noiseless": ideal} if device is ideal else {"noiseless": ideal, "device": device}
     noise = device.variants().noise

@@ -136,7 +136,7 @@ class SlayerLearner:
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
         """Return figures of each layer, numbered from 1, on held-out samples if there are any: saturated weights,
         states at their limits, spikes, operations, silence; spikes and operations are means over samples."""
-        split = (validation if len(validation) else train).head(REPORTED)
+        split = (validation if len(validation) else train).limited(REPORTED)
         act = self.engine.run(self.inputs(split.batch(slice(None)).x), self.quantized, counted=True)
         report: dict[str, float] = {}
         for k, (layer, quantized) in enumerate(zip(self.layers, self.quantized, strict=True)):

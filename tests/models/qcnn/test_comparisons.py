@@ -81,6 +81,20 @@ def test_a_noisy_device_is_compared_on_a_limited_number_of_images_and_an_ideal_o
         seen.clear()
 
 
+def test_a_noisy_device_is_compared_on_images_of_every_class_if_they_are_sorted_by_class(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[set[int]] = []
+    monkeypatch.setattr(comparisons, "SAMPLED", 4)
+    monkeypatch.setattr(comparisons, "accuracy", lambda learner, split, runner: seen.append({*split.y.tolist()}) or 0.0)
+    data = bars(8)
+    test = data.only(data.y.argsort(stable=True))
+    assert test.head(4).y.unique().numel() == 1
+    tutorial_metrics(learner(qpu()), Splits(data, data, test, "", "", ""), TrainingRecord())
+    assert all(classes == {0, 1} for classes in seen)
+    assert seen
+
+
 def test_likelihood_and_calibration_error_match_a_hand_computation() -> None:
     """Two predictions with confidence 0.8 (bin 12 of 15), one of them right; 0.6, 0.7, 0.9 (bins 9, 10, 13), all right;
     one certain (the last bin) and wrong."""
