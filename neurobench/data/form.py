@@ -36,7 +36,7 @@ def _faults(split: Any, layout: Layout, shape: tuple[int, ...]) -> Iterator[str]
         if not isinstance(part, Tensor) or part.dtype != torch.int64 or part.dim() != 1:
             yield f"{name} is {_described(part)}; expected a tensor of int64 (N,)"
             return
-    faults = [*(_event_faults(split.x, shape) if layout == "events" else _number_faults(split.x, shape))]
+    faults = [*(event_faults(split.x, shape) if layout == "events" else _number_faults(split.x, shape))]
     yield from faults
     if not faults and not len(split.x) == len(split.y) == len(split.ids):
         yield f"x has {len(split.x)} samples, y {len(split.y)} and ids {len(split.ids)}"
@@ -60,7 +60,8 @@ def _number_faults(x: Any, shape: tuple[int, ...]) -> Iterator[str]:
             )
 
 
-def _event_faults(x: Any, shape: tuple[int, ...]) -> Iterator[str]:
+def event_faults(x: Any, shape: tuple[int, ...]) -> Iterator[str]:
+    """Why these are not recordings of a sensor of this shape whose events a kernel can index."""
     if not isinstance(x, Events | StoredEvents):
         yield f"x is {_described(x)}; expected Events (neurobench.data.events)"
     elif tuple(x.sensor) != tuple(shape):

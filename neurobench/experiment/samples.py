@@ -13,6 +13,7 @@ from neurobench.config.errors import UserError
 from neurobench.data.dataset import Layout, Split, Splits, hold_out
 from neurobench.data.encoders import TEST, Auto, EncoderSpec, Shape
 from neurobench.data.events import Events, StoredEvents
+from neurobench.data.form import event_faults
 from neurobench.experiment.plan import Plan
 
 Samples = Tensor | Events | StoredEvents
@@ -21,9 +22,11 @@ Samples = Tensor | Events | StoredEvents
 def samples(x: Any) -> Samples:
     """Convert to vectors (N, D) or images (N, C, H, W), float32; images (N, H, W) get one channel; keep recordings.
 
-    Raises UserError for other arrays and for numbers that are not in [0, 1].
+    Raises UserError for other arrays, for numbers that are not in [0, 1] and for events outside their sensor.
     """
     if isinstance(x, Events | StoredEvents):
+        if faults := [*event_faults(x, x.sensor)]:
+            raise UserError("recordings: " + "; ".join(faults))
         return x
     try:
         array = x if isinstance(x, Tensor) else torch.from_numpy(np.asarray(x, np.float32))

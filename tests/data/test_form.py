@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 import torch
 
-from neurobench.api import datasets
+from neurobench.api import datasets, encoders
+from neurobench.config.errors import UserError
 from neurobench.data.dataset import DataError, Split, Splits
 from neurobench.data.events import Events
 from neurobench.data.form import require_form
 from neurobench.experiment.build import load_splits
+from neurobench.experiment.samples import samples
 from tests.data.test_custom import plan
 from tests.draws import uniform
 
@@ -96,6 +98,14 @@ def test_recordings_whose_events_no_kernel_could_index_are_refused(fields: dict[
     require_form(splits(recordings(start=torch.tensor([0, 0, 3]), t=torch.arange(3).int())), "events", (2, 2, 2))
     with pytest.raises(DataError, match=sentence):
         require_form(splits(recordings(**fields)), "events", (2, 2, 2))
+
+
+def test_recordings_to_be_predicted_or_encoded_are_checked_likewise() -> None:
+    assert len(encoders.counts(recordings())) == 2
+    for fields, sentence in EVENTS.values():
+        if "sensor" not in fields:
+            with pytest.raises(UserError, match=f"recordings: .*{sentence}"):
+                samples(recordings(**fields))
 
 
 def test_the_form_is_checked_wherever_a_data_set_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
