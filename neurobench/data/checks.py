@@ -22,7 +22,7 @@ RESERVED = {"train", "training", "validation", "test"}  # names of these splits'
 def load_checked(spec: DatasetSpec, seed: int) -> Splits:
     """Load a data set, whose function may be a user's, and check form and content. Raises DataError."""
     splits = spec.load(seed)
-    require_form(splits, spec.layout, spec.shape)
+    require_form(splits, spec.layout, spec.shape, spec.n_classes)
     return sound(splits, spec.n_classes)
 
 

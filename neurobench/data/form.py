@@ -17,13 +17,17 @@ from neurobench.data.events import Events, StoredEvents
 FIELDS = {"t": torch.int32, "x": torch.uint8, "y": torch.uint8, "p": torch.uint8, "start": torch.int64}
 
 
-def require_form(splits: Any, layout: Layout, shape: tuple[int, ...]) -> None:
-    """Check that these are Splits of samples of a layout and shape. Raises DataError with all faults."""
+def require_form(splits: Any, layout: Layout, shape: tuple[int, ...], n_classes: int) -> None:
+    """Check that these are Splits of samples of a layout and shape, with a name for each class if they have names.
+    Raises DataError with all faults."""
     if not isinstance(splits, Splits):
         made = type(splits).__name__
         raise DataError(f"the function of the data set returned a {made}; expected Splits (neurobench.data.dataset)")
     parts = {"training": splits.train, "validation": splits.validation, "test": splits.test, **splits.others}
     faults = [f"{name} set: {fault}" for name, split in parts.items() for fault in _faults(split, layout, shape)]
+    names = [*(splits.classes or ())]
+    if names and not (len(names) == n_classes and all(isinstance(name, str) for name in names)):
+        faults.append(f"classes are {splits.classes}; expected {n_classes} names, or ()")
     if faults:
         raise DataError(f"{splits.source}: " + "; ".join(faults))
 

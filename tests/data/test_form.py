@@ -62,18 +62,26 @@ def recordings(**fields: Any) -> Events:
 
 @pytest.mark.parametrize(("make", "sentence"), REFUSED.values(), ids=list(REFUSED))
 def test_samples_of_another_form_than_declared_are_refused(make: Callable[[], Any], sentence: str) -> None:
-    require_form(made(images()), "image", SHAPE)
+    require_form(made(images()), "image", SHAPE, 2)
     for splits in (made(make()), replace(made(images()), others={"test": make()})):
         with pytest.raises(DataError, match=f"mine: test set: .*{sentence.removeprefix('test set: ')}"):
-            require_form(splits, "image", SHAPE)
+            require_form(splits, "image", SHAPE, 2)
 
 
 def test_all_faults_of_all_splits_are_named_at_once() -> None:
     both = replace(made(changed(y=None)), train=changed(x=None))
     with pytest.raises(DataError, match=r"training set: x is a NoneType.*; test set: y is a NoneType"):
-        require_form(both, "image", SHAPE)
+        require_form(both, "image", SHAPE, 2)
     with pytest.raises(DataError, match="the function of the data set returned a NoneType; expected Splits"):
-        require_form(None, "image", SHAPE)
+        require_form(None, "image", SHAPE, 2)
+
+
+@pytest.mark.parametrize("classes", [("one",), ("one", "two", "three"), (0, 1)])
+def test_classes_have_one_name_each_or_none(classes: Any) -> None:
+    for named in ((), ("one", "two")):
+        require_form(replace(made(images()), classes=named), "image", SHAPE, 2)
+    with pytest.raises(DataError, match=r"mine: classes are .*; expected 2 names, or \(\)"):
+        require_form(replace(made(images()), classes=classes), "image", SHAPE, 2)
 
 
 EVENTS: dict[str, tuple[dict[str, Any], str]] = {
@@ -94,10 +102,10 @@ def test_recordings_whose_events_no_kernel_could_index_are_refused(fields: dict[
         part = Split(x, torch.arange(2), torch.arange(2))
         return Splits(part, part, part, source="mine", sha256="", evaluated_on="")
 
-    require_form(splits(recordings()), "events", (2, 2, 2))
-    require_form(splits(recordings(start=torch.tensor([0, 0, 3]), t=torch.arange(3).int())), "events", (2, 2, 2))
+    require_form(splits(recordings()), "events", (2, 2, 2), 2)
+    require_form(splits(recordings(start=torch.tensor([0, 0, 3]), t=torch.arange(3).int())), "events", (2, 2, 2), 2)
     with pytest.raises(DataError, match=sentence):
-        require_form(splits(recordings(**fields)), "events", (2, 2, 2))
+        require_form(splits(recordings(**fields)), "events", (2, 2, 2), 2)
 
 
 def test_recordings_to_be_predicted_or_encoded_are_checked_likewise() -> None:
