@@ -179,6 +179,23 @@ def test_repeated_samples_are_used_once_with_a_warning(tmp_path: Path) -> None:
     assert len(splits.train) + len(splits.validation) + len(splits.test) == 40
 
 
+@pytest.mark.parametrize("name", ["csv", "npz"])
+@pytest.mark.filterwarnings("ignore:.*3 samples repeat others")
+def test_ids_are_rows_of_the_file_also_behind_repeated_samples_whatever_the_sign_of_zero(
+    name: str, tmp_path: Path
+) -> None:
+    x, y = np.concatenate([X[:1], X[:1], X[:1], X]), np.concatenate([Y[:1], Y[:1], Y[:1], Y])
+    x = (x - x.min(0)) / np.ptp(x, axis=0)
+    x[:4, 0] = [0.0, -0.0, 0.0, -0.0]
+    root = tmp_path / f"t.{name}"
+    np.savez(root, x=x, y=y) if name == "npz" else table(root, x, y)
+    splits = loaded(f"dataset={name}", f"dataset.root={root}")
+    for part in (splits.train, splits.validation, splits.test):
+        np.testing.assert_array_equal(part.x.numpy(), x[part.ids.numpy()].astype(np.float32))  # type: ignore[union-attr]
+        assert splits.classes == ("0", "1", "2", "3")
+        np.testing.assert_array_equal(part.y.numpy(), y[part.ids.numpy()])
+
+
 @pytest.mark.parametrize("name", ["MNIST", "FashionMNIST", "KMNIST"])
 def test_a_torchvision_data_set_is_read_from_its_files(name: str, tmp_path: Path) -> None:
     raw = tmp_path / name / "raw"

@@ -41,13 +41,13 @@ class Content(NamedTuple):
 
 def splits(spec: CustomData, content: Content, seed: int) -> Splits:
     """Make the splits. Raises DataError if a class has too few samples to be in every split."""
-    train = _deduplicated(content.train, spec.root)
+    train, places = _deduplicated(content.train, spec.root)
     whole = np.arange(len(train.y))
     test = content.test
     if test is None:
         rest, tested = stratified_split(train.y, spec.test, spec.split_seed, content.classes, "test")  # type: ignore[attr-defined]
         words = f"{len(tested)} samples drawn from {spec.root} with split_seed={spec.split_seed}"  # type: ignore[attr-defined]
-        test, test_ids = _at(train, tested), tested
+        test, test_ids = _at(train, tested), places[tested]
     else:
         rest, test_ids = whole, np.arange(len(test.y))
         words = f"the test set of {spec.root}, {len(test.y)} samples"
@@ -55,10 +55,10 @@ def splits(spec: CustomData, content: Content, seed: int) -> Splits:
     if validation is None:
         trained, held = stratified_split(train.y[rest], spec.validation, seed, content.classes, "validation")
         trained, held = rest[trained], rest[held]
-        validation = _at(train, held)
+        validation, held_ids = _at(train, held), places[held]
     else:
-        trained, held = rest, np.arange(len(validation.y))
-    parts = zip((_at(train, trained), validation, test), (trained, held, test_ids), strict=True)
+        trained, held_ids = rest, np.arange(len(validation.y))
+    parts = zip((_at(train, trained), validation, test), (places[trained], held_ids, test_ids), strict=True)
     made = [_split(part, ids) for part, ids in parts]
     absent = [name for k, name in enumerate(content.classes) if not (test.y == k).any()]
     if absent:
@@ -161,8 +161,8 @@ def unscaled(values: np.ndarray, learned: np.ndarray) -> Tensor:
     return torch.from_numpy(values.astype(np.float32))
 
 
-def _deduplicated(samples: Samples, root: str | None) -> Samples:
-    """Samples without repetitions, of which one could be trained on and another tested."""
+def _deduplicated(samples: Samples, root: str | None) -> tuple[Samples, np.ndarray]:
+    """Samples without repetitions, of which one could be trained on and another tested; and their positions, (N,)."""
     first: dict[bytes, int] = {}
     other = 0
     for k in range(len(samples.y)):
@@ -170,17 +170,18 @@ def _deduplicated(samples: Samples, root: str | None) -> Samples:
         other += samples.y[earlier] != samples.y[k]
     again = len(samples.y) - len(first)
     if not again:
-        return samples
+        return samples, np.arange(len(samples.y))
     labels = f", {other} of them under another label" if other else ""
     warnings.warn(f"{root}: {again} samples repeat others{labels}; the first of each is used", stacklevel=3)
-    return _at(samples, np.array(sorted(first.values())))
+    places = np.array(sorted(first.values()))
+    return _at(samples, places), places
 
 
 def _bytes(x: Any, k: int) -> bytes:
     if isinstance(x, Events):
         one = x[k : k + 1]
         return b"".join(getattr(one, field).numpy().tobytes() for field in ("t", "x", "y", "p"))
-    return x[k].tobytes()
+    return (x[k] if x.dtype == np.uint8 else x[k] + 0.0).tobytes()  # -0.0 + 0.0 is 0.0, which has other bits
 
 
 def _at(samples: Samples, index: np.ndarray) -> Samples:
