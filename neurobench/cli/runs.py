@@ -167,6 +167,7 @@ def rerun_command(words: list[str]) -> int:
 def export_command(words: list[str]) -> int:
     """Export a finished run's model in a format of its field; without --format, list the formats."""
     parser = verb_parser("export", export_command.__doc__, runs=("run",))
+    add_data(parser)
     parser.add_argument("--format", help="one of those that `neurobench export RUN` lists")
     parser.add_argument("--for", dest="importer", metavar="NAME", help="a variant for an importer: snntorch, for nir")
     parser.add_argument(
@@ -181,7 +182,7 @@ def export_command(words: list[str]) -> int:
     with importing("torch"):
         from neurobench.experiment.reload import changed_code, load_learner, stored_plan
 
-    plan = stored_plan(folder, to_run=False)
+    plan = stored_plan(folder, args.data, to_run=False)
     if args.format is None:
         _list_formats(plan.model_name, plan.model.formats)
         return FINE
@@ -190,7 +191,7 @@ def export_command(words: list[str]) -> int:
         _require_format(plan.model_name, format_, plan.model.formats)
     target = args.to or folder.path / FILES.get(format_, f"model.{format_}")
     with phase("reading the checkpoint"):
-        loaded = load_learner(folder)
+        loaded = load_learner(folder, args.data)
     formats = load(plan.model.exports)(loaded.learner) if plan.model.exports else {}
     _require_format(plan.model_name, format_, formats)
     if changed := changed_code(folder, loaded.plan):

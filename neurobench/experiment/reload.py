@@ -18,6 +18,8 @@ from neurobench.models.learner import Initial, Learner, TrainingRecord
 from neurobench.storage.folder import SCHEMA, RunFolder
 from neurobench.storage.store import find_run
 
+MOVED = "if the data have moved, give their location: --data PATH of show, rerun and export; data=PATH of nb.load"
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -52,14 +54,17 @@ def stored_plan(folder: RunFolder, root: str | None = None, to_run: bool = True)
     Raises ConfigError, and UserError for a run of an earlier version.
     """
     plain = folder.config()
+    before = plain["dataset"].get("root")
     if root is not None:
         plain["dataset"]["root"] = root
     config = OmegaConf.create(plain)
     record = folder.record()
     try:
         return parse(config, record.get("overrides", ()), record.get("setting_hash"), to_run)
-    except ConfigError:
+    except ConfigError as error:
         if record.get("schema", 0) >= SCHEMA:
+            if root is None and before is not None and not Path(before).exists():
+                raise ConfigError(error.faults, MOVED) from None
             raise
         raise UserError(
             f"{folder.path} was recorded by neurobench {record.get('neurobench', '?')}, whose configurations this "

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from neurobench.api.run import load
 from neurobench.cli.main import main
 from neurobench.config.errors import ConfigError
 from neurobench.data.dataset import DataError
@@ -257,3 +258,22 @@ def test_a_missing_tonic_data_set_is_refused_rather_than_downloaded(tmp_path: Pa
     for name, pool in (("POKERDVS", 1), ("SSC", 3)):
         with pytest.raises(DataError, match="Nothing is downloaded without dataset.download=true"):
             loaded("dataset=tonic", f"dataset.set={name}", f"dataset.root={tmp_path}", f"dataset.pool={pool}")
+
+
+def test_a_run_on_files_that_have_moved_names_the_remedy_and_predicts_and_exports_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after = table(tmp_path / "t.csv"), tmp_path / "moved.csv"
+    words = ["model=qrbm", "dataset=csv", f"dataset.root={before}", "scale=smoke", "device=cpu", "name=own"]
+    assert main(["run", *words, f"outputs={tmp_path}"]) == 0
+    (folder,) = (tmp_path / "own").glob("2*")
+    before.rename(after)
+    export = ["export", str(folder), "--format", "json"]
+    assert main(export) == 2
+    assert "note: if the data have moved, give their location: --data PATH" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match=r"t\.csv: does not exist.*\nnote: .* data=PATH of nb\.load"):
+        load(folder).predict(X)
+    assert main([*export, "--data", str(after)]) == 0
+    assert (folder / "model.json").stat().st_size
+    moved = load(folder, data=after)
+    assert len(moved.predict(moved.data().test.x)) == len(moved.data().test)
