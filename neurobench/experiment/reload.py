@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +95,8 @@ def load_learner(folder: RunFolder, root: str | None = None) -> Loaded:
             f"{folder.path} is '{folder.status}' and has no trained model. Resume it: same command with --resume, "
             "in Python with resume=True."
         )
-    learner = build_learner(plan, torch.device("cpu"), Ledger(), opens_devices=False)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # on training: the run has given them
+        learner = build_learner(plan, torch.device("cpu"), Ledger(), opens_devices=False)
     with fitting(folder):
         learner.load_state_dict(checkpoint["learner"])
         return Loaded(learner, unpacked(checkpoint["record"]), plan, result["data"]["sha256"])

@@ -223,11 +223,12 @@ def _adjoint(spikes, weights, sizes, neuron, gradient, d_weights, d_delays):
 
 
 @njit(cache=True, error_model="numpy")
-def run(events, weights, delays, sizes, neuron, loss, y, learns, first, fired, losses, gradient):
+def run(events, weights, delays, sizes, neuron, loss, y, learns, first, fired, late, losses, gradient):
     """Run B samples. weights: flat, layer by layer (I, N); delays: of all neurons, 0 for the outputs.
 
     Writes the outputs' first spikes (B, C), `end` if there is none, how often each neuron fired (B, N), and the loss of
-    each sample (B,); if it `learns`, adds each sample's gradient to `gradient` (weights + delays,).
+    each sample (B,); adds the spikes that arrive too late to `late` (N,) and, if it `learns`, each sample's gradient to
+    `gradient` (weights + delays,).
     """
     samples, outputs, capacity = len(y), sizes[-1], _most_spikes(sizes, neuron)
     for b in range(samples):
@@ -240,7 +241,7 @@ def run(events, weights, delays, sizes, neuron, loss, y, learns, first, fired, l
         spikes.t_in[0, :n], spikes.source[0, :n] = events.t[begin : begin + n], events.source[begin : begin + n]
         _sample(spikes, weights, delays, sizes, neuron, first[b])
         losses[b] = _loss(first[b], y[b], neuron.end, loss, of_first)
-        _count(spikes, sizes, fired[b])
+        _count(spikes, sizes, neuron.end, fired[b], late)
         if learns:
             _adjoint(spikes, weights, sizes, neuron, of_first, d_weights, d_delays)
             if first[b, y[b]] >= neuron.end:
@@ -260,11 +261,14 @@ def spikes_of(events, weights, delays, sizes, neuron):
 
 
 @njit(cache=True)
-def _count(spikes, sizes, fired):
-    """Count how often each neuron fired in a sample (N,), layer by layer."""
+def _count(spikes, sizes, end, fired, late):
+    """Count how often each neuron fired in a sample (N,), layer by layer; add to `late` (N,) the spikes whose delay
+    lasts until `end` or longer."""
     fired[:] = 0
     offset = 0
     for layer in range(len(sizes) - 1):
         for at in range(spikes.n[layer, 1]):
-            fired[offset + spikes.neuron[layer, at]] += 1
+            neuron = offset + spikes.neuron[layer, at]
+            fired[neuron] += 1
+            late[neuron] += spikes.t[layer, at] >= end
         offset += sizes[layer + 1]

@@ -1,6 +1,8 @@
 """Tests of `export`: it lists the formats of a run, and refuses other formats before the run is loaded."""
 
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from neurobench.cli.main import main
 from neurobench.cli.runs import FILES
 from neurobench.config.errors import BAD_USAGE
 from neurobench.experiment import reload
+from neurobench.experiment.build import build_learner
 from neurobench.models.learner import ModelSpec
 from neurobench.models.qcnn.spec import HybridQCNN
 from neurobench.models.qrbm.spec import QRBM
@@ -70,6 +73,21 @@ def test_the_formats_bqm_coo_and_json_are_written_and_can_be_read_back(outputs: 
         target = tmp_path / f"model.{name}"
         assert main(["export", "machine", "--format", name, "--to", str(target), "--outputs", str(outputs)]) == 0
         assert len(read_file(target.read_bytes(), 784).b) == 5
+
+
+def test_warnings_on_training_are_not_repeated_when_its_run_is_exported(
+    outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Of a motion that is not applied, or of a chip that learns at a rate of its own."""
+
+    def build_and_warn(*plan: Any, **how: Any) -> Any:
+        warnings.warn("model.augment is not applied", stacklevel=1)
+        return build_learner(*plan, **how)
+
+    monkeypatch.setattr(reload, "build_learner", build_and_warn)
+    target = str(tmp_path / "model.json")
+    assert main(["export", "machine", "--format", "json", "--to", target, "--outputs", str(outputs)]) == 0
+    assert not [each for each in recwarn if "not applied" in str(each.message)]
 
 
 @pytest.mark.parametrize("spec", [SlayerSNN, QRBM, HybridQCNN])

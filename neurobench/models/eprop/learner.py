@@ -99,6 +99,10 @@ class EpropLearner:
             warnings.warn(f"{pooling} (backend.learning_core.pool={core.pool})", stacklevel=2)
         if core.fixed_point is not None:
             warnings.warn(WITHOUT_EFFECT, stacklevel=2)
+        iterations = self.spec.test_iterations
+        if iterations is not None and not isinstance(self.engine, ExactEngine | NestEngine):
+            fault = f"model.test_iterations={iterations} has no effect with engine={self.spec.engine}"
+            warnings.warn(f"{fault}: NEST's test phase continues a stream of samples, and it has none", stacklevel=2)
 
     def start(self, train: Split, initial: Initial | None) -> None:
         """Do nothing: the initial weights depend on the seed alone."""

@@ -133,8 +133,6 @@ class EpropRSNN(ModelSpec):
             for field, value in neutral.items() if given != owner else ():
                 if getattr(self, field) != value:
                     yield field, f"is for {kind}={owner}; {kind}={given} needs {field}={value}"
-        if self.engine == "minibatch" and self.test_iterations is not None:
-            yield "test_iterations", "is for engine=exact and online; engine=minibatch needs test_iterations=null"
         if self.refractory_input and not self.neuron.startswith("psc_delta"):
             yield "refractory_input", f"is for neuron=psc_delta and psc_delta_adapt; neuron={self.neuron} needs false"
 

@@ -29,6 +29,7 @@ class Response(NamedTuple):
 
     first: Tensor  # (B, C) the outputs' first spikes, `length` if there is none
     fired: Tensor  # (B, N) int64 number of spikes of every neuron, layer by layer
+    late: Tensor  # (N,) int64 those of all samples whose delay lasts beyond the end
     losses: Tensor  # (B,)
     gradient: np.ndarray  # (weights + delays,) of the mean loss; 0 if nothing is learned
 
@@ -114,13 +115,14 @@ class EventPropLearner:
         spec, tau, b = self.spec, self.spec.tau_mem, len(x)
         weights, delays = (self.params[name].numpy() for name in ("w", "delay"))
         first, fired = np.empty((b, self.task.n_classes)), np.empty((b, len(delays)), np.int64)
+        late = np.zeros(len(delays), np.int64)
         gradient, losses = np.zeros(len(weights) + len(delays)), np.empty(b)
         loss = Loss(spec.loss_tau / tau, spec.early, spec.early_tau / tau, spec.wake)
         labels = np.zeros(b, np.int64) if y is None else y.cpu().numpy()
         network = (weights, delays, np.array(self.sizes), self.neuron, loss, labels, learns)
-        run(self.inputs(x), *network, first, fired, losses, gradient)
-        times = torch.from_numpy(first * tau)
-        return Response(times, torch.from_numpy(fired), torch.from_numpy(losses), gradient / max(b, 1))
+        run(self.inputs(x), *network, first, fired, late, losses, gradient)
+        times, counts, lost = torch.from_numpy(first * tau), torch.from_numpy(fired), torch.from_numpy(late)
+        return Response(times, counts, lost, torch.from_numpy(losses), gradient / max(b, 1))
 
     @property
     def neuron(self) -> Neuron:
@@ -178,8 +180,8 @@ class EventPropLearner:
 def operations(learner: EventPropLearner, x: Any) -> Operations:
     """Operations of predicting x. Every product accumulates a spike that arrives before the end. Without steps, costs
     per step are undefined."""
-    events, fired = learner.inputs(x), learner.respond(x).fired
-    late = _late(learner, x)
+    events, response = learner.inputs(x), learner.respond(x)
+    fired, late = response.fired, response.late
     arrived = torch.from_numpy(np.bincount(events.source, minlength=learner.sizes[0]))
     connections, populations, offset = [], [], 0
     for k, W in enumerate(learner.layers()):
@@ -192,15 +194,3 @@ def operations(learner: EventPropLearner, x: Any) -> Operations:
         "membrane_updates": "a membrane is followed from event to event, not in steps",
     }
     return Operations(len(x), len(x), connections, populations, learner.params, undefined=undefined)
-
-
-def _late(learner: EventPropLearner, x: Any) -> Tensor:
-    """Number of spikes of every neuron (N,) int64 whose delay lasts beyond the end of their sample."""
-    late = torch.zeros(sum(learner.sizes[1:]), dtype=torch.int64)
-    for g in range(len(x) if learner.spec.delay else 0):
-        offset = 0
-        for width, (t, neuron) in zip(learner.sizes[1:], learner.raster(x[g : g + 1])[1:], strict=True):
-            lost = neuron[t >= learner.spec.length]
-            late[offset : offset + width] += torch.from_numpy(np.bincount(lost, minlength=width))
-            offset += width
-    return late

@@ -46,7 +46,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"engine": "online", "optimizer": "gradient_descent", "kappa_reg": 0.9}, "no second trace"),
     ({"engine": "online"}, "gradient_descent"),
     ({"neuron": "psc_delta", "v_reset": 0.7}, "v_reset=0.7 is not below v_th=0.6"),
-    ({"test_iterations": 10}, "test_iterations=10 is for engine=exact and online"),
     ({"cutoff": 50}, "cutoff=50 does not apply to engine=minibatch"),
     ({"refractory_input": True}, "refractory_input=True is for neuron=psc_delta"),
     ({"kappa": 0.0, "kappa_reg": 0.0}, "kappa=0.0 is below 0.001; engine=minibatch divides by its powers"),
@@ -165,6 +164,13 @@ def test_validate_names_settings_that_a_chip_does_not_support(
 def test_an_engine_that_does_not_use_the_chosen_device_is_warned_of() -> None:
     with pytest.warns(UserWarning, match="engine=exact of this neuron and core computes on the CPU only"):
         learner(device=torch.device("meta"), engine="exact", optimizer="gradient_descent")
+
+
+def test_the_preset_of_nest_runs_with_engine_minibatch_and_warns_that_there_is_no_test_phase_of_nest() -> None:
+    """A sweep over the engines has one value of `test_iterations`."""
+    assert main(["validate", "experiment=nest_eprop_nmnist", "model.engine=minibatch"]) == 0
+    with pytest.warns(UserWarning, match="model.test_iterations=10 has no effect with engine=minibatch"):
+        learner(test_iterations=10)
 
 
 def test_pooling_is_warned_of() -> None:

@@ -33,9 +33,9 @@ def samples(seed: int, n: int = 6) -> Events:
 def losses(events: Events, weights: np.ndarray, delays: np.ndarray, most: int, learns: bool = False) -> tuple:
     n = len(events.start) - 1
     first, fired = np.empty((n, SIZES[-1])), np.empty((n, SIZES[1:].sum()), np.int64)
-    loss, gradient = np.empty(n), np.zeros(len(weights) + len(delays))
+    loss, gradient, late = np.empty(n), np.zeros(len(weights) + len(delays)), np.zeros(len(delays), np.int64)
     y = np.arange(n) % SIZES[-1]
-    run(events, weights, delays, SIZES, Neuron(1.0, END, most), LOSS, y, learns, first, fired, loss, gradient)
+    run(events, weights, delays, SIZES, Neuron(1.0, END, most), LOSS, y, learns, first, fired, late, loss, gradient)
     return loss, gradient, first, fired
 
 
