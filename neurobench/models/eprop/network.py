@@ -165,7 +165,10 @@ def copied(record: Any) -> Any:
 
 
 def stored(record: Any) -> dict[str, torch.Tensor]:
-    return {name: torch.from_numpy(part.copy()) for name, part in record._asdict().items()}
+    """A record's arrays as tensors; uint32 as int32, since pickle, as of an estimator, cannot read back the former."""
+    parts = {name: part.copy() for name, part in record._asdict().items()}
+    signed = {name: part.view(np.int32) if part.dtype == np.uint32 else part for name, part in parts.items()}
+    return {name: torch.from_numpy(part) for name, part in signed.items()}
 
 
 def restored(record: Any, state: Mapping[str, torch.Tensor] | None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import math
+import pickle
 from typing import Any
 
 import numpy as np
@@ -219,3 +220,14 @@ def test_the_last_steps_gradient_is_among_those_that_engine_online_applies_at_th
             engine.apply_pending()
         for ours, wanted, old in zip(engines[1].weights(), engines[0].weights(), before, strict=True):
             np.testing.assert_allclose(ours, wanted, rtol=0, atol=1e-9 * np.abs(wanted - old).max())
+
+
+@pytest.mark.parametrize("kind", [ExactEngine, OnlineEngine])
+def test_the_state_of_a_stream_can_be_pickled_as_that_of_an_estimator_is(kind: Any) -> None:
+    vectors = np.load(VECTORS / "tiny_gd.npz")
+    engine, again = tiny_engine(vectors, kind), tiny_engine(vectors, kind)
+    for _ in range(2):
+        engine.learn(tiny_spikes(vectors), vectors["labels"], 2e-6)
+        again.load_state_dict(pickle.loads(pickle.dumps(engine.state_dict())))
+        for one, other in zip(engine.weights(), again.weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
