@@ -9,12 +9,13 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
+from neurobench.config.errors import UserError
 from neurobench.config.secrets import scrubbed_values
 from neurobench.data.dataset import stamp
 from neurobench.experiment.build import load_splits
 from neurobench.experiment.plan import Plan
 from neurobench.storage.folder import RunFolder, choosing
-from neurobench.storage.store import same_setting
+from neurobench.storage.store import find_run, same_setting
 
 
 def nothing_to_resume(plans: Sequence[Plan]) -> str | None:
@@ -63,26 +64,48 @@ def _taken(folder: RunFolder) -> RunFolder:
 
 def _new_folder(plan: Plan) -> RunFolder:
     trackers = scrubbed_values(plan.config.get("logger") or {})  # the address of a server may contain a password
+    initial = _initial(plan)  # before the run itself can be the latest
     text = yaml.safe_dump({**plan.config, "logger": trackers}, sort_keys=False, allow_unicode=True)
     folder = RunFolder.create(Path(plan.run.outputs), plan.run.name, plan.config_hash, text)
     hashes = {"config_hash": plan.config_hash, "setting_hash": plan.setting_hash}
-    digest = initial_sha256(plan)
-    start = {"initial_sha256": digest} if digest else {}
-    folder.update(status="running", **hashes, **start, **plan.choices)
+    folder.update(status="running", **hashes, **initial, **plan.choices)
     return folder
 
 
 def initial_sha256(plan: Plan) -> str | None:
-    """sha256 of the file that training starts from; None if it starts from scratch or a run, or the file is missing."""
+    """sha256 of the network that training would start from now, to be compared with that of an earlier run of the plan.
+
+    None if it starts from scratch, if that network is missing, or if its name is one by which every run of the plan is
+    known when it ends: "latest", or that of the plan.
+    """
+    return None if plan.start_from in ("latest", plan.run.name) else _initial(plan).get("initial_sha256")
+
+
+def _initial(plan: Plan) -> dict[str, str]:
+    """sha256 of the file or checkpoint that training starts from, and which run that is of, for run.json."""
     reference = plan.start_from
-    if reference is None or not reference.endswith(plan.model.initial_files) or not Path(reference).is_file():
-        return None
-    return hashlib.sha256(Path(reference).read_bytes()).hexdigest()
+    if reference is None:
+        return {}
+    if reference.endswith(plan.model.initial_files):
+        file, of = Path(reference), {}
+    else:
+        outputs = Path(plan.run.outputs)
+        try:
+            run = find_run(outputs, reference, finished=True)
+        except UserError:
+            return {}
+        below = run.path.parent.parent.resolve() == outputs.resolve()
+        file, of = run.path / "checkpoint.pt", {"initial_run": run.label if below else str(run.path.resolve())}
+    if not file.is_file():
+        return {}
+    with file.open("rb") as opened:
+        return {"initial_sha256": hashlib.file_digest(opened, "sha256").hexdigest(), **of}
 
 
 def _started_from_the_same(plan: Plan, folder: RunFolder, console: Console) -> bool:
-    """Whether a run started from what the file of `model.init_from` now contains."""
-    if folder.record().get("initial_sha256") in (None, initial_sha256(plan)):
+    """Whether a run started from what the file or run of `model.init_from` now contains."""
+    before, now = folder.record().get("initial_sha256"), initial_sha256(plan)
+    if None in (before, now) or before == now:
         return True
     line = f"{folder.path} started from another network than {plan.start_from} now contains: it is left as it is"
     console.print(f"{line}, and a new run begins", highlight=False, soft_wrap=True)

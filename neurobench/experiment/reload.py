@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -49,7 +49,8 @@ class Loaded:
 
 
 def stored_plan(folder: RunFolder, root: str | None = None, to_run: bool = True) -> Plan:
-    """Plan of a stored run, checked like any other: a folder from elsewhere cannot name foreign code.
+    """Plan of a stored run, checked like any other: a folder from elsewhere cannot name foreign code. It starts from
+    the run that the stored one started from, whatever `model.init_from=latest` means now.
     `root`: current path of its data, if they have moved. `to_run`: False only to read its results.
 
     Raises ConfigError, and UserError for a run of an earlier version.
@@ -61,7 +62,9 @@ def stored_plan(folder: RunFolder, root: str | None = None, to_run: bool = True)
     config = OmegaConf.create(plain)
     record = folder.record()
     try:
-        return parse(config, record.get("overrides", ()), record.get("setting_hash"), to_run)
+        plan = parse(config, record.get("overrides", ()), record.get("setting_hash"), to_run)
+        initial = {"init_from": record["initial_run"]} if "initial_run" in record else {}
+        return replace(plan, model=replace(plan.model, **initial))
     except ConfigError as error:
         if record.get("schema", 0) >= SCHEMA:
             if root is None and before is not None and not Path(before).exists():

@@ -11,7 +11,7 @@ from neurobench.config.compose import composer
 from neurobench.config.errors import UserError
 from neurobench.experiment.folder_choice import folder_for
 from neurobench.experiment.plan import Plan, parse
-from neurobench.experiment.reload import find_initial
+from neurobench.experiment.reload import find_initial, stored_plan
 from neurobench.models.learner import Initial
 from neurobench.storage.atomic import write_json
 from neurobench.storage.folder import RunFolder
@@ -98,3 +98,34 @@ def test_a_run_that_started_from_a_file_is_resumed_only_while_the_file_is_the_sa
     again, finished = chosen()
     assert (again.path, finished) == (first.path, False)
     assert first.record()["initial_sha256"] == sha256(b"one network").hexdigest()
+
+
+def test_a_run_that_started_from_a_run_by_name_counts_only_while_the_name_means_the_same_network(
+    tmp_path: Path,
+) -> None:
+    """`latest` means another run once the run itself has ended: there the words of the command decide."""
+    run(tmp_path, "first", "20260101-000000-aaaaaa", "old", True)
+    plans = [plan(tmp_path, reference).resumed() for reference in ("first", "latest")]
+
+    def chosen(one: Plan) -> tuple[RunFolder, bool]:
+        folder, finished = folder_for(one, Console(quiet=True), None)
+        folder.release()
+        return folder, finished
+
+    for one in plans:
+        chosen(one)[0].write_result(sound_result())
+    assert [chosen(one)[1] for one in plans] == [True, True]
+    run(tmp_path, "first", "20260102-000000-aaaaaa", "new", True)
+    assert [chosen(one)[1] for one in plans] == [False, True]
+
+
+@pytest.mark.parametrize("reference", ["first", "latest", "{}/first/20260101-000000-aaaaaa"])
+def test_a_repeated_run_starts_from_the_run_from_which_it_started(tmp_path: Path, reference: str) -> None:
+    run(tmp_path, "first", "20260101-000000-aaaaaa", "old", True)
+    outputs = tmp_path / "elsewhere" if "/" in reference else tmp_path
+    folder, _ = folder_for(plan(outputs, reference.format(tmp_path)), Console(quiet=True), None)
+    folder.release()
+    run(tmp_path, "first", "20260102-000000-aaaaaa", "new", True)
+    initial = find_initial(stored_plan(folder))
+    assert initial is not None
+    assert initial.state == {"weights": "old"}
