@@ -75,10 +75,9 @@ def _new_folder(plan: Plan) -> RunFolder:
 def initial_sha256(plan: Plan) -> str | None:
     """sha256 of the network that training would start from now, to be compared with that of an earlier run of the plan.
 
-    None if it starts from scratch, if that network is missing, or if its name is one by which every run of the plan is
-    known when it ends: "latest", or that of the plan.
+    None if it starts from scratch, if that network is missing, or if its name means a run of the plan by now.
     """
-    return None if plan.start_from in ("latest", plan.run.name) else _initial(plan).get("initial_sha256")
+    return None if plan.would_start_from_itself else _initial(plan).get("initial_sha256")
 
 
 def _initial(plan: Plan) -> dict[str, str]:

@@ -63,6 +63,11 @@ class Plan:
         return getattr(self.model, "init_from", None)
 
     @property
+    def would_start_from_itself(self) -> bool:
+        """Whether `start_from` is a name that means a run of this plan once one has ended: "latest", or the plan's."""
+        return self.start_from in ("latest", self.run.name)
+
+    @property
     def root(self) -> str | None:
         """Absolute path of the data; None if they are bundled or generated."""
         return getattr(self.dataset, "root", None)

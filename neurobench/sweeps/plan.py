@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Literal
@@ -28,6 +28,11 @@ from neurobench.sweeps.job import Task
 from neurobench.sweeps.queued import queued_tasks
 
 State = Literal["finished", "half-done", "failed", "running elsewhere", "queued elsewhere", "new", "refused", "twice"]
+
+STARTS_FROM_ANOTHER = (
+    "model.init_from={} means the run of another {} as soon as that has ended: name one run, as NAME/ID "
+    "(neurobench list runs)"
+)
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,18 @@ def jobs_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Job
     overrides = read([word for word in overrides if word not in said], config_dir)
     try:
         with composer(config_dir) as compose:
-            return _jobs(overrides, compose)
+            jobs = _jobs(overrides, compose)
     except (HydraException, OmegaConfBaseException) as error:
         faults, _ = explain(overrides, config_dir, several=True)
         raise ConfigError(faults or [str(error).splitlines()[0]]) from None
+    return [_one_start(job) for job in jobs] if len(jobs) > 1 else jobs
+
+
+def _one_start(job: Job) -> Job:
+    """The job, refused if the run from which it starts would depend on which of the other jobs have ended."""
+    if job.plan is None or not job.plan.would_start_from_itself or job.state not in ("new", "failed"):
+        return job
+    return replace(job, plan=None, state="refused", faults=(STARTS_FROM_ANOTHER.format(job.plan.start_from, "job"),))
 
 
 def combinations(overrides: Sequence[str], compose: Composer) -> Iterator[tuple[tuple[str, ...], DictConfig]]:

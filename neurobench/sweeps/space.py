@@ -21,6 +21,7 @@ from neurobench.config.targets import config_places
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.request import plan_of
 from neurobench.metrics.catalog import larger_is_better
+from neurobench.sweeps.plan import STARTS_FROM_ANOTHER
 from neurobench.sweeps.space_faults import faults_of_file, overruled
 
 
@@ -149,9 +150,11 @@ def _faults_at(space: Space, values: Mapping[str, Any], config_dir: str | None) 
 
 
 def plan_of_trial(space: Space, words: list[str], config_dir: str | None) -> Plan:
-    """Plan of a trial's run. Raises ConfigError if it cannot run, or if its validation samples are test samples:
-    nothing may be chosen by these."""
+    """Plan of a trial's run. Raises ConfigError if it cannot run, if it would start from the trial before, or if its
+    validation samples are test samples: nothing may be chosen by these."""
     plan = plan_of([*space.overrides, *words], config_dir)[0]
+    if plan.would_start_from_itself:
+        raise ConfigError([STARTS_FROM_ANOTHER.format(plan.start_from, "trial")])
     if getattr(plan.dataset, "test_as_validation", False):
         raise ConfigError(
             ["dataset.test_as_validation=true: the best values would be chosen on the test set. Leave it out"]

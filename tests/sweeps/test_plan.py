@@ -10,6 +10,7 @@ from neurobench.config.errors import ConfigError
 from neurobench.experiment.plan import parse
 from neurobench.storage.folder import RunFolder
 from neurobench.sweeps.plan import Job, jobs_of
+from neurobench.sweeps.space import Space, plan_of_trial
 from tests.storage.sound import sound_result
 
 
@@ -68,6 +69,18 @@ def test_a_finished_job_whose_initial_network_has_changed_is_new(tmp_path: Path)
     assert jobs_of(words)[0].state == "new"
     file.unlink()  # the result remains valid
     assert jobs_of(words)[0].state == "finished"
+
+
+@pytest.mark.parametrize("reference", ["latest", "tuned"])
+def test_jobs_that_would_start_from_each_others_runs_are_refused(tmp_path: Path, reference: str) -> None:
+    words = ["model=qrbm", f"model.init_from={reference}", "name=tuned", f"outputs={tmp_path}"]
+    assert [job.state for job in jobs_of(words)] == ["new"]
+    jobs = jobs_of([*words, "seed=0,1"])
+    assert [job.state for job in jobs] == ["refused", "refused"]
+    assert f"model.init_from={reference} means the run of another job as soon as that has ended" in jobs[0].faults[0]
+    assert [job.state for job in jobs_of([*words, "model.init_from=tuned/20260101", "seed=0,1"])] == ["new", "new"]
+    with pytest.raises(ConfigError, match=f"model.init_from={reference} means the run of another trial"):
+        plan_of_trial(Space(tuple(words), "validation_accuracy", None, {}), [], None)
 
 
 def test_a_repeated_configuration_is_planned_once(tmp_path: Path) -> None:
