@@ -63,8 +63,9 @@ def stored_plan(folder: RunFolder, root: str | None = None, to_run: bool = True)
     record = folder.record()
     try:
         plan = parse(config, record.get("overrides", ()), record.get("setting_hash"), to_run)
-        initial = {"init_from": record["initial_run"]} if "initial_run" in record else {}
-        return replace(plan, model=replace(plan.model, **initial))
+        if "initial_run" not in record:
+            return plan
+        return replace(plan, model=replace(plan.model, init_from=record["initial_run"]))  # type: ignore[call-arg]
     except ConfigError as error:
         if record.get("schema", 0) >= SCHEMA:
             if root is None and before is not None and not Path(before).exists():
