@@ -214,7 +214,7 @@ def _multirun(overrides: list[str], config_dir: str | None, quiet: bool) -> int:
     from neurobench.storage.atomic import make_folder
     from neurobench.storage.store import default_outputs
     from neurobench.sweeps.job import LOST
-    from neurobench.sweeps.plan import combinations
+    from neurobench.sweeps.plan import STARTS_FROM_ANOTHER, combinations
     from neurobench.sweeps.progress import exit_code, print_outcome
     from neurobench.sweeps.record import new_sweep_folder
 
@@ -224,6 +224,10 @@ def _multirun(overrides: list[str], config_dir: str | None, quiet: bool) -> int:
     # Composed here first, so that a file's changes to Hydra's section are refused before Hydra acts on them.
     with composer(config_dir) as compose:
         composed = list(combinations(overrides, compose))
+    starting = [each for each in composed if OmegaConf.select(each[1], "model.init_from")]
+    for plan in _plans(starting) if len(composed) > 1 else ():
+        if plan.would_start_from_itself:
+            raise ConfigError([STARTS_FROM_ANOTHER.format(plan.start_from, "job")])
     jobs = [(words, home_path(str(config.outputs or default_outputs()))) for words, config in composed]
     if asks_to_resume and not quiet:
         print_nothing_to_resume(list(_plans(composed)))

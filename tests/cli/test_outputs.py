@@ -89,6 +89,15 @@ def test_a_dry_run_of_several_runs_is_refused_with_the_command_that_lists_them(n
     assert (done.returncode, "neurobench sweep ... --dry-run" in done.stderr) == (2, True)
 
 
+def test_a_multirun_whose_runs_would_start_from_each_other_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "-m", "model=qrbm", "model.init_from=latest", "seed=0,1", f"outputs={tmp_path}"]
+    assert main(words) == 2
+    assert "model.init_from=latest means the run of another job as soon as that has ended" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_multirun_reports_its_own_jobs_not_those_of_an_earlier_one_in_its_folder(
     neurobench: Neurobench, tmp_path: Path
 ) -> None:
