@@ -126,7 +126,7 @@ def _is_plain(override: Override) -> bool:
 def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
     jobs: list[Job] = []
     stamps: dict[str | None, str] = {}  # data root -> stamp of its files
-    initial: dict[str | None, str | None] = {}  # model.init_from -> sha256 of that file
+    initial: dict[tuple[str | None, str, str], str | None] = {}  # model.init_from, outputs, name -> its sha256
     planned: set[tuple[str, str, str]] = set()
     recorded: dict[tuple[str, str], dict[str, RunFolder]] = {}  # outputs, name -> config hash -> run
     queues: dict[str, dict[tuple[str, str], Task]] = {}  # outputs -> name, config hash -> task in a queue
@@ -141,9 +141,10 @@ def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
             recorded[place] = _runs_by_hash(Path(plan.run.outputs), plan.run.name)
         if plan.root not in stamps:
             stamps[plan.root] = stamp(plan.root)
-        if plan.start_from not in initial:
-            initial[plan.start_from] = initial_sha256(plan)
-        now = {"stamp": stamps[plan.root], "initial_sha256": initial[plan.start_from]}
+        start = (plan.start_from, *place)
+        if start not in initial:
+            initial[start] = initial_sha256(plan)
+        now = {"stamp": stamps[plan.root], "initial_sha256": initial[start]}
         state, folder = _state(recorded[place].get(plan.config_hash), now)
         if plan.run.outputs not in queues:
             queues[plan.run.outputs] = queued_tasks(Path(plan.run.outputs))
