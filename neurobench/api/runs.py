@@ -72,8 +72,7 @@ def sweep(
     with recorded_as("sweep", words, folder):
         table = run_jobs(jobs, settings, console)
     reports = [(job, table.report(job)) for job in jobs]
-    places = {job.hash: report["folder"] for job, report in reports if "folder" in report}
-    folders = dict.fromkeys(places[job.hash] for job, _ in reports if job.hash in places)
+    folders = dict.fromkeys(report["folder"] for _, report in reports if "folder" in report)
     missed = [
         f"{report['status']}: {job.label}\n{report.get('error', '')}".rstrip()
         for job, report in reports

@@ -55,7 +55,8 @@ def tune_command(words: list[str]) -> int:
         console.print(f"the space or the overrides differ from {earlier}: a new study begins", highlight=False)
     with phase("opening the study"):
         study = tune.open_study(space, name, file)
-    tune.tune(study, space, args.trials, args.seed, console, args.config_dir)
+    with tune.stored(file):
+        tune.tune(study, space, args.trials, args.seed, console, args.config_dir)
     trials = tune.counted(study)
     if args.json:
         print(json.dumps([_plain_trial(space, trial) for trial in trials], indent=2))

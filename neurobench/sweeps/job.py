@@ -120,11 +120,14 @@ class Reporter:
 def attempt(plan: Callable[[], Plan], console: Console, callbacks: Sequence[Callback] = ()) -> Report:
     """Make a plan, execute it and return the report: "finished" with run folder and test accuracy; or "refused",
     "failed", "interrupted", "queued", "running elsewhere" with the reason."""
+    from neurobench.data.dataset import DataError
     from neurobench.devices.jobs import Queued
     from neurobench.experiment.execute import execute
 
     try:
         folder = execute(plan(), console, callbacks)
+    except DataError as error:  # of data that are compared with those that the run has read before
+        return {"status": "failed", "error": str(error)}
     except UserError as error:
         status = "interrupted" if error.stops_sweep else "failed"
         if isinstance(error, ConfigError | InUse):
@@ -143,16 +146,16 @@ def work(task: Task, **entries: Any) -> Report:
 
     Never raises for a run that failed: the report says so. Ctrl-C leaves a checkpoint and ends the sweep.
     """
+    # Written before the check, so that whoever stops the sweep sees it if the worker has not seen the stop file.
+    reporter = Reporter(task, **entries)
     if stop_file(task.sweep).exists():
-        report = {"status": "left alone", **entries}
-        task.write_report(report)
-        return report
+        reporter.update(status="left alone")
+        return reporter.report
     from omegaconf import OmegaConf
     from rich.console import Console
 
     from neurobench.experiment.plan import parse
 
-    reporter = Reporter(task, **entries)
     begun = time.perf_counter()
     with task.log.open("a", encoding="utf-8", errors="backslashreplace") as file:
         console = Console(markup=False, emoji=False, file=file, width=120)

@@ -138,7 +138,7 @@ def _config(plan: Plan, settings: Settings) -> dict[str, Any]:
     there. Threads follow the processors requested per task, unless their number is set."""
     if settings.launcher in ONE_MACHINE:
         return plan.config
-    processors = [settings.options[key] for key in PROCESSORS if isinstance(settings.options.get(key), int)]
+    processors = [number for key in PROCESSORS if isinstance(number := settings.options.get(key), int) and number > 0]
     threads = {"threads": processors[0]} if processors and plan.run.threads == "auto" else {}
     return {**plan.config, **threads, "outputs": str(Path(plan.run.outputs).absolute())}
 

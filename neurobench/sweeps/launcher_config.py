@@ -7,6 +7,7 @@
     setup: [module load cuda]
 
 `launcher` and `workers` are those of the command line, which takes precedence; every other key is one of `--with`.
+Options that sbatch takes as texts are passed as written: `account: 1.10`, `--with constraint=[a|b]`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from typing import Any, ClassVar
 import yaml
 
 from neurobench.config.errors import UserError
+from neurobench.sweeps.sbatch import TEXTS
+
+SECTION = "additional_parameters"  # any further options of sbatch
+FLAGS = ("true", "false")
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ def read_launcher_config(path: Path) -> LauncherConfig:
     """Read the file. Raises UserError if it cannot be read or is invalid."""
     named = f"--launcher-config {path}"
     try:
-        values = _yaml(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        values, written = _yaml(text), yaml.load(text, yaml.BaseLoader)
     except OSError as error:
         raise UserError(f"{named}: {error.strerror}") from None
     except (yaml.YAMLError, ValueError) as error:
@@ -43,19 +49,22 @@ def read_launcher_config(path: Path) -> LauncherConfig:
     workers, launcher = values.pop("workers", None), values.pop("launcher", None)
     if not (workers is None or (isinstance(workers, int) and not isinstance(workers, bool))):
         raise UserError(f"{named}: workers: {workers} is not a number of jobs at once")
-    options = _nested(((str(key), value) for key, value in values.items()), named)
+    texts = {key: written.get(key) for key in values if _is_text(str(key))}
+    options = _nested(((str(key), _as_written(value, texts.get(key))) for key, value in values.items()), named)
     return LauncherConfig(None if launcher is None else str(launcher), workers, options)
 
 
 def read_options(words: Sequence[str]) -> dict[str, Any]:
-    """Options KEY=VALUE of the command line, values read as YAML. Raises UserError for any other word."""
+    """Options KEY=VALUE of the command line, values read as YAML unless they are texts for sbatch. Raises UserError for
+    any other word."""
     pairs = []
     for word in words:
         key, typed, text = word.partition("=")
         if not (key and typed):
             raise UserError(f"--with {word}: write KEY=VALUE")
         try:
-            pairs.append((key, _yaml(text)))
+            is_text = _is_text(key) and key != SECTION and text not in ("", *FLAGS) and text[0] not in "'\""
+            pairs.append((key, text if is_text else _yaml(text)))
         except (yaml.YAMLError, ValueError) as error:
             raise UserError(f"--with {word}: the value is not valid YAML: {' '.join(str(error).split())}") from None
     return _nested(pairs, "--with")
@@ -69,6 +78,18 @@ def merged(options: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
         if isinstance(value, Mapping) and isinstance(options.get(key), Mapping)
     }
     return {**options, **over, **sections}
+
+
+def _is_text(key: str) -> bool:
+    """Whether an option goes to sbatch as it is, but `true` and `false`: in the section, of options without a value."""
+    return key.removeprefix("slurm_").partition(".")[0] in (*TEXTS, SECTION)
+
+
+def _as_written(value: Any, written: Any) -> Any:
+    """A scalar of a file as written, where YAML has made it a number (1.10) or, of `no`, false."""
+    if isinstance(value, dict) and isinstance(written, dict):
+        return {str(key): _as_written(each, written.get(str(key))) for key, each in value.items()}
+    return written if isinstance(written, str) and value is not None and written not in FLAGS else value
 
 
 def _nested(pairs: Iterable[tuple[str, Any]], named: str) -> dict[str, Any]:

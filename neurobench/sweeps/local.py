@@ -106,7 +106,7 @@ def submitit_local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
     submitit = import_extra("submitit", "slurm", "this launcher")
     executor = submitit.AutoExecutor(folder=f"{tasks[0].sweep}/submitit", cluster="local")
     try:
-        options = {"timeout_min": 24 * 60, **batch.options}
+        options = {"timeout_min": 24 * 60, "gpus_per_node": int(batch.gpu), **batch.options}  # it hides all others
         executor.update_parameters(name="neurobench", cpus_per_task=batch.threads, **options)
     except (NameError, TypeError, ValueError) as fault:
         raise UserError(f"--with: {fault}") from None
@@ -124,6 +124,7 @@ def submitit_local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
                 error = job.exception()
                 yield task, {"status": "lost", "error": f"{LOST}: {error}"} if error else job.result()
     except KeyboardInterrupt as stop:
+        stop_file(tasks[0].sweep).touch()  # for jobs whose interpreter is still starting
         if stop.args:  # a `kill` of this process alone
             _interrupt([task for _, task in running.values()], signal.SIGINT)  # submitit ignores SIGTERM
         raise

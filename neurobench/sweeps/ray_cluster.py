@@ -14,7 +14,7 @@ from typing import Any
 from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.targets import import_extra
 from neurobench.storage.provenance import cores
-from neurobench.sweeps.job import LOST, Report, Task, take_up
+from neurobench.sweeps.job import LOST, Report, Task, stop_file, take_up
 from neurobench.sweeps.outcome import Batch, Outcome, awaited
 from neurobench.sweeps.sbatch import travelling
 
@@ -33,7 +33,11 @@ def ray(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
         while waiting and len(running) < (batch.workers or len(tasks)):
             task = waiting.popleft()
             running[cluster.submit(task)] = task
-        done, report = cluster.next(list(running))
+        try:
+            done, report = cluster.next(list(running))
+        except KeyboardInterrupt:
+            stop_file(tasks[0].sweep).touch()  # in a notebook, the submitted jobs outlive it
+            raise
         task = running.pop(done)
         if report["status"] == UNSEEN:
             cluster.exclude(report)

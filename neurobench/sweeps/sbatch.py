@@ -41,6 +41,7 @@ class Request:
 
     timeout_min: int = 24 * 60
     cpus_per_task: int | None = None  # None: the run's number of threads
+    gpus_per_node: int | None = None  # None: 1 for device=cuda, unless other options refer to GPUs
     array_parallelism: int | None = None  # tasks at once; None: the cluster decides
     max_num_timeout: int = 100  # how often a run that reached its time limit is queued again
     signal_delay_s: int = 90  # seconds before the limit at which a run leaves its checkpoint
@@ -50,10 +51,10 @@ class Request:
     flags: Mapping[str, str] = field(default_factory=dict)  # option of sbatch -> value
 
     def with_gpu(self) -> Request:
-        """The request with one GPU added, unless its options already refer to GPUs."""
-        if any(key in GPUS or (key in RESOURCES and "gpu" in value) for key, value in self.flags.items()):
-            return self
-        return replace(self, flags={**self.flags, "gpus-per-node": "1"})
+        """The request with one GPU added, unless its options already refer to GPUs, such as gpus_per_node=0 for a
+        cluster that does not allocate them."""
+        named = any(key in GPUS or (key in RESOURCES and "gpu" in value) for key, value in self.flags.items())
+        return self if named or self.gpus_per_node is not None else replace(self, gpus_per_node=1)
 
     def words(self, threads: int) -> list[str]:
         """Options of sbatch for one task."""
@@ -62,6 +63,7 @@ class Request:
             "time": str(self.timeout_min),
             "cpus-per-task": str(self.cpus_per_task or threads),
             "signal": f"B:USR2@{delay}",
+            **({"gpus-per-node": str(self.gpus_per_node)} if self.gpus_per_node else {}),
         }
         return [f"--{key}={value}" if value else f"--{key}" for key, value in {**options, **self.flags}.items()]
 
@@ -121,16 +123,18 @@ def read_request(options: Mapping[str, Any]) -> Request:
     faults: list[str] = []
     counts = {key: _count(key, values[key], least, faults) for key, least in COUNTS.items() if key in values}
     flags = {key.replace("_", "-"): _text(key, values[key], faults) for key in TEXTS if key in values}
-    if "gpus_per_node" in counts and (gpus := counts.pop("gpus_per_node")):
-        flags["gpus-per-node"] = str(gpus)
     if "mem_gb" in values:
         flags["mem"] = _memory(values["mem_gb"], faults)
     if values.get("exclusive"):
-        flags["exclusive"] = "" if values["exclusive"] is True else str(values["exclusive"])
-    faults += [f"{key}={values[key]}: a run takes one node and one task" for key in SINGLE if values.get(key, 1) != 1]
+        flags["exclusive"] = "" if values["exclusive"] is True else _text("exclusive", values["exclusive"], faults)
+    faults += [f"{key}={values[key]!r}: a run takes one node and one task" for key in SINGLE if values.get(key, 1) != 1]
     more = values.get("additional_parameters") or {}
     if isinstance(more, Mapping):
-        added = {str(key).replace("_", "-"): "" if value is True else str(value) for key, value in more.items()}
+        added = {
+            str(key).replace("_", "-"): "" if value is True else _text(f"additional_parameters.{key}", value, faults)
+            for key, value in more.items()
+            if value is not False
+        }
         faults += [
             f"additional_parameters.{key}: a sweep needs this option of sbatch for itself, to follow its tasks"
             for key in map(str, more)
@@ -161,7 +165,7 @@ def read_request(options: Mapping[str, Any]) -> Request:
 def _count(key: str, value: Any, least: int, faults: list[str]) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
-    faults.append(f"{key}={value} is not an integer at least {least}")
+    faults.append(f"{key}={value!r} is not an integer at least {least}")
     return least
 
 
@@ -175,5 +179,5 @@ def _text(key: str, value: Any, faults: list[str]) -> str:
 def _memory(value: Any, faults: list[str]) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
         return f"{round(value * 1024)}M"
-    faults.append(f"mem_gb={value} is not a number of gigabytes above 0")
+    faults.append(f"mem_gb={value!r} is not a number of gigabytes above 0")
     return ""

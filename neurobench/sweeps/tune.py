@@ -7,9 +7,11 @@ import logging
 import math
 import os
 import platform
+import sqlite3
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,10 @@ from neurobench.sweeps.space import Space, plan_of_trial
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 POLL_S = 1.0  # between two looks at a run that another process computes
 MOMENT_S = 10  # within which a process has stored its id with the trial that it has begun
+UNDAMAGED = (  # codes of sqlite for a study that cannot be read or written at the moment
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM,
+)  # fmt: skip
 _ELSEWHERE = "name another folder: --outputs FOLDER"
 
 
@@ -72,24 +78,38 @@ class Pruner:
 
 def open_study(space: Space, name: str, file: Path) -> optuna.Study:
     """Open the study in a sqlite file, which is created if it does not exist. A trial whose process was killed will be
-    repeated from its run's checkpoint. Raises UserError if the file is damaged or of another version of Optuna."""
+    repeated from its run's checkpoint. Raises UserError if the file is damaged, of another version of Optuna, or cannot
+    be written."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
     make_folder(file.parent, _ELSEWHERE)
     require_writable(file, _ELSEWHERE)
+    # The lock, since processes that do one of these at the same time interfere
+    with stored(file, optuna.exceptions.OptunaError, RuntimeError), FileLock(f"{file}.lock"):
+        study = optuna.create_study(
+            study_name=name,
+            storage=URL.create("sqlite", database=str(file.absolute())).render_as_string(),  # "?" is quoted
+            direction="maximize" if space.larger_wins else "minimize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
+            load_if_exists=True,
+        )
+        repeat_killed(study)
+    return study
+
+
+@contextmanager
+def stored(file: Path, *others: type[Exception]) -> Iterator[None]:
+    """Context manager: read and write a study in it. Raises UserError if that fails; `others`: further errors that
+    damage to the file causes."""
     try:
-        with FileLock(f"{file}.lock"):  # processes that do one of these at the same time interfere
-            study = optuna.create_study(
-                study_name=name,
-                storage=URL.create("sqlite", database=str(file.absolute())).render_as_string(),  # "?" is quoted
-                direction="maximize" if space.larger_wins else "minimize",
-                pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
-                load_if_exists=True,
-            )
-            repeat_killed(study)
-            return study
-    except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, *others) as error:
+        cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None)
+        reason = str(cause or error).splitlines()[0]
+        if getattr(cause, "sqlite_errorcode", 0) & 0xFF in UNDAMAGED:  # without the bits of an extended code
+            raise UserError(
+                f"{file}: {reason}. The study is not damaged: once the file can be written, the same command continues."
+            ) from error
         raise UserError(
             f"{file} cannot be read as a study ({reason}). Restore it, or delete it: the same command then makes it "
             "again, and takes the results of finished trials from their runs."

@@ -42,6 +42,11 @@ def test_a_sweep_runs_each_combination_once_in_the_order_of_the_command_line(
     assert [run.path for run in again] == [swept[k].path for k in (0, 2, 1, 3)]
 
 
+def test_runs_of_one_configuration_under_several_names_are_all_returned(swept: nb.Runs) -> None:
+    runs = nb.sweep("model=toy", scale="smoke", name=["one", "two"], workers=1, progress=False)
+    assert [run.path.parent.name for run in runs] == ["one", "two"]
+
+
 def test_rows_contain_every_differing_key_and_every_metric(swept: nb.Runs) -> None:
     rows = swept.rows()
     differing = set(rows[0]) - {"run", "status", "model", "dataset", "backend", "encoder", "encoders", "scale", "seed"}

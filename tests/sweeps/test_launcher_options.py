@@ -31,7 +31,32 @@ def test_times_dates_and_leading_zeros_reach_sbatch_as_written_on_the_command_li
     assert read_options([f"{key}={value}" for key, value in TEXTS.items()]) == TEXTS
     assert read_launcher_config(site).options == TEXTS
     assert "--begin=16:00" in read_request(TEXTS).words(1)
-    assert read_options(["mem_gb=1.50", "memory=4e9", "nice=-5"]) == {"mem_gb": 1.5, "memory": 4e9, "nice": -5}
+    assert read_options(["mem_gb=1.50", "memory=4e9", "nice=-5"]) == {"mem_gb": 1.5, "memory": 4e9, "nice": "-5"}
+
+
+def test_texts_that_yaml_would_change_or_refuse_reach_sbatch_as_written(tmp_path: Path) -> None:
+    scalars = {"account": "1.10", "qos": "12e4", "partition": "no"}
+    texts = {**scalars, "constraint": "[rack1|rack2]", "comment": "run #3: a", "mail_user": "@me"}
+    assert read_options([f"{key}={value}" for key, value in texts.items()]) == texts
+    assert read_options(["constraint='[rack1]'", "slurm_qos=no"]) == {"constraint": "[rack1]", "slurm_qos": "no"}
+    site = tmp_path / "site.yaml"
+    site.write_text("".join(f"{key}: {value}\n" for key, value in scalars.items()))
+    assert read_launcher_config(site).options == scalars
+
+
+def test_further_options_of_sbatch_may_be_yes_or_no_and_false_unsets_one_of_a_file(tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text("additional_parameters: {hold: true, kill_on_invalid_dep: yes, contiguous: true}\n")
+    typed = ["additional_parameters.hold=false", "additional_parameters.get_user_env=no"]
+    words = read_request(merged(read_launcher_config(site).options, read_options(typed))).words(1)
+    assert {"--kill-on-invalid-dep=yes", "--contiguous", "--get-user-env=no"} <= set(words)
+    assert not any("hold" in word for word in words)
+
+
+def test_no_gpu_is_requested_for_cuda_if_the_request_says_zero() -> None:
+    """Such as on a cluster whose nodes have GPUs that SLURM does not allocate."""
+    assert not any("gpu" in word for word in read_request({"gpus_per_node": 0}).with_gpu().words(1))
+    assert "--gpus-per-node=2" in read_request({"gpus_per_node": 2}).with_gpu().words(1)
 
 
 def test_a_file_of_options_is_read_as_utf_8_whatever_the_locale(
@@ -60,6 +85,9 @@ def test_further_options_of_a_file_may_be_dotted_and_are_merged_with_those_of_th
         ({"additional_parameters": {"job_name": "mine"}}, "job_name: a sweep needs this option"),
         ({"additional_parameters": {"no_requeue": True}}, "no_requeue: a sweep needs this option"),
         ({"additional_parameters": {"clusters": "b"}}, "clusters: a sweep needs this option"),
+        ({"additional_parameters": {"comment": None}}, "comment=None is not a word"),
+        ({"exclusive": ["user"]}, "exclusive=.'user'. is not a word"),
+        ({"timeout_min": "120"}, "timeout_min='120' is not an integer"),
         ({"clusters": "b"}, "clusters: there is no such option"),
         ({"partition.x": "long"}, "partition.x: there is no such option"),
         ({"setup": None}, "setup=None is not a shell line or a list of them"),

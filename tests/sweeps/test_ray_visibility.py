@@ -11,7 +11,7 @@ import pytest
 
 from neurobench.config.errors import UserError
 from neurobench.sweeps import outcome, ray_cluster
-from neurobench.sweeps.job import Task
+from neurobench.sweeps.job import Task, work
 from neurobench.sweeps.outcome import Batch
 
 
@@ -93,3 +93,19 @@ def test_a_job_that_requests_more_than_any_node_has_is_refused(monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "ray", StandIn("a", ""))  # type: ignore[arg-type]
     with pytest.raises(UserError, match="no node has CPU 1, GPU 2; there is CPU 1, GPU 0"):
         list(ray_cluster.ray([Task(0, {}, (), "", "/sweep")], Batch(None, 1, print, {"num_gpus": 2})))
+
+
+def test_jobs_that_have_not_begun_do_not_start_after_an_interrupt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a notebook, whose process does not end with the sweep."""
+
+    class Interrupted(StandIn):
+        def wait(self, running: list[Any], num_returns: int) -> tuple[list[Any], list[Any]]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "ray", Interrupted("a", ""))  # type: ignore[arg-type]
+    task = Task(0, {}, (), "", str(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        list(ray_cluster.ray([task], Batch(None, 1, print)))
+    assert work(task)["status"] == "left alone"

@@ -7,11 +7,17 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from neurobench.sweeps.job import ORPHAN_S
+from neurobench.data.dataset import DataError
+from neurobench.experiment.request import plan_of
+from neurobench.sweeps import local
+from neurobench.sweeps.job import ORPHAN_S, Task, attempt, work
+from neurobench.sweeps.outcome import Batch
 from tests.cli.conftest import Neurobench, command, environment, neurobench  # noqa: F401  (a fixture)
 
 JOBS = ("model=toy", "seed=range(4)", "training.epochs=3", "training.checkpoint_every=0", "model.pause=0.004")
@@ -145,6 +151,37 @@ def test_a_kill_of_the_sweep_command_alone_interrupts_its_running_jobs_and_start
     assert "interrupted" in statuses
     assert len(list(tmp_path.glob("outputs/toy*/*/checkpoint.pt"))) == 1
     assert "stopped after" in next(report["error"] for report in reports(tmp_path) if "error" in report)
+
+
+def test_jobs_of_submitit_local_that_are_still_starting_do_not_run_once_the_sweep_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have no report yet, by which they could be told to stop."""
+
+    def killed() -> bool:
+        raise KeyboardInterrupt(signal.SIGTERM)
+
+    started = SimpleNamespace(
+        update_parameters=lambda **_: None, submit=lambda *_: SimpleNamespace(job_id="1", done=killed)
+    )
+    monkeypatch.setattr(local, "import_extra", lambda *_: SimpleNamespace(AutoExecutor=lambda **_: started))
+    task = Task(0, {}, (), "", str(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        list(local.submitit_local([task], Batch(1, 1, print)))
+    assert work(task)["status"] == task.last_report()["status"] == "left alone"
+
+
+def test_a_job_whose_data_cannot_be_read_for_comparison_fails_and_the_others_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before it has a folder: a run is looked up whose data have changed since."""
+
+    def compare(*_: Any) -> None:
+        raise DataError("3.png: is not a readable image")
+
+    monkeypatch.setattr("neurobench.experiment.execute.execute", compare)
+    report = attempt(lambda: plan_of(["model=toy"])[0], Console(quiet=True))
+    assert report == {"status": "failed", "error": "3.png: is not a readable image"}
 
 
 def test_the_submitit_local_launcher_finishes_every_job(tmp_path: Path) -> None:

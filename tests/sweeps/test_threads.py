@@ -25,6 +25,7 @@ from neurobench.sweeps.plan import jobs_of
         (("threads=auto",), "slurm", {"cpus_per_task": 4}, 4, 4),
         (("threads=2",), "slurm", {"cpus_per_task": 4}, 2, 2),
         ((), "ray", {"num_cpus": 4}, 4, 4),
+        ((), "ray", {"num_cpus": 0}, "auto", 1),
     ],
 )
 def test_threads_of_a_job_follow_the_given_number_or_else_the_processors_of_a_task(

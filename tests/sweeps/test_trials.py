@@ -3,6 +3,7 @@
 import errno
 import os
 import platform
+import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from neurobench.experiment.plan import Plan
 from neurobench.storage.folder import InUse, RunFolder
 
 optuna = pytest.importorskip("optuna")
+
+from sqlalchemy.exc import OperationalError  # noqa: E402 - optuna needs it
 
 from neurobench.sweeps import tune  # noqa: E402 - it imports optuna
 from neurobench.sweeps.space import Space  # noqa: E402
@@ -102,6 +105,16 @@ def test_a_damaged_study_is_refused_with_its_file_and_the_remedy(tmp_path: Path)
         UserError, match=r"study.db cannot be read as a study \(.*malformed\). Restore it, or delete it"
     ):
         tune.open_study(SPACE, "study", file)
+
+
+def test_a_study_that_cannot_be_written_at_the_moment_is_not_called_damaged(tmp_path: Path) -> None:
+    (tmp_path / "study.db").mkdir()
+    with pytest.raises(UserError, match=r"study.db: unable to open database file\. The study is not damaged"):
+        tune.open_study(SPACE, "name", tmp_path / "study.db")
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    with pytest.raises(UserError, match="disk is full. The study is not damaged"), tune.stored(tmp_path):
+        raise optuna.exceptions.StorageInternalError("commit") from OperationalError("", {}, full)
 
 
 def failing(cause: Exception) -> Execute:
