@@ -105,9 +105,17 @@ def _faults_at_ends(space: Space, config_dir: str | None) -> list[str]:
     """Faults of the configurations of all low values (the first choices) and of all high ones: those of a single
     searched value, and all others if both ends have faults. Two values that are incompatible at one end may be
     compatible elsewhere."""
-    ends = [_faults_at(space, _end(space, end), config_dir) for end in (0, -1)]
-    alone = [fault for fault in (*ends[0], *ends[1]) if fault.startswith(tuple(f"{key}=" for key in space.space))]
-    return list(dict.fromkeys([*alone, *(fault for end in ends for fault in end if all(ends))]))
+    low, high = (_faults_at(space, _end(space, end), config_dir) for end in (0, -1))
+    alone = [fault for fault in low if _is_of_one(space, fault, 0, config_dir)]
+    alone += [fault for fault in high if _is_of_one(space, fault, -1, config_dir)]
+    return list(dict.fromkeys([*alone, *(low if high else ()), *(high if low else ())]))
+
+
+def _is_of_one(space: Space, fault: str, end: int, config_dir: str | None) -> bool:
+    """Whether a fault at one end is that of a single value: it remains if all others are those of the other end."""
+    here, there = _end(space, end), _end(space, -1 - end)
+    keys = [key for key in space.space if fault.startswith(f"{key}=")]
+    return any(fault in _faults_at(space, {**there, key: here[key]}, config_dir) for key in keys)
 
 
 def _faults_of_whole_ranges(space: Space, config_dir: str | None) -> list[str]:

@@ -231,6 +231,14 @@ def test_a_fault_at_both_ends_of_a_search_space_is_named_once(tmp_path: Path) ->
     assert str(error.value).count("model.lrr") == 1
 
 
+def test_values_that_are_incompatible_at_one_end_of_a_space_only_are_searched(tmp_path: Path) -> None:
+    """`cnn` reads no vectors, into which the encoder `flat` turns the images; `pixels_lr` does."""
+    text = "overrides: [scale=smoke]\nfigure: validation_accuracy\n"
+    text += "space: {model: {choices: [pixels_lr, cnn]}, encoder: {choices: [auto, flat]}}"
+    (tmp_path / "pairs.yaml").write_text(text)
+    assert set(load_space(str(tmp_path / "pairs.yaml"), [], OUTPUTS).space) == {"model", "encoder"}
+
+
 def test_a_figure_of_a_custom_model_is_searched_in_the_direction_stated(tmp_path: Path) -> None:
     text = "overrides: [model=mlp]\nfigure: validation_f1\n{}space: {{model.lr: {{low: 0.1, high: 1.0}}}}"
     spaces = {}
