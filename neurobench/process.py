@@ -1,4 +1,4 @@
-"""Time saved in the process of a command: imported modules are exempt from garbage collection.
+"""The process of a command: the signals that stop it; and imported modules, which are exempt from garbage collection.
 
 Torch and its dependencies are a million objects that live until the end. Python's collector of reference cycles
 traverses all of them several times while they are created and again when the process ends: 3 s of a run. It works as
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,13 @@ def run_one_command(as_worker: bool = False) -> None:
 def runs_alone() -> bool:
     """Whether this is the only process of a command, which may start another for a core that would be idle."""
     return _runs_one_command and not _is_worker
+
+
+def stop_signals() -> list[signal.Signals]:
+    """Signals that ask this process to stop (Ctrl-C, `kill`, a closed terminal), without those that it ignores: SIGHUP
+    under nohup, SIGINT in the background of a script."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextmanager

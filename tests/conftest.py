@@ -13,6 +13,9 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 # A shell starts background jobs with Ctrl-C ignored, and the processes that tests start would inherit this.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Likewise nohup and a closed terminal; a process that tests start forgets a handler, but not that a signal is ignored.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 # xdist passes the width of its own terminal to the processes that run tests; a user's pipe has no width.
 os.environ.pop("COLUMNS", None)

@@ -25,6 +25,7 @@ import numpy as np
 from neurobench.config.errors import QUEUED, UserError
 from neurobench.config.targets import own_options
 from neurobench.phases import phase
+from neurobench.process import stop_signals
 from neurobench.storage.journal import FILE, Attempt, Journal
 
 ATTEMPTS = 3  # at a job that fails
@@ -220,7 +221,8 @@ def _jobs(count: int) -> str:
 
 @contextmanager
 def stopped_at_once() -> Iterator[None]:
-    """Context manager: Ctrl-C and `kill` end the run at once; no update is half done. Elsewhere they may wait."""
+    """Context manager: Ctrl-C, `kill` and a closed terminal end the run at once; no update is half done. Elsewhere they
+    may wait."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -228,7 +230,7 @@ def stopped_at_once() -> Iterator[None]:
     def stop(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in stop_signals()}
     try:
         yield
     finally:

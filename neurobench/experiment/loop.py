@@ -25,10 +25,10 @@ from neurobench.metrics.catalog import larger_is_better
 from neurobench.metrics.costs import Ledger
 from neurobench.metrics.statistics import means
 from neurobench.models.learner import Divergence, Initial, Learner, Step, TrainingRecord
+from neurobench.process import stop_signals
 from neurobench.storage.files import CHECKPOINT_FORMAT, CHECKPOINT_REMEDY, Damaged
 from neurobench.storage.folder import RunFolder
 
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 TRACE = 50  # points per epoch of the learning curve, so that even a single epoch has a curve
 
 
@@ -71,7 +71,7 @@ def deferred_interrupts() -> Iterator[Interruption]:
     An update changes weights in place; a checkpoint of a half-done update could not be resumed to the same result.
     """
     interruption = Interruption()
-    signals = SIGNALS if threading.current_thread() is threading.main_thread() else ()
+    signals = stop_signals() if threading.current_thread() is threading.main_thread() else []
     before = {number: signal.signal(number, interruption.request) for number in signals}
     try:
         yield interruption

@@ -73,17 +73,17 @@ def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int, gpus: tu
         if stop.args:  # a `kill` of this process alone; Ctrl-C reaches the workers too
             # Not at once, since they may have got the signal too: a second one stops them within an update.
             wait([future for future in futures if not future.done()], timeout=GRACE_S)
-            _interrupt([task for future, task in futures.items() if not future.done()], signal.SIGTERM)
+            _interrupt([task for future, task in futures.items() if not future.done()])
         executor.shutdown(wait=True, kill_workers=False)
         raise
 
 
-def _interrupt(tasks: Sequence[Task], number: int) -> None:
-    """Send a signal to the processes that run these tasks, which then leave their checkpoints."""
+def _interrupt(tasks: Sequence[Task]) -> None:
+    """Tell the processes that run these tasks to stop; they leave their checkpoints."""
     reports = [task.last_report() for task in tasks]
     for pid in {report["pid"] for report in reports if report.get("status") == "running"}:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
+            os.kill(pid, signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -108,7 +108,7 @@ def submitit_local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
     try:
         options = {"timeout_min": 24 * 60, "gpus_per_node": int(batch.gpu), **batch.options}  # it hides all others
         executor.update_parameters(name="neurobench", cpus_per_task=batch.threads, **options)
-    except (NameError, TypeError, ValueError) as fault:
+    except (AssertionError, NameError, TypeError, ValueError) as fault:
         raise UserError(f"--with: {fault}") from None
     waiting, running = deque(tasks), dict[str, tuple[Any, Task]]()
     try:
@@ -126,7 +126,7 @@ def submitit_local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
     except KeyboardInterrupt as stop:
         stop_file(tasks[0].sweep).touch()  # for jobs whose interpreter is still starting
         if stop.args:  # a `kill` of this process alone
-            _interrupt([task for _, task in running.values()], signal.SIGINT)  # submitit ignores SIGTERM
+            _interrupt([task for _, task in running.values()])
         raise
 
 
@@ -139,7 +139,22 @@ class _Requeued:
     def __call__(self, task: Task) -> Report:
         run_one_command(as_worker=True)
         os.environ.update({name: str(self.threads) for name in POOLS})
-        return work(task)
+        queue_again = signal.getsignal(signal.SIGUSR2)  # submitit's: it ends the process at once
+        announced = []
+
+        def announce(*signal_and_frame: Any) -> None:
+            announced.append(signal_and_frame)
+            os.kill(os.getpid(), signal.SIGTERM)  # during training the loop handles it, and notes it
+
+        signal.signal(signal.SIGUSR2, announce)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # submitit would ignore it
+        try:
+            report = work(task)
+        except KeyboardInterrupt:  # before the run has begun
+            report = {"status": "interrupted"}
+        if announced and report["status"] == "interrupted" and callable(queue_again):
+            queue_again(*announced[0])
+        return report
 
     def checkpoint(self, task: Task) -> Any:
         return importlib.import_module("submitit.helpers").DelayedSubmission(self, task)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from neurobench.config.errors import UserError
 from neurobench.devices import jobs as seam
 from neurobench.devices.circuit.queued import CircuitJob, QueuedSampling
-from neurobench.devices.jobs import JobGone, Jobs, Limits, Queued, Unreachable
+from neurobench.devices.jobs import JobGone, Jobs, Limits, Queued, Unreachable, stopped_at_once
 from neurobench.models.qcnn.circuits import one_qubit
 from neurobench.storage.files import Damaged
 from neurobench.storage.journal import Journal
@@ -249,3 +251,9 @@ def test_requests_that_differ_in_angles_shots_or_seed_have_different_job_keys() 
     asked = [(part, shots, draw) for part in PARTS for shots in (1, 2) for draw in ((1, 0), (2, 0))]
     keys = {sampling._request(one_qubit(), *each).key for each in asked}
     assert len(keys) == len(asked)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_a_kill_and_a_closed_terminal_end_the_wait_for_a_device_at_once(number: int) -> None:
+    with pytest.raises(KeyboardInterrupt), stopped_at_once():
+        os.kill(os.getpid(), number)

@@ -227,6 +227,23 @@ def test_ctrl_c_while_the_last_epoch_is_measured_interrupts_the_run(folder: RunF
     assert resumed.started == 0
 
 
+def test_a_signal_that_the_process_ignores_does_not_stop_the_run(
+    folder: RunFolder,
+) -> None:
+    """`nohup neurobench run ...` goes on after the terminal has been closed."""
+
+    class Closed(Softmax):
+        def learn(self, batch: Batch, at: Step) -> Sums:
+            os.kill(os.getpid(), signal.SIGHUP)
+            return super().learn(batch, at)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert len(train(Closed(), folder, replace(PLAN, epochs=1)).record.epochs) == 1
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_the_record_has_the_means_of_every_update_and_requested_snapshots_also_if_resumed(tmp_path: Path) -> None:
     class Keeping(Softmax):
         def snapshot(self, label: str) -> torch.Tensor:

@@ -14,10 +14,12 @@ import pytest
 from rich.console import Console
 
 from neurobench.data.dataset import DataError
+from neurobench.experiment.loop import deferred_interrupts
 from neurobench.experiment.request import plan_of
 from neurobench.sweeps import local
 from neurobench.sweeps.job import ORPHAN_S, Task, attempt, work
 from neurobench.sweeps.outcome import Batch
+from neurobench.sweeps.sbatch import POOLS
 from tests.cli.conftest import Neurobench, command, environment, neurobench  # noqa: F401  (a fixture)
 
 JOBS = ("model=toy", "seed=range(4)", "training.epochs=3", "training.checkpoint_every=0", "model.pause=0.004")
@@ -169,6 +171,33 @@ def test_jobs_of_submitit_local_that_are_still_starting_do_not_run_once_the_swee
     with pytest.raises(KeyboardInterrupt):
         list(local.submitit_local([task], Batch(1, 1, print)))
     assert work(task)["status"] == task.last_report()["status"] == "left alone"
+
+
+@pytest.mark.parametrize(("status", "is_queued_again"), [("interrupted", True), ("finished", False)])
+def test_a_job_of_submitit_local_that_is_out_of_time_leaves_a_checkpoint_before_it_is_queued_again(
+    status: str, is_queued_again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Submitit's handler of SIGUSR2 ends the process at once, which the run would take for its failure."""
+
+    def run(task: Task) -> dict[str, str]:
+        with deferred_interrupts() as interruption:
+            os.kill(os.getpid(), signal.SIGUSR2)
+            assert interruption.requested
+        return {"status": status}
+
+    for name in POOLS:
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setattr(local, "run_one_command", lambda as_worker: None)
+    monkeypatch.setattr(local, "work", run)
+    queued_again: list[Any] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGUSR2, signal.SIGTERM)}
+    try:
+        signal.signal(signal.SIGUSR2, lambda *given: queued_again.append(given))
+        assert local._Requeued(1)(Task(0, {}, (), "", ""))["status"] == status
+        assert bool(queued_again) == is_queued_again
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_a_job_whose_data_cannot_be_read_for_comparison_fails_and_the_others_run(
