@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from neurobench.config.errors import UserError
+from neurobench.config.home import home_path
 from neurobench.config.overrides import override_of
 from neurobench.config.targets import own_options
 from neurobench.report.screen import Screen
@@ -67,9 +68,10 @@ def folder_of(config_dir: str | Path | None) -> str | None:
     """Absolute path of a user's folder of YAML files. Raises UserError if it does not exist."""
     if config_dir is None:
         return None
-    if not Path(config_dir).is_dir():
+    folder = Path(home_path(str(config_dir)))
+    if not folder.is_dir():
         raise UserError(f"config_dir={str(config_dir)!r}: there is no such folder")
-    return str(Path(config_dir).resolve())
+    return str(folder.resolve())
 
 
 def outputs_of(outputs: str | Path | None) -> Path:
@@ -77,7 +79,7 @@ def outputs_of(outputs: str | Path | None) -> Path:
     is a folder within that of all runs, so that a mistake is not taken for an empty folder."""
     if outputs is None:
         return default_outputs()
-    folder = Path(outputs)
+    folder = Path(home_path(str(outputs)))
     if not folder.is_dir():
         raise UserError(f"there is no folder {outputs}")
     above = folder.absolute().parent

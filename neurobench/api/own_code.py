@@ -8,6 +8,7 @@ from pathlib import Path
 from joblib.externals.loky import get_reusable_executor
 
 from neurobench.api.estimator import forget
+from neurobench.config.home import home_path
 from neurobench.config.targets import allow_file
 
 
@@ -17,7 +18,7 @@ def allow(file: str | Path) -> None:
 
     Raises UserError if there is no such file, or if another module has its name.
     """
-    allow_file(str(file))
+    allow_file(home_path(str(file)))
     sys.modules.pop(Path(file).stem, None)
     forget()
     # Idle workers of scikit-learn's n_jobs outlive a search, with the text that they imported and what was allowed.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from neurobench.api.html import figure, shown
 from neurobench.api.overrides import Word, console_for, folder_of, override_words, recorded_as
 from neurobench.config.errors import UserError
+from neurobench.config.home import home_path
 from neurobench.report.summary import headline, pictures
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.store import default_outputs, find_run, summary
@@ -51,8 +52,9 @@ def load(reference: str | Path = "latest", outputs: str | Path | None = None, da
     `outputs`: the folder of all runs; `data`: where the run's data are now, if they have moved. Raises UserError if
     there is no such run.
     """
-    where = default_outputs() if outputs is None else Path(outputs)
-    return Run(find_run(where, str(reference), finished=True), None if data is None else str(data))
+    where = default_outputs() if outputs is None else Path(home_path(str(outputs)))
+    root = None if data is None else home_path(str(data))
+    return Run(find_run(where, home_path(str(reference)), finished=True), root)
 
 
 class Run:

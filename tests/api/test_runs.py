@@ -42,7 +42,7 @@ def test_a_sweep_runs_each_combination_once_in_the_order_of_the_command_line(
     assert [run.path for run in again] == [swept[k].path for k in (0, 2, 1, 3)]
 
 
-def test_runs_of_one_configuration_under_several_names_are_all_returned(swept: nb.Runs) -> None:
+def test_runs_of_one_configuration_under_several_names_are_all_returned(here: Path) -> None:
     runs = nb.sweep("model=toy", scale="smoke", name=["one", "two"], workers=1, progress=False)
     assert [run.path.parent.name for run in runs] == ["one", "two"]
 
@@ -103,6 +103,15 @@ def test_a_folder_within_that_of_all_runs_is_refused_with_the_latter(swept: nb.R
         nb.runs(swept[0].path)
     with pytest.raises(nb.UserError, match="contains the runs of one name only. Give the folder of all: .*outputs$"):
         nb.table("dynex", swept[0].path.parent)
+
+
+def test_a_tilde_means_the_home_folder_as_in_the_keys_of_a_run(
+    swept: nb.Runs, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(place))
+    assert len(nb.runs("~/outputs")) >= len(swept)
+    assert nb.load(f"~/{swept[0].path}").status == "finished"
+    assert nb.load(swept[0].name, outputs="~/outputs").name == swept[0].name
 
 
 def test_a_damaged_run_is_a_row_with_the_status_damaged(swept: nb.Runs, tmp_path: Path) -> None:
