@@ -26,7 +26,7 @@ from neurobench.storage.locks import lock_fault
 from neurobench.storage.provenance import command
 from neurobench.sweeps import ray_cluster, slurm
 from neurobench.sweeps.job import Task, stop_file
-from neurobench.sweeps.local import local, submitit_local
+from neurobench.sweeps.local import check_submitit, local, submitit_local
 from neurobench.sweeps.outcome import UNDER_WAY, Batch, Launcher
 from neurobench.sweeps.plan import Job
 from neurobench.sweeps.progress import StatusTable, ended
@@ -35,7 +35,7 @@ from neurobench.sweeps.record import Entry, SweepRecord, new_sweep_folder, remov
 LAUNCHERS: dict[str, Launcher] = {
     "local": local, "slurm": slurm.slurm, "submitit-local": submitit_local, "ray": ray_cluster.ray,
 }  # fmt: skip
-CHECKS = {"slurm": slurm.check, "ray": ray_cluster.check}
+CHECKS = {"slurm": slurm.check, "ray": ray_cluster.check, "submitit-local": check_submitit}
 PROCESSORS = ("cpus_per_task", "slurm_cpus_per_task", "num_cpus")  # launcher options that set them
 ONE_MACHINE = ("local", "submitit-local")
 TO_RUN = ("new", "half-done", "failed")  # states of jobs to be run

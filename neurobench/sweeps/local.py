@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import as_completed, wait
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from neurobench.sweeps.job import LOST, Report, Task, stop_file, warm, work, wor
 from neurobench.sweeps.outcome import Batch, Outcome
 from neurobench.sweeps.sbatch import POOLS
 
+SUBMITIT_OPTIONS = ("timeout_min", "gpus_per_node", "setup")
 GRACE_S = 2.0  # for jobs that end without being told
 
 
@@ -101,12 +102,24 @@ def _tidying_in_silence() -> Iterator[None]:
             os.environ["PYTHONWARNINGS"] = before
 
 
+def check_submitit(options: Mapping[str, Any]) -> None:
+    """Check the options. Raises UserError if submitit is not installed, or would ignore one."""
+    import_extra("submitit", "slurm", "this launcher")
+    for key in options:
+        if key not in SUBMITIT_OPTIONS:
+            known = ", ".join(SUBMITIT_OPTIONS)
+            raise UserError(f"--with {key}: this has no effect on one machine; submitit-local takes {known}")
+
+
 def submitit_local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
     """Run the tasks in submitit's processes on this machine, each in a separate interpreter."""
     submitit = import_extra("submitit", "slurm", "this launcher")
     executor = submitit.AutoExecutor(folder=f"{tasks[0].sweep}/submitit", cluster="local")
     try:
         options = {"timeout_min": 24 * 60, "gpus_per_node": int(batch.gpu), **batch.options}  # it hides all others
+        if "setup" in options:
+            setup = options.pop("setup")
+            options["local_setup"] = [setup] if isinstance(setup, str) else setup
         executor.update_parameters(name="neurobench", cpus_per_task=batch.threads, **options)
     except (AssertionError, NameError, TypeError, ValueError) as fault:
         raise UserError(f"--with: {fault}") from None

@@ -165,7 +165,7 @@ def read_request(options: Mapping[str, Any]) -> Request:
 def _count(key: str, value: Any, least: int, faults: list[str]) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
-    faults.append(f"{key}={value!r} is not an integer at least {least}")
+    faults.append(f"{key}={value} is not an integer at least {least}")
     return least
 
 
@@ -179,5 +179,5 @@ def _text(key: str, value: Any, faults: list[str]) -> str:
 def _memory(value: Any, faults: list[str]) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
         return f"{round(value * 1024)}M"
-    faults.append(f"mem_gb={value!r} is not a number of gigabytes above 0")
+    faults.append(f"mem_gb={value} is not a number of gigabytes above 0")
     return ""

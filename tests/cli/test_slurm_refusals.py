@@ -69,7 +69,7 @@ def test_slurm_options_are_translated_into_those_of_sbatch() -> None:
     """See `man sbatch`: --mem takes megabytes as M, --time minutes."""
     options = {"timeout_min": 120, "mem_gb": 1.5, "slurm_qos": "long", "gpus_per_node": 2, "exclusive": True}
     words = read_request({**options, "additional_parameters": {"mail_type": "END"}}).words(threads=3)
-    expected = ["--time=120", "--cpus-per-task=3", "--signal=B:USR2@90", "--qos=long", "--gpus-per-node=2"]
+    expected = ["--time=120", "--cpus-per-task=3", "--signal=B:USR2@90", "--gpus-per-node=2", "--qos=long"]
     assert words == [*expected, "--mem=1536M", "--exclusive", "--mail-type=END"]
 
 

@@ -87,7 +87,6 @@ def test_further_options_of_a_file_may_be_dotted_and_are_merged_with_those_of_th
         ({"additional_parameters": {"clusters": "b"}}, "clusters: a sweep needs this option"),
         ({"additional_parameters": {"comment": None}}, "comment=None is not a word"),
         ({"exclusive": ["user"]}, "exclusive=.'user'. is not a word"),
-        ({"timeout_min": "120"}, "timeout_min='120' is not an integer"),
         ({"clusters": "b"}, "clusters: there is no such option"),
         ({"partition.x": "long"}, "partition.x: there is no such option"),
         ({"setup": None}, "setup=None is not a shell line or a list of them"),
@@ -175,6 +174,31 @@ def test_a_ray_cluster_started_here_has_room_for_workers_and_an_invalid_address_
     monkeypatch.setenv("RAY_ADDRESS", "foo")
     with pytest.raises(UserError, match="launcher ray: RAY_ADDRESS=foo: Invalid address format: foo"):
         list(ray_cluster.ray(tasks, Batch(1, 1, print)))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            {"mem_gb": 4},
+            "mem_gb: this has no effect on one machine; submitit-local takes timeout_min, gpus_per_node, setup",
+        ),
+        ({"slurm_partition": "long"}, "--with slurm_partition: this has no effect"),
+    ],
+)
+def test_options_that_submitit_would_ignore_on_this_machine_are_refused(
+    options: Mapping[str, Any], sentence: str
+) -> None:
+    pytest.importorskip("submitit")
+    with pytest.raises(UserError, match=sentence):
+        Settings("submitit-local", options=options)
+
+
+def test_a_malformed_option_of_submitit_is_reported_in_a_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    tasks = [Task(0, {}, (), "", str(tmp_path))]
+    with pytest.raises(UserError, match=r"--with: .*timeout_min.* expected type .*int"):
+        list(local.submitit_local(tasks, Batch(1, 1, print, {"timeout_min": 0.5})))
 
 
 def test_submitit_local_runs_as_many_jobs_at_once_as_workers_or_else_cores_allow(
