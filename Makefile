@@ -24,7 +24,7 @@ FRAMEWORKS := norse snntorch spikingjelly sinabs rockpool
 .PHONY: help run test lint types check bench bench-gpu bench-counts bench-mesh fuzz ablation runs records tables again report readme schema table-matrix table-camera table-emulated table-dynex table-hxtorch table-lava table-eventprop table-qutrunk table-nest mutate table-controls table-chips $(FRAMEWORKS:%=conform-%) table-chip-seeds bench-kills bench-vendors clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^([a-z-]+|.*conform-%):.*##' $(MAKEFILE_LIST) | sed 's/^.*conform-%.*##/conform-norse: ##/' | awk -F ':.*## ' '{printf "  make %-16s  %s\n", $$1, $$2}'
 
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, " + sys.executable + " is " + sys.version.split()[0] + ". Set PYTHON=/path/to/python3.11")'
@@ -64,7 +64,7 @@ mutate: .venv/installed-dev ## mutation tests of the modules that compute result
 	.frameworks/$*/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) torch nir nirtorch $*
 	@touch $@
 
-$(FRAMEWORKS:%=conform-%): conform-%: .venv/installed-dev .frameworks/%/installed ## check NIR graphs in norse, snntorch, spikingjelly, sinabs, rockpool
+$(FRAMEWORKS:%=conform-%): conform-%: .venv/installed-dev .frameworks/%/installed ## check NIR graphs in norse; likewise conform-snntorch, -spikingjelly, -sinabs, -rockpool
 	$(BIN)/neurobench conform $* --to outputs/readme/CONFORMANCE.md
 
 fuzz: .venv/installed-dev ## half an hour of random words on the command line: each gives a plan or an error message, never a traceback
@@ -131,7 +131,7 @@ readme: .venv/installed ## update the records from finished runs, then the table
 again: .venv/installed-dev ## rerun one row of each table with the command that it prints, compare it with its record (ARGS=dynex: one table)
 	$(BIN)/python tests/bench/again.py $(ARGS)
 
-runs: .venv/installed-dev ## run all experiments of the tables (SCALE=smoke: under three minutes, never a result); a failure does not stop the others
+runs: .venv/installed-dev ## run the experiments of the five tutorials and of EventProp, print their tables (SCALE=smoke: the tutorials', under three minutes, never a result); a failure does not stop the others
 ifeq ($(SCALE),smoke)
 	$(BIN)/neurobench sweep scale=smoke experiment=$(subst $(space),$(comma),$(TUTORIALS))
 	$(BIN)/neurobench table all

@@ -113,6 +113,10 @@ def test_the_tests_run_the_code_of_their_own_checkout(tmp_path: Path) -> None:
     assert [str(neurobench.__file__), str(neurobench.conf.__file__)] == ours
 
 
+def test_the_citation_names_the_version_that_is_installed() -> None:
+    assert f"version: {neurobench.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
 def test_data_and_code_carry_their_licences() -> None:
     assert "Apache License" in (ROOT / "LICENSE").read_text()
     notice = (ROOT / "NOTICE").read_text()

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from neurobench.sweeps.plan import Job
 
 EXAMPLES = """examples:
-  neurobench sweep model=qrbm seed=range(5) model.lr=0.02,0.05 --dry-run
+  neurobench sweep model=qrbm 'seed=range(5)' model.lr=0.02,0.05 --dry-run
   neurobench sweep experiment=dynex_qrbm seed=0,1,2 --workers 2
-  neurobench sweep model=qrbm seed=range(50) --launcher slurm --with partition=long timeout_min=120 --detach
+  neurobench sweep model=qrbm 'seed=range(50)' --launcher slurm --with partition=long timeout_min=120 --detach
   neurobench sweep --status
 """
 

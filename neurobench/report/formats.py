@@ -117,7 +117,8 @@ def _block(row: ResultRow) -> RenderableType:
     parts += [f"compared: {row.comparison}"] if row.comparison and row.runs else []
     where = f"On {row.evaluated_on} ({row.data}). {text['wall time']} per run. " if row.runs else ""
     commit = f" at {text['commit']}" if row.commits else ""
-    small = Text(f"{row.row.means} {where}experiment={row.experiment}, {row.setting_hash}{commit}", style="dim")
+    origin = f"Source: {row.row.source}. experiment={row.experiment}, {row.setting_hash}{commit}"
+    small = Text(f"{row.row.means} {where}{origin}", style="dim")
     again = Text(f"again: {row.again}", style="dim", no_wrap=True, overflow="ignore")
     return Group(head, *(Padding(part, (0, 0, 0, 2)) for part in (Text("   ".join(parts)), small, again)))
 

@@ -34,6 +34,11 @@ def test_the_readme_is_short_and_the_files_that_it_links_to_exist() -> None:
         assert target.startswith("https://") or (ROOT / target).exists(), target
 
 
+def test_the_single_test_that_new_contributors_are_told_to_run_exists() -> None:
+    (named,) = re.findall(r"pytest .*(tests/\S+\.py) -k (\w+)", (ROOT / "CONTRIBUTING.md").read_text())
+    assert re.search(rf"def test_\w*{named[1]}", (ROOT / named[0]).read_text())
+
+
 @pytest.mark.parametrize("line", commands())
 def test_every_command_in_the_readme_works(
     line: str,

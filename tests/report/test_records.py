@@ -164,3 +164,10 @@ def test_every_record_belongs_to_a_row_and_names_its_commit_and_processor() -> N
         assert record.commit, record.key
         assert "+changes" not in record.commit, record.key
         assert record.processor, record.key
+
+
+def test_all_shows_the_source_of_each_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["table", "dynex", "--all", "--outputs", str(tmp_path)]) == FINE
+    shown = " ".join(capsys.readouterr().out.split())
+    rows = [row for setting in published_tables()["dynex"] for row in setting.rows]
+    assert [row.what for row in rows if f"Source: {row.source}." not in shown] == []
