@@ -270,22 +270,20 @@ class Classifier(ClassifierMixin, BaseEstimator):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by the model's name: its class is created anew, and the learner restored from its state."""
+        from neurobench.api.pickled import state_of
+
         state = dict(vars(self))
         if "learner_" in state:
-            state["learner_"], state["plan_"] = self.learner_.state_dict(), self.plan_.config
+            state["learner_"], state["plan_"] = state_of(self.learner_), self.plan_.config
         return _blank, (self.model, self.config_dir), state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from neurobench.experiment.build import build_learner, pick_device
-        from neurobench.metrics.costs import Ledger
+        from neurobench.api.pickled import restored
 
         self.__dict__.update(state)
         if "learner_" in state:
             self.plan_ = parse(OmegaConf.create(state["plan_"]))
-            plan = self.plan_
-            device = pick_device(plan.run.device, plan.model, plan.training.batch_size)
-            self.learner_ = build_learner(plan, device, Ledger())
-            self.learner_.load_state_dict(state["learner_"])
+            self.learner_ = restored(self.plan_, state["learner_"])
 
 
 def _blank(model: str, config_dir: str | None) -> Classifier:

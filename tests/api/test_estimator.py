@@ -94,6 +94,20 @@ def test_every_model_fits_arrays_and_predicts_the_same_after_pickling(model: str
     np.testing.assert_array_equal(again.predict(X), made.predict(X))
 
 
+@pytest.mark.filterwarnings("ignore:the CPU is faster for this model")
+def test_an_estimator_fitted_on_a_gpu_predicts_after_pickling_on_a_machine_without_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X, y = load_iris(return_X_y=True)
+    with monkeypatch.context() as on_gpu:
+        on_gpu.setattr("torch.cuda.is_available", lambda: True)
+        made = nb.estimator("sklearn_rbm", n_hidden=4, device="cuda").fit(X, y)  # whose learner stays on the CPU
+        on_gpu.setattr("torch.serialization.location_tag", lambda storage: "cuda:0")
+        stored = pickle.dumps(made)
+    again = pickle.loads(stored)
+    np.testing.assert_array_equal(again.predict(X), made.predict(X))
+
+
 def test_pixels_lr_is_as_accurate_as_scikit_learns_logistic_regression() -> None:
     X, y = load_digits(return_X_y=True)
     ours = nb.estimator("pixels_lr", threshold=None, l2=1e-3, readout_iterations=500)
