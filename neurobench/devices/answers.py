@@ -1,7 +1,8 @@
 """Checks of devices' answers on arrival: shapes, domain and costs of each kind of answer.
 
 Callers can then rely on the protocols in the subpackages of the kinds, whoever wrote the device. Equivalent forms are
-converted: arrays to tensors, other number types to those of the protocol, spins to bits.
+converted: arrays to tensors, other number types to those of the protocol, spins to bits. Answers are moved to the GPU
+on which the caller computes.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def _bits(refuse: Refuse, name: str, values: Any, shape: tuple[int, ...], like: 
 
 
 def _products(refuse: Refuse, answer: Any, x: Tensor, w: Tensor, *_: Any) -> dict[str, Tensor]:
-    y = _tensor(refuse, "y", answer.y, (*x.shape[:-1], w.shape[1])).to(x.dtype)
+    y = _tensor(refuse, "y", answer.y, (*x.shape[:-1], w.shape[1])).to(x)
     if math.isfinite(y.detach().sum()):  # no NaN or infinity among them; takes half the time of finding the extremes
         return {"y": y}
     return {"y": _within(refuse, "y", y, -math.inf, math.inf)}
@@ -109,7 +110,7 @@ def _counts(refuse: Refuse, answer: Any, program: Program, angles: Angles, shots
 def _of_circuits(refuse: Refuse, name: str, values: Any, angles: Angles, last: int) -> Tensor:
     """Require a tensor (..., last), with a row for each circuit: a single one would be broadcast to the others."""
     x = _tensor(refuse, name, values, (..., last))
-    return _tensor(refuse, name, x, (*angles.rows, last))
+    return _tensor(refuse, name, x, (*angles.rows, last)).to(angles.sample.device)
 
 
 def _tensor(refuse: Refuse, name: str, values: Any, shape: tuple[Any, ...]) -> Tensor:

@@ -14,6 +14,7 @@ from neurobench.devices.mac.protocol import Products
 from neurobench.devices.sampler.protocol import Reads
 from neurobench.problems.circuit import Angles, Gate, Program
 from neurobench.problems.rbm import RBM
+from tests.fake_cuda import fake_cuda
 
 MACHINE = RBM(torch.zeros(3, 2), torch.zeros(3), torch.zeros(2))
 TURN = Program(1, 1, 0, (Gate("ry", (0,), 0),), ((0,),))
@@ -122,3 +123,15 @@ def test_nan_answers_to_nan_angles_of_a_diverged_model_are_passed_on() -> None:
 
 def test_results_of_methods_without_an_answer_protocol_are_passed_on() -> None:
     assert checked("lazy", "host", (), "anything") == "anything"
+
+
+def test_answers_in_arrays_are_moved_to_the_gpu_on_which_the_caller_computes() -> None:
+    with fake_cuda() as device:
+        machine, angles = (type(each)(*(part.to(device) for part in each)) for each in (MACHINE, ANGLES))
+        answers = [
+            checked("lazy", "sample_rbm", (machine, 2, 0), reads(v=np.ones((2, 3)))).v,
+            checked("lazy", "matmul", (X.to(device), W.to(device), 1, 0), Products(np.ones((2, 4)), COST)).y,
+            checked("lazy", "expectation", (TURN, angles), Expectations(np.zeros((2, 1)), COST)).values,
+            checked("lazy", "counts", (TURN, angles, 10, 0), Counts(np.full((2, 2), 5), COST)).counts,
+        ]
+        assert [answer.device.type for answer in answers] == ["cuda"] * 4

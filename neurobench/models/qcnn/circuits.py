@@ -95,7 +95,7 @@ class CircuitRunner:
         if self.shots is None:
             return self.device.expectation(self.program, angles).values
         counts = self.device.counts(self.program, angles, self.shots, seed).counts
-        return self.device.estimate(self.program, counts).to(angles.sample.dtype)
+        return self.device.estimate(self.program, counts).to(angles.sample)
 
     @property
     def exact(self) -> bool:
