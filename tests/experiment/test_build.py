@@ -26,6 +26,8 @@ def test_auto_chooses_a_gpu_only_for_models_and_batch_sizes_that_gain_by_it(monk
     assert pick_device("cpu", spec("model/slayer_snn"), 32).type == "cpu"
     assert pick_device("auto", spec("model/qrbm"), 64).type == "cpu"
     assert pick_device("auto", spec("model/qrbm"), 512).type == "cuda"
+    assert pick_device("auto", spec("model/sklearn_rbm"), 1000).type == "cpu"
+    assert pick_device("auto", spec("experiment/dynex_qrbm", "model"), 1000).type == "cpu"
 
 
 COPIES = ("model.jitter=1", "model.readout_copies=2")

@@ -145,6 +145,7 @@ class TutorialQRBM(ModelSpec):
     """
 
     opens: ClassVar[str] = "neurobench.models.qrbm.tutorial.TutorialLearner"
+    gpu_from_batch: ClassVar[int | None] = None  # computes on the CPU only
     reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
     operations: ClassVar[str] = "neurobench.models.qrbm.classifier.operations"
     figures: ClassVar[str] = "neurobench.models.qrbm.figures.figures"
@@ -217,6 +218,7 @@ class SklearnRBM(ChosenReadout):
     """
 
     opens: ClassVar[str] = "neurobench.models.qrbm.baselines.SklearnLearner"
+    gpu_from_batch: ClassVar[int | None] = None  # computes on the CPU only
 
     n_hidden: Count
     threshold: Threshold
