@@ -105,8 +105,7 @@ bench-vendors: .venv/installed ## compare NEST with engine=exact, and Qiskit's s
 
 bench-gpu: .venv/installed-dev ## on a machine with CUDA: run the tests marked gpu, time every path against the CPU and its peers, write a table (ARGS=--profile)
 	-@$(MAKE) --no-print-directory .venv/peers/slayer
-	$(BIN)/python tests/bench/bench_gpu.py outputs/gpu $(ARGS)
-	@if [ -f outputs/gpu/GPU.md ]; then cp outputs/gpu/GPU.md outputs/readme/GPU.md; fi
+	$(BIN)/python tests/bench/bench_gpu.py outputs/gpu --page outputs/readme/GPU.md $(ARGS)
 
 bench-counts: .venv/installed-dev ## compare operation counts of small networks and trained models with those of PyPI's neurobench
 	-$(MAKE) --no-print-directory .venv/peers/neurobench

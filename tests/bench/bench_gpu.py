@@ -2,7 +2,7 @@
 
 Writes into the folder (outputs/gpu): a log of each part, `records.jsonl` with the measurements, and `GPU.md`, made from
 them. A part is stopped when the time is up; its measurements until then are kept, and the page lists what is missing.
-Exit code 1 if a test failed.
+Exit code 1 if a test failed; otherwise the page is written to `--page` as well.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def run(name: str, words: list[str], folder: Path, seconds: float) -> int | None
     return code
 
 
-def main(folder: Path, profiles: bool, minutes: float) -> int:
+def main(folder: Path, profiles: bool, minutes: float, published: Path | None) -> int:
     if not torch.cuda.is_available():
         print("bench-gpu: no CUDA device here; nothing was measured, and GPU.md stays as it is")
         return 0
@@ -103,7 +103,10 @@ def main(folder: Path, profiles: bool, minutes: float) -> int:
     page = table(read(records))
     (folder / "GPU.md").write_text(page)
     print(page)
-    return int(codes["tests"] not in (0, None))
+    failed = codes["tests"] not in (0, None)
+    if published and not failed:
+        published.write_text(page)
+    return int(failed)
 
 
 if __name__ == "__main__":
@@ -111,5 +114,6 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "outputs/gpu")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--page", type=Path)
     args = parser.parse_args()
-    sys.exit(main(args.folder.absolute(), args.profile, args.minutes))
+    sys.exit(main(args.folder.absolute(), args.profile, args.minutes, args.page))
