@@ -163,7 +163,11 @@ def fake_cuda() -> Iterator[torch.device]:
         stack.enter_context(patch("torch.cuda.is_available", lambda: True))
         stack.enter_context(patch("torch.random.fork_rng", lambda devices: _FORK([])))
         stack.enter_context(
-            patch("torch.optim.optimizer.Optimizer._accelerator_graph_capture_health_check", lambda self: None)
+            patch(
+                "torch.optim.optimizer.Optimizer._accelerator_graph_capture_health_check",
+                lambda self: None,
+                create=True,
+            )
         )
         for module in ("network", "gpu_engine", "learner"):
             stack.enter_context(patch(f"neurobench.models.slayer.{module}.runs_triton", lambda device: False))
