@@ -31,7 +31,7 @@ def aligned(values: np.ndarray, dtype: Any = None) -> np.ndarray:
     return copied
 
 
-@njit(cache=True, error_model="numpy", fastmath=False)
+@njit(inner=True, cache=True, error_model="numpy", fastmath=False)
 def rows_on_lines(rows, width, like):
     """Uninitialised matrix (rows, width) that begins at a cache line, of the type of the array `like`."""
     size = rows * width * like.itemsize
@@ -40,7 +40,7 @@ def rows_on_lines(rows, width, like):
     return space[first : first + size].view(like.dtype).reshape(rows, width)
 
 
-@njit(cache=True, _nrt=False, error_model="numpy", fastmath=False)
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy", fastmath=False)
 def copy(row, to):
     """Copy `row` to `to` in kernels without reference counting (`_nrt=False`), where numba lacks `to[:] = row`."""
     for j in range(len(to)):

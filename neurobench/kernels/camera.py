@@ -105,7 +105,7 @@ def prepare_gpu(shown, camera, chunks, scenes, bounds, paths, codes, counts):
             counts[b] = add_background(camera, (keys[b, 0], keys[b, 1]), codes[b], 0)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inner=True, cache=True, error_model="numpy")
 def render(image, camera, partial, scene):
     """Write scene (F, F) = log(luminance + black) on the fine grid: optics blur the screen's square pixels."""
     screen, taps, first = camera.screen, camera.taps, camera.first
@@ -136,7 +136,7 @@ def lateness(keys, sd):
     return late
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inner=True, cache=True, error_model="numpy")
 def jitter_path(camera, late, jittered):
     """jittered (K, 2) = path at k - D(k): D is 0 at first, late[s] once rest s is over, and linear within a rest."""
     path, rests = camera.path, camera.rests
@@ -152,7 +152,7 @@ def jitter_path(camera, late, jittered):
             jittered[k, axis] = path[left, axis] + (at - np.float32(left)) * (path[left + 1, axis] - path[left, axis])
 
 
-@njit(cache=True)
+@njit(inner=True, cache=True)
 def lit_bounds(scene, dark):
     """First and last row, first and last column that differ from the dark anywhere, each one point further out."""
     size = scene.shape[0]
@@ -164,7 +164,7 @@ def lit_bounds(scene, dark):
     return np.float32(low - 1), np.float32(high + 1), np.float32(left - 1), np.float32(right + 1)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inner=True, cache=True, error_model="numpy")
 def simulate_pixels(scene, path, camera, key, state, codes):
     """Write the events of all pixels, step by step; returns their number.
 
@@ -253,7 +253,7 @@ def _add_events(i, segment, camera, key, state, codes, n):
     return n
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inner=True, cache=True, error_model="numpy")
 def add_background(camera, key, codes, n):
     """Write background activity: a Poisson process over time, distributed as in `hot`. Returns the new count."""
     hot, (k0, k1) = camera.hot, key
@@ -270,7 +270,7 @@ def add_background(camera, key, codes, n):
         counter = uint32(counter + uint32(2))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inner=True, cache=True, error_model="numpy")
 def normal(counter, k0, k1):
     """Standard normal draw from counters c and c + 1 (Box and Muller 1958)."""
     u = 1 - np.float64(uniform(counter, k0, k1))

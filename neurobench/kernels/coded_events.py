@@ -9,7 +9,7 @@ T_SHIFT, Y_SHIFT, X_SHIFT = 13, 7, 1  # 19 bits time in us, 6 row, 6 column, 1 p
 LAST = (1 << 19) - 1  # us
 
 
-@njit(cache=True)
+@njit(inner=True, cache=True)
 def append_event(codes, n, t, i, darker):
     """Write event n into `codes` if there is room. Returns n + 1."""
     if n < codes.shape[0]:

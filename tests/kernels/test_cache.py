@@ -82,6 +82,17 @@ def test_a_caller_uses_its_callees_current_source_and_an_equal_checkout_compiles
     assert [first, again, edited, answer(package / "one", monkeypatch)] == [(1, 1), (1, 0), (2, 1), (1, 0)]
 
 
+def test_an_inner_kernel_in_the_cache_becomes_part_of_a_new_caller(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = "from neurobench.kernels.jit import njit\n@njit(cache=True, inner=True)\ndef f():\n    return 1\n"
+    (package / "one/some_kernels/callee.py").write_text(inner)
+    assert answer(package / "one", monkeypatch) == (1, 1)
+    (package / "one/some_kernels/caller.py").write_text(CALLER.replace("f()\n", "f() + 1\n"))
+    assert answer(package / "one", monkeypatch) == (2, 1)
+    assert sum(sys.modules["some_kernels.callee"].f.stats.cache_hits.values()) == 1
+
+
 @pytest.fixture
 def compiled(package: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The caller's cache folder, with the kernel that a process has stored there."""
@@ -250,7 +261,7 @@ def test_kernels_unused_for_a_month_are_deleted(tmp_path: Path, monkeypatch: pyt
 
 
 def test_calling_a_kernel_that_only_kernels_can_call_says_so() -> None:
-    with pytest.raises(TypeError, match="_arrivals begins with an underscore: it can be called by kernels"):
+    with pytest.raises(TypeError, match="_arrivals is an inner kernel: it can be called by kernels"):
         eprop_online._arrivals(1)
 
 
@@ -264,7 +275,7 @@ def test_a_kernel_that_only_kernels_can_call_remains_so_in_another_process(monke
     monkeypatch.setattr(Dispatcher, "_memo", WeakValueDictionary())  # by which this process would recognise it
     received = pickle.loads(sent)
     assert received is not _twice
-    with pytest.raises(TypeError, match="_twice begins with an underscore"):
+    with pytest.raises(TypeError, match="_twice is an inner kernel"):
         received(1)
     assert njit(lambda x: received(x))(3) == 6
 

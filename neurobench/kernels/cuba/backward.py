@@ -130,7 +130,7 @@ def backward(g, layer, surrogate, with_decays, weights, chunks, eu, below, gradi
     add_decay_terms(terms, dD)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inner=True, cache=True, error_model="numpy")
 def routes_of(delay):
     """Where spikes arrive: (L,) uint64 neurons whose spikes take more than a step; (C,) uint64 offsets of arrivals from
     the beginning of the spike's row. Loops, because a kernel that calls NumPy functions imports what those are compiled
@@ -145,7 +145,7 @@ def routes_of(delay):
     return late[:n], arrives
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inner=True, cache=True, error_model="numpy")
 def new_scratch(v):
     width = v.shape[2]
     return Scratch(np.empty(width, np.float32), np.empty((TILE + 1, width), np.float32), np.zeros(width, v.dtype))
@@ -159,7 +159,7 @@ def _times(a, weights, out):
         multiply(a, weights, out)
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy")
 def scan(g, sample, routes, surrogate, with_decays, scratch, eu, terms):
     """Compute eu (T, C) from g (T, C), dL/dy, in tiles of steps, with simple loops over long rows, which compilers turn
     into vector instructions. terms: those of the sample, see `decay_terms`."""
@@ -232,13 +232,13 @@ def _write_decay_sums(v, before, e1, f1, threshold, kv, term):
     term[0], term[1], term[2] = decay_sums(v, before, e1, f1, threshold, kv)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inner=True, cache=True, error_model="numpy")
 def decay_terms(samples, steps):
     """Zeros for the terms of the decays' gradient, (samples, tiles and the first step, 3) float64."""
     return np.zeros((samples, (steps + TILE - 1) // TILE + 1, 3))
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy")
 def add_decay_terms(terms, dD):
     """Add the terms to dD in order."""
     for n in range(terms.shape[0]):
@@ -247,7 +247,7 @@ def add_decay_terms(terms, dD):
                 dD[k] += terms[n, row, k]
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy")
 def delay_gradient(g, out, count, keep, low, high, dd):
     """Add dL/dd = sum_t g[t] (y[t-1] - y[t]), y[-1] = 0, over the spikes of neurons `low` to `high` - 1 as they
     arrived, each of height 1 / keep."""

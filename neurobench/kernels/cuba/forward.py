@@ -71,7 +71,7 @@ def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
                 tally[c, 1] += np.int64(count[n, t]) * width
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy")
 def tally_states(a, keep, neuron, u, w, tally):
     """Tally how the next step will reach the limits of the state. `a` is the argument of `step_fixed`. Figures are
     written once, at the end of the loop: in less than half the time."""

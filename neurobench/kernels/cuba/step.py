@@ -109,7 +109,7 @@ def step_fixed(a, keep, neuron, u, w, v, fired):
         fired[j] = y > threshold
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy")
 def step_float(a, keep, neuron, u, w, v, fired):
     """u = ku u + a / keep,  v = kv w + u,  fired = v > threshold,  w = 0 where fired, else v.   All (C,) float32."""
     ku, kv, threshold = neuron

@@ -86,7 +86,7 @@ def _readouts(trace, w_out, sums, y):
         copy(sums[t], y[t])
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy")
 def errors(y, label, softmax, E, zero):
     """Write the errors E (W, Q) of the window's readouts y (W, K). Softmax's denominator has the type of `zero`."""
     W, K = y.shape

@@ -83,7 +83,7 @@ class Pass(NamedTuple):
     state: Neurons  # for variants of the neuron
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inner=True, cache=True, error_model="numpy")
 def new_passes(c, net, S, threads):
     T, M, like = c.T, net.w_in.shape[1], net.w_in.dtype
     psi, trace = rows_on_lines(S * T, M, net.w_in), rows_on_lines(S * c.W, M, net.w_in).reshape(S, c.W, M)
@@ -93,7 +93,7 @@ def new_passes(c, net, S, threads):
     return Passes(*samples, np.empty((S, c.W, net.w_out.shape[1]), like), *own)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inner=True, cache=True, error_model="numpy")
 def new_pass(c, net, X, passes, thread):
     M, like = net.w_in.shape[1], net.w_in.dtype
     x, z, neurons = np.empty((X, M), like), np.zeros((X, (M + 63) // 64), np.uint64), np.zeros((5, M), like)
@@ -107,7 +107,7 @@ def at_rest(c):
     return Neurons(*membranes, np.zeros(c.N), np.zeros(c.N, np.uint8), np.zeros(c.K), np.zeros(c.K))
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy")
 def sum_inputs(c, net, samples, g, x):
     """Write to x (S T, M) the input of each step of samples g to g + S - 1, a block of columns at a time, whose part of
     the weights stays in cache."""
@@ -118,7 +118,7 @@ def sum_inputs(c, net, samples, g, x):
             sum_rows(net.w_in, source, start[step], start[step + 1], x[row], column)
 
 
-@njit(cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy", fastmath=FUSED)
 def forward(c, a, net, one, passes, s, counts):
     """Run sample s of `passes`, whose psi contains the inputs, from rest. Spikes of step t arrive in step t + 1. counts
     (N,): number of each neuron's spikes."""
@@ -170,7 +170,7 @@ def _list_spikes(z, N, t, fired, spikes, counts):
     return n
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy")
 def list_synapses(start, fired, n, synapses):
     """Write the synapses of the n neurons that fired; returns their number. Most neurons have at most four: unrolled to
     avoid a mispredicted loop exit."""

@@ -35,19 +35,19 @@ class BySource(NamedTuple):
     rows: np.ndarray  # (E,) int32 rows of mu (S T, M), in the order in which a source's are added
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy")
 def at_once(G, chunks):
     """Number of the G samples to process at once: as few as possible for a single thread, to fit in its cache."""
     return min(G, TOGETHER if chunks == 1 else AT_ONCE)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inner=True, cache=True, error_model="numpy")
 def new_groups(spikes, S, inputs):
     listed = np.empty((S, inputs + 1), np.int32), np.empty((S, inputs + 1), np.int32)
     return BySource(np.zeros(S, np.int64), *listed, np.empty(len(spikes), np.int32))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inner=True, cache=True, error_model="numpy")
 def group_by_source(T, samples, first, s, n, late, by):
     """Group the spikes of the stored samples s to s + n - 1, of which the first is sample `first`, that have a label.
     `late`: the last steps first, and without step 0."""
@@ -75,7 +75,7 @@ def group_by_source(T, samples, first, s, n, late, by):
                 end[np.uint64(i)] = place + np.int32(1)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(inner=True, cache=True, error_model="numpy")
 def add_gradient(c, net, samples, passes, by, results, first, n, fused, chunks):
     """Add the gradient of the n samples from `first` on, to which `passes` and `by` belong. fused: whether the
     readouts' products and sums may be rounded only once."""

@@ -27,7 +27,7 @@ def surrogate(kind, x, height, width):
     return height / (1.0 + u * u)
 
 
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy", fastmath=False)
+@njit(inner=True, cache=True, forceinline=True, _nrt=False, error_model="numpy", fastmath=False)
 def neuron_step(c, j, x, s):
     """Advance neuron j under input x. Returns its psi; `s` (Neurons) changes in place, s.z[j] is 1 if it fired.
 
@@ -84,14 +84,14 @@ def _delta_step(c, j, x, s):
     return psi
 
 
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def deliver(syn, i, x):
     """Deliver a spike of source i to its recurrent targets."""
     for p in range(syn.start[i], syn.start[i + 1]):
         x[np.uint64(syn.target[p])] += syn.w[p]
 
 
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def learning_signal(error, B, L):
     """L_j = sum_k B_jk E_k, k ascending: the error of step n - 1 is credited to n - 2. Returns whether any E_k != 0."""
     nonzero = False
@@ -105,7 +105,7 @@ def learning_signal(error, B, L):
     return nonzero
 
 
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def readout_step(c, s, y, n, steps, window):
     """Advance the readouts under input y (K,), and compute their error, which is 0 without a label and outside the
     learning window; inside, window (G, W, K) receives y. Returns whether step n is inside."""
@@ -122,7 +122,7 @@ def readout_step(c, s, y, n, steps, window):
     return inside
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy")
 def record_step(s, psi, L, rec, row):
     """Record a step: psi (N,) is of this step, L (N,) of two steps before."""
     for j in range(len(s.v)):

@@ -66,7 +66,7 @@ class Interval(NamedTuple):
     last: int  # row of the last arrival
 
 
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def arrive(net, learning, i, following, now, x):
     """Process a spike of source i: gradient, update, delivery (to recurrent neurons), new trace. Synapses of the source
     `following` are prefetched meanwhile."""
@@ -97,7 +97,7 @@ def _places(syn, i, following):
     return begin, syn.start[np.uint64(i) + np.uint64(1)], syn.start[np.uint64(following)] - begin
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy")
 def expire(c, syn, offset, src, sums, n):
     """Retire the sources whose cutoff is step n - 2: no later step counts for them."""
     ring = len(src.last)
@@ -120,7 +120,7 @@ def _interval(c, last, n, base):
     return Interval(low, high, min(max(m + 2 - base, 0), high))
 
 
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def update_readouts(c, syn, src, sums, i, now):
     """Update the readout synapses of source i, a recurrent neuron, before its spike arrives at others. Outside the
     learning window their gradient is 0, and nothing changes."""
@@ -149,7 +149,7 @@ def _add_readout_gradient(c, syn, src, sums, i, gap):
         syn.g_out[j, k] += syn.mask_out[j, k] * (Z * (end - sums.Q[gap.low, k]) + D * (end - sums.Q[gap.last, k]))
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy")
 def rebase(c, syn, offset, src, sums, n, base):
     """Bring every gradient up to step n - 2: the step after it is the new base, where the sums restart at 0."""
     moved = float(n - 1 - base)

@@ -13,7 +13,7 @@ from neurobench.kernels.eprop.records import LANES
 from neurobench.kernels.jit import njit
 
 
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def replay(net, i, begin, end, base):
     """Replay steps begin to end - 1 for all synapses of source i, without an update.
 
@@ -35,7 +35,7 @@ def replay(net, i, begin, end, base):
         row = after
 
 
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def replay_source(c, syn, src, past, i, begin, end, base):
     """Write the source's filtered spikes by step to past.series, and add to the gradients of its readout synapses."""
     last, z_bar, z_out = src.last[i], src.z_bar[i, 0], src.z_bar[i, 1]

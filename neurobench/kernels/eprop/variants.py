@@ -34,7 +34,7 @@ def _by_target(c, syn, i):
     return neurons, Weights(w, w_first, g, pending, syn.m_out[j, :K], syn.v_out[j, :K])
 
 
-@njit(cache=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy")
 def replay_variant(net, i, begin, end, base, eta):
     """Replay as `replay.replay`, with e = psi (z_bar - beta_a eps), eps = rho eps + e, and an update at each step if
     `each_step` is set. After a change of the learning rate the first step still uses the old one."""
@@ -57,7 +57,7 @@ def replay_variant(net, i, begin, end, base, eta):
                     copy(s.w, s.w_first)
 
 
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def update(c, syn, src, i, index, eta):
     """Make an arrival's update, with the learning rate of the update before it."""
     if not c.each_step:
@@ -69,7 +69,7 @@ def update(c, syn, src, i, index, eta):
     src.eta[i] = eta
 
 
-@njit(cache=True, forceinline=True, _nrt=False, error_model="numpy")
+@njit(inner=True, cache=True, forceinline=True, _nrt=False, error_model="numpy")
 def descend(c, syn, src, i, index, eta):
     """Apply and clear the gradients of source i's synapses at update `index`, a time step.
 

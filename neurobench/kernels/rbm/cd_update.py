@@ -75,7 +75,7 @@ def _update_units(first, last, v_of, gain, u_of, loss, rates, index, step, rbm, 
         totals[i] = total(W[i, :outputs]) + a[i]
 
 
-@njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
+@njit(inner=True, cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
 def advance(w, d, step, decay, momentum):
     """d = momentum d + step - decay w;  w = w + d."""
     for j in range(w.shape[0]):
@@ -84,7 +84,7 @@ def advance(w, d, step, decay, momentum):
         w[j] += d[j]
 
 
-@njit(cache=True)
+@njit(inner=True, cache=True)
 def scaled(x, factor, width):
     """x times factor, for x (R, O), with zeros to its right.   -> (R, width)"""
     out = rows_on_lines(x.shape[0], width, x)
@@ -95,7 +95,7 @@ def scaled(x, factor, width):
     return out
 
 
-@njit(cache=True)
+@njit(inner=True, cache=True)
 def column_sums(x, y, columns):
     """The sum of all rows of x (R, >= O) and y (S, >= O).   -> (O,)"""
     out = np.zeros(columns, np.float32)

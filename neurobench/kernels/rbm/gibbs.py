@@ -75,7 +75,7 @@ def _draw_columns(first, last, x, index, n, panel, bias, beta, key, field, drawn
         draw(field, p[s, first:last], state[s, first:last], beta, uint32(s * outputs + first), key)
 
 
-@njit(cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
+@njit(inner=True, cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
 def draw(field, p, state, beta, counter, key):
     """Write p (N,) = s(beta field), also in place, and state = 1 where uniform number `counter` + j is below p."""
     k0, k1 = key
@@ -94,7 +94,7 @@ def transpose(x, chunks, out):
         transpose_columns(x, first, last, out[first:last])
 
 
-@njit(cache=True, fastmath=False)
+@njit(inner=True, cache=True, fastmath=False)
 def transpose_columns(x, first, last, out):
     """Write the transpose of columns `first` to `last` of x (M, N) to out (last - first, >= M)."""
     rows = x.shape[0]
