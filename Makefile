@@ -74,6 +74,7 @@ fuzz: .venv/installed-dev ## half an hour of random words on the command line: e
 bench: .venv/installed-dev ## benchmarks of speed, as ratios to other libraries measured in the same run
 	$(BIN)/python tests/bench/bench_cli.py
 	$(BIN)/python tests/bench/bench_startup.py
+	$(BIN)/python tests/bench/bench_compile.py
 	$(BIN)/python tests/bench/bench_terminal.py
 	$(BIN)/python tests/bench/bench_report.py
 	$(BIN)/python tests/bench/bench_sweep.py

@@ -30,4 +30,3 @@ def test_an_error_in_an_inner_kernel_reaches_python_with_its_values() -> None:
     with pytest.raises(ValueError, match="negative") as error:
         quarter(-1.5)
     assert error.value.args == ("negative", -1.5)
-
