@@ -142,13 +142,20 @@ def serve() -> None:
 def _files(request: bytes) -> Files | None:
     """Files of the requested figure; None if rendering fails or gives a warning."""
     from matplotlib import rcParams
+    from matplotlib.font_manager import fontManager
 
     from neurobench.figures.style import files_of
 
     with suppress(Exception):
         (settings, fonts), figure, vector = pickle.loads(request)
         dict.update(rcParams, settings)  # validated when they were set
-        if fonts == _surroundings()[1]:
+        here = _surroundings()[1]
+        if here != fonts and sorted(here) == sorted(fonts):
+            # Of equally suitable fonts the first is taken. Processes that make matplotlib's list of fonts at the same
+            # time, the first time on a computer, order it differently.
+            fontManager.ttflist.sort(key=lambda font: fonts.index(font.fname))
+            here = fonts
+        if fonts == here:
             return files_of(figure, vector)
     return None
 

@@ -65,6 +65,14 @@ def test_the_second_process_uses_the_users_matplotlib_settings(renderer: Rendere
     assert renderer.submit(curve(), "svg").result() == usual, "and only where they are set"
 
 
+def test_the_second_process_renders_the_same_files_if_its_list_of_fonts_has_another_order(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = font_manager.fontManager
+    monkeypatch.setattr(manager, "ttflist", manager.ttflist[::-1])
+    assert renderer.submit(curve(), "svg").result() == files_of(curve(), "svg")
+
+
 def test_a_figure_that_causes_a_warning_is_rendered_in_this_process(renderer: Renderer) -> None:
     with pytest.raises(Refused):
         renderer.submit(curve("\u4e2d is in no font"), "png").result()
