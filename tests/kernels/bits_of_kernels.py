@@ -12,7 +12,9 @@ from neurobench.kernels.cuba.product import COLUMNS, multiply, pack_transposed
 from neurobench.kernels.host import WIDTH
 from neurobench.kernels.rbm.cd_update import Rates, cd_update
 from neurobench.kernels.rbm.gibbs import half_step, half_step_down
+from neurobench.kernels.rbm.layers import Drawn, Pair
 from neurobench.kernels.softmax import CLASSES, FEATURES, cross_entropy
+from neurobench.problems.rbm import RBM
 
 random = np.random.default_rng(0)
 digest = hashlib.sha256()
@@ -22,13 +24,16 @@ for steps, inner, width in [(5, 9, 40), (8, 33, 20), (12, 10, 31), (13, 40, 33),
     pack_transposed(w, panels)
     multiply(a, panels, out)
     digest.update(out.tobytes())
-pairs = [((random.random((20, 50)) < 0.3).astype(np.float32), random.random((20, 77)).astype(np.float32)) for _ in "vu"]
+# Records of the types that models give to these kernels, so that both use the same compiled ones.
+states, probabilities = ([random.random((20, size), np.float32) for _ in "vu"] for size in (50, 77))
+pairs = [Pair((v < 0.3).astype(np.float32), p) for v, p in zip(states, probabilities, strict=True)]  # type: ignore[arg-type]
 rbm, velocity = ([random.random(size).astype(np.float32) for size in [(50, 77), (50,), (77,)]] for _ in range(2))
-total = cd_update(*pairs, Rates(*map(np.float32, (0.1, 0.1, 1e-3, 0.9))), 1, tuple(rbm), tuple(velocity))
+machines = [RBM(*machine) for machine in (rbm, velocity)]  # type: ignore[arg-type]
+total = cd_update(*pairs, Rates(*map(np.float32, (0.1, 0.1, 1e-3, 0.9))), 1, *machines)
 for part in [*rbm, *velocity, np.float32(total)]:
     digest.update(part.tobytes())
 rows = np.where(random.random((20, 50)) < 0.3, random.random((20, 50)), 0).astype(np.float32)
-drawn, down = (tuple(np.empty((20, size), np.float32) for _ in "ps") for size in (77, 50))
+drawn, down = (Drawn(*(np.empty((20, size), np.float32) for _ in "ps")) for size in (77, 50))  # type: ignore[arg-type]
 key = np.uint32(1), np.uint32(2)
 half_step(rows, rbm[0], rbm[2], np.float32(0.7), key, 1, drawn)
 half_step_down(drawn[1], rbm[0], rbm[1], np.float32(0.7), key, 1, down)

@@ -38,7 +38,8 @@ class MinibatchEngine:
     def __init__(self, c: Constants, weights: Weights, dtype: Any = np.float32, symmetric: float = 0.0):
         """Initialise the engine. symmetric: B is W_out' times this factor after every update; 0: B stays as drawn."""
         self.c, self.dtype, self.symmetric = c, dtype, dtype(symmetric)
-        self.source, self.target = np.nonzero(weights.mask_rec.T)  # (P,) each, of the recurrent synapses
+        places = np.nonzero(weights.mask_rec.T)  # of the recurrent synapses, as columns of one array
+        self.source, self.target = (np.ascontiguousarray(place) for place in places)  # (P,) each
         self.start = np.searchsorted(self.source, np.arange(c.N + 1))
         self.w = self._laid_out(weights.w_in, weights.w_rec, weights.w_out, dtype)
         self.mask = self._laid_out(weights.mask_in, weights.mask_rec, weights.mask_out, np.bool_)
