@@ -306,6 +306,7 @@ def test_the_best_of_several_settings_is_chosen_by_held_out_samples_never_by_the
     assert view.locator(".chart circle").count() == 6, "validation and test against model.lr"
     assert "model.lr" in view.locator(".columns h3").inner_text()
     view.locator("#settings a").nth(1).press("Enter")
+    view.locator("td.name").first.wait_for()
     assert view.locator("td.name").all_inner_texts() == ["tutorial/20260101-000002-cccccc"], "the runs of the row"
     view.go_back()
     assert view.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
