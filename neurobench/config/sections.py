@@ -146,8 +146,8 @@ def unknown_key(key: str, owner: str, part: str, known: Sequence[str] | None, co
         hint = " It is a value, not a section of keys."
     elif not hint:
         elsewhere = [path for path in paths(config) if path.rpartition(".")[2] == part and path != key]
-        there = f" There is {', '.join(known)}." if known else " It has no keys."
-        hint = f" Did you mean {' or '.join(elsewhere)}?" if elsewhere else there
+        known_keys = f" There is {', '.join(known)}." if known else " It has no keys."
+        hint = f" Did you mean {' or '.join(elsewhere)}?" if elsewhere else known_keys
     where = f"{owner} has no key {part}" if owner else f"there is no key {part}"
     return f"{key}: {where}.{hint}"
 

@@ -74,10 +74,10 @@ def _require_apart(
 ) -> None:
     """Check that a test set shares no sample with another split. Raises DataError with the first pair of samples."""
     if shared := _shared(test, tested, learned, keys):
-        number, there = int(test.ids[shared[0][0]]), int(learned.ids[shared[0][1]])
+        number, other_number = int(test.ids[shared[0][0]]), int(learned.ids[shared[0][1]])
         raise DataError(
             f"{source}: {len(shared)} {name} samples are in the {other} set as well, by content (first: "
-            f"number {number}, there number {there}). Remove one of each."
+            f"number {number}, there number {other_number}). Remove one of each."
         )
 
 

@@ -14,7 +14,7 @@ def numbers_of(handed: Any, by: str) -> tuple[dict[str, float], dict[str, str]]:
     it has none, so that one slip does not cost a whole training. Raises UserError if it is not a mapping."""
     if not isinstance(handed, Mapping):
         raise UserError(f"{by} returned {shown(handed)}, not a mapping of names to numbers. Return {{}} for none.")
-    found, undefined = {}, {}
+    defined, undefined = {}, {}
     for name, value in handed.items():
         try:
             number = plain(value)
@@ -22,7 +22,7 @@ def numbers_of(handed: Any, by: str) -> tuple[dict[str, float], dict[str, str]]:
             undefined[str(name)] = f"{by} returned {error}"
             continue
         if is_finite(number):
-            found[str(name)] = number
+            defined[str(name)] = number
         else:
             undefined[str(name)] = f"{by} returned {number}"
-    return found, undefined
+    return defined, undefined

@@ -95,8 +95,8 @@ def rendered_files(
 
     drawn: dict[str, tuple[Figure | bytes, Future[Files] | None]] = {}
     for name, figure in figures:
-        there = renderer is not None and not isinstance(figure, bytes)
-        drawn[name] = figure, renderer.submit(figure, vector) if there else None  # type: ignore[union-attr,arg-type]
+        is_sent = renderer is not None and not isinstance(figure, bytes)
+        drawn[name] = figure, renderer.submit(figure, vector) if is_sent else None  # type: ignore[union-attr,arg-type]
     begun_there = {}
     for name, (figure, future) in reversed(drawn.items()) if renderer else drawn.items():
         if future is None or future.cancel():

@@ -17,7 +17,7 @@ _ENVIRONMENT = "_ZN08NumbaEnv"  # prefix of the variables that point to a functi
 
 
 class Library(JITCodeLibrary):
-    """Functions of which machine code is generated when the address of one is first asked for."""
+    """Functions whose machine code is generated when an address is first requested."""
 
     _generated = False
 
@@ -36,7 +36,7 @@ class Library(JITCodeLibrary):
 
     def _generate(self) -> None:
         self._generated = True
-        self._dynamic_globals.clear()  # found once more
+        self._dynamic_globals.clear()  # super() lists them again
         super()._finalize_final_module()
         for variable in self._final_module.global_variables:
             environment = lookup_environment(variable.name) if variable.name.startswith(_ENVIRONMENT) else None
@@ -44,7 +44,7 @@ class Library(JITCodeLibrary):
                 self._codegen.set_env(variable.name, environment)
 
     def serialize_using_object_code(self) -> Any:
-        """Contents for the cache: without machine code, if there is none, the optimised code for kernels to copy."""
+        """Contents for the cache: machine code if generated, otherwise the optimised code that kernels copy."""
         self._ensure_finalized()
         return super().serialize_using_object_code() if self._generated else self.serialize_using_bitcode()
 
@@ -61,5 +61,5 @@ class Generator(JITCPUCodegen):
 
 
 def generate_when_called() -> None:
-    """Make numba generate machine code this way, unless it has already begun in another way."""
+    """Make numba use `Generator`, unless it has compiled something already."""
     codegen.JITCPUCodegen = Generator

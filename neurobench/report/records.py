@@ -173,5 +173,5 @@ def merged(tables: Tables, old: Sequence[RunRecord], new: Sequence[RunRecord]) -
     }
     # Of two old ones of a seed the one by the present rule counts: files of earlier versions contain both
     ordered = sorted(old, key=lambda record: record.setting_hash == current.get(record.key[:2]))
-    kept = (record for record in (*ordered, *new) if record.key[:2] in current)
-    return list({(record.name, current[record.key[:2]], record.seed): record for record in kept}.values())
+    still_valid = (record for record in (*ordered, *new) if record.key[:2] in current)
+    return list({(record.name, current[record.key[:2]], record.seed): record for record in still_valid}.values())

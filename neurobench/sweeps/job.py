@@ -183,9 +183,9 @@ def work_locally(task: Task, folder: str, environment: Mapping[str, str]) -> Rep
     A worker outlives a sweep: the working directory and the environment are those of the waiting process, except for
     variables that are fixed for the worker's lifetime (`is_of_worker`).
     """
-    kept = {name: os.environ[name] for name in os.environ if is_of_worker(name)}
+    of_worker = {name: os.environ[name] for name in os.environ if is_of_worker(name)}
     os.environ.clear()
-    os.environ.update({**environment, **kept})
+    os.environ.update({**environment, **of_worker})
     os.chdir(folder)
     with _busy:
         report = work(task)

@@ -24,7 +24,7 @@ from neurobench.sweeps.outcome import Batch, Outcome
 from neurobench.sweeps.sbatch import POOLS
 
 SUBMITIT_OPTIONS = ("timeout_min", "gpus_per_node", "setup")
-GRACE_S = 2.0  # for jobs that end without being told
+GRACE_S = 2.0  # for jobs that end without a signal from this process
 
 
 def local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:

@@ -113,9 +113,9 @@ def _faults_at_ends(space: Space, config_dir: str | None) -> list[str]:
 
 def _is_of_one(space: Space, fault: str, end: int, config_dir: str | None) -> bool:
     """Whether a fault at one end is that of a single value: it remains if all others are those of the other end."""
-    here, there = _end(space, end), _end(space, -1 - end)
+    values, opposite = _end(space, end), _end(space, -1 - end)
     keys = [key for key in space.space if fault.startswith(f"{key}=")]
-    return any(fault in _faults_at(space, {**there, key: here[key]}, config_dir) for key in keys)
+    return any(fault in _faults_at(space, {**opposite, key: values[key]}, config_dir) for key in keys)
 
 
 def _faults_of_whole_ranges(space: Space, config_dir: str | None) -> list[str]:

@@ -82,7 +82,7 @@ def read_netx(name: str) -> list[FileLayer]:
     except OSError as fault:
         raise UserError(f"{name} is not an HDF5 file: {fault}") from fault
     with file:
-        require("layer" in file, f"{name}:/layer is missing; netx keeps a network's layers there")
+        require("layer" in file, f"{name}:/layer is missing; netx stores a network's layers in it")
         net: list[FileLayer] = []
         for k in range(len(file["layer"])):
             path = f"{name}:/layer/{k}"

@@ -3,7 +3,7 @@
 let DATA, RUNS, BY_PATH;
 function read(data) {
   DATA = data;
-  // Files of the user's own share the name of a data set, such as csv, and are told apart by their place.
+  // Files of the user's own share the name of a data set, such as csv, and are distinguished by their place.
   const own = new Set([...group(DATA.runs.filter((run) => run.data), (run) => run.dataset)].filter(([, runs]) => ["source", "sha256"].every((key) => new Set(runs.map((run) => run.data[key])).size > 1)).map(([name]) => name));
   const set = (run) => own.has(run.dataset) && run.data ? `${run.dataset} ${run.data.source}` : run.dataset;
   RUNS = DATA.runs.map((run, index) => ({ ...run, index, set: set(run), text: [run.path, run.model, set(run), run.backend, run.scale, run.status, "seed " + run.seed, run.setting_hash].join(" ").toLowerCase() }));
@@ -99,7 +99,7 @@ function cell(runs, search) {
   const note = (chosen ? plural(best.runs.length, "seed") : "not validated") + (settings.length > 1 ? ` · ${settings.length} settings` : "") + (full ? "" : ` · scale ${best.runs[0].scale}`);
   return el("a", { class: "cell" + (full && heat > 55 ? " hot" : ""), style: `--heat:${full ? heat : 4}%`, href: (settings.length > 1 ? "#/settings?" : "#/runs?") + encodeURIComponent(search) }, el("b", {}, chosen ? spread(best.test) : "–"), el("small", {}, note));
 }
-// Runs at a smaller scale are never shown beside those at a larger one.
+// Runs at a smaller scale are never compared with those at a larger one.
 const RANKS = { paper: 0, quick: 2, smoke: 3 }; // a scale of the user's own lies between
 function ofLargestScale(runs) {
   const rank = (run) => RANKS[run.scale] ?? 1, largest = runs.reduce((one, other) => rank(other) < rank(one) ? other : one);
