@@ -45,7 +45,7 @@ def memory_fault(name: str, model: ModelSpec, dataset: DatasetSpec, task: Task, 
     requested |= {f"model.{key}": n for key, n in model.memory(task, samples).items()}
     if demand.layers:
         layers = " x ".join(f"{n:,}" for n in demand.layers)
-        requested[f"model={name} with layers of {layers} units"] = WEIGHT * demand.pairs
+        requested[f"model={name} with layers of {layers} units"] = WEIGHT * demand.synapses
     available = machine_memory()
     if sum(requested.values()) <= available:
         return None

@@ -36,6 +36,14 @@ def test_too_much_memory_is_refused_with_its_size_and_an_unknown_monitor_with_kn
         plan(*words)
 
 
+def test_convolutions_need_memory_for_their_synapses_and_not_for_all_pairs_of_units(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """16 bytes for each of 342 million pairs would be 5 GiB."""
+    monkeypatch.setattr(memory, "machine_memory", lambda: 2**30)
+    plan("model=slayer_snn", "model.convolutions=[16c3p1,16c3p1]", "model.hidden=[]")
+
+
 def test_memory_for_features_of_all_copies_is_checked_before_anything_is_learned(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -80,7 +80,7 @@ LOIHI = Mesh(
 class Activity(NamedTuple):
     """Activity of a feed-forward network in classification; layer 0 is the inputs, which cost only their messages."""
 
-    weights: Sequence[Tensor]  # (I, O) from layer k to layer k + 1; a weight of 0 is no synapse
+    weights: Sequence[Tensor]  # (I, O) from layer k to layer k + 1, dense or sparse; a weight of 0 is no synapse
     spikes: Sequence[Tensor]  # (N, T, I) bool of each layer, outputs too
     updates: Sequence[Tensor]  # (N, T, O) bool of each layer but the inputs: whether states have changed
 
@@ -123,7 +123,7 @@ def mesh_cost(mesh: Mesh, activity: Activity) -> MeshCost:
     receives = torch.zeros_like(sends)
     sent = [0, 0, 0, 0]
     for k, weights in enumerate(activity.weights):
-        ways = _ways(mesh, cores[k], cores[k + 1], weights != 0, in_use)
+        ways = _ways(mesh, cores[k], cores[k + 1], weights, in_use)
         spikes = activity.spikes[k].float()
         total = spikes.sum((0, 1)).long()
         sent = [before + int(total @ each) for before, each in zip(sent, ways.of_spike, strict=True)]
@@ -154,9 +154,10 @@ class _Ways(NamedTuple):
     synapses: Tensor  # the same shape, of the receiving cores
 
 
-def _ways(mesh: Mesh, source: Tensor, target: Tensor, synapse: Tensor, in_use: int) -> _Ways:
+def _ways(mesh: Mesh, source: Tensor, target: Tensor, weights: Tensor, in_use: int) -> _Ways:
     fan = torch.zeros(len(source), in_use, dtype=torch.int64)
-    fan.index_add_(1, target, synapse.long())
+    i, o = (weights if weights.is_sparse else weights.to_sparse()).coalesce().indices()
+    fan.index_put_((i, target[o]), torch.ones_like(i), accumulate=True)
     reached = (fan > 0).long()  # one message per core, however many synapses it reaches there
     (from_column, from_row), (to_column, to_row) = (_tile(mesh, each) for each in (source, torch.arange(in_use)))
     along_row = (reached * (from_column[:, None] - to_column).abs()).sum(1)

@@ -76,17 +76,33 @@ def unrolled(layer: QuantizedLayer) -> QuantizedLayer:
     layer, conv = layer.cpu(), layer.conv
     if conv is None:
         return layer
-    rows, columns = conv.outputs[1:]
-    inputs = torch.arange(_size(conv.inputs)).view(1, *conv.inputs).float()
-    padded = pad(_images(inputs + 1, conv), [conv.padding] * 4)  # 0: no input
-    index = unfold(padded, conv.kernel, stride=conv.stride)[0].long()  # (fan_in, positions)
-    W = layer.W.new_zeros(_size(conv.inputs) + 1, conv.channels, rows * columns)
-    position = torch.arange(rows * columns).expand_as(index)
-    W[index, :, position] = layer.W[:, None, :].expand(-1, rows * columns, -1)
+    index = _covered(conv) + 1  # 0: no input
+    W = layer.W.new_zeros(_size(conv.inputs) + 1, conv.channels, conv.positions)
+    position = torch.arange(conv.positions).expand_as(index)
+    W[index, :, position] = layer.W[:, None, :].expand(-1, conv.positions, -1)
     W = W[1:].flatten(1).contiguous()
     w = weights_of(W) if isinstance(layer.neuron, FixedNeuron) else W
     scale, delay = each_neuron(layer.scale, conv), each_neuron(layer.delay, conv)
     return QuantizedLayer(W, w, layer.neuron, delay, scale)
+
+
+def sparse_weights(weights: Tensor, conv: Convolution) -> Tensor:
+    """Weights other than 0 of the equivalent dense layer (I, O), as a sparse matrix, from those of the kernels (fan_in,
+    channels): a dense one would take gigabytes for a sensor of 128 x 128 pixels."""
+    tap, channel = weights.nonzero(as_tuple=True)
+    inputs = _covered(conv)[tap]  # (weights, positions)
+    neurons = channel[:, None] * conv.positions + torch.arange(conv.positions)
+    values, covered = weights[tap, channel][:, None].expand_as(inputs), inputs >= 0
+    places = torch.stack([inputs[covered], neurons[covered]])
+    size = (_size(conv.inputs), conv.channels * conv.positions)
+    return torch.sparse_coo_tensor(places, values[covered], size, check_invariants=False)
+
+
+def _covered(conv: Convolution) -> Tensor:
+    """Input that each of a kernel's weights meets at each position, (fan_in, positions) int64; -1 in the padding."""
+    numbers = torch.arange(1, _size(conv.inputs) + 1).view(1, *conv.inputs).float()
+    padded = pad(_images(numbers, conv), [conv.padding] * 4)
+    return unfold(padded, conv.kernel, stride=conv.stride)[0].long() - 1
 
 
 def _size(shape: tuple[int, int, int]) -> int:

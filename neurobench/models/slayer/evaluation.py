@@ -17,7 +17,7 @@ from neurobench.metrics.operations import (
     synapses,
 )
 from neurobench.models.learner import TrainingRecord
-from neurobench.models.slayer.convolution import fan_out, unrolled
+from neurobench.models.slayer.convolution import fan_out, sparse_weights
 from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.engine import EventEngine
 from neurobench.models.slayer.gpu_engine import GpuEngine
@@ -69,10 +69,10 @@ def operations(learner: SlayerLearner, x: Any) -> Operations:
 def _counted(learner: SlayerLearner, x: Any) -> Iterator[tuple[int, Tensor, int, int]]:
     """For each block of samples and layer: layer number, arrivals of each input (I,), spikes, membrane changes.
 
-    On a GPU convolutions run on the engine that trained them. On a CPU they run unrolled, from lists of spikes.
+    On a GPU convolutions run on the engine that trained them. All else runs on the CPU, from lists of spikes.
     """
     engine: EventEngine | DenseEngine | GpuEngine = EventEngine()
-    layers, arriving = [unrolled(layer) for layer in learner.quantized], learner.inputs
+    layers, arriving = [layer.cpu() for layer in learner.quantized], learner.inputs
     if learner.spec.convolutions and learner.device.type != "cpu":
         engine, layers, arriving = learner.engine, learner.quantized, learner.arriving
     for index in torch.arange(len(x)).split(BLOCK):
@@ -102,7 +102,7 @@ def _connection(name: str, layer: QuantizedLayer, arrived: Tensor, presented: in
 
 def activity(learner: SlayerLearner, x: Any) -> Activity:
     """Weights, spikes and membrane updates; spikes in their steps of arrival, after delays, but for those too late."""
-    engine, layers = EventEngine(), [unrolled(layer) for layer in learner.quantized]
+    engine, layers = EventEngine(), [layer.cpu() for layer in learner.quantized]
     inputs = learner.inputs(x)
     engine.run(inputs, layers, learns=True)
     spikes = [as_dense(each).transpose(0, 1) > 0 for each in (inputs, *engine.arrivals())]
@@ -111,4 +111,5 @@ def activity(learner: SlayerLearner, x: Any) -> Activity:
         held = torch.where(v > layer.neuron.threshold, 0, v)  # voltage at the beginning of the next step
         before = torch.cat([torch.zeros_like(held[:, :1]), held[:, :-1]], 1)
         updates.append(held != before)
-    return Activity([layer.W for layer in layers], spikes, updates)
+    weights = [layer.W if layer.conv is None else sparse_weights(layer.W, layer.conv) for layer in layers]
+    return Activity(weights, spikes, updates)

@@ -24,7 +24,6 @@ from neurobench.figures.style import (
 )
 from neurobench.models.learner import TrainingRecord
 from neurobench.models.slayer.animation import input_and_output
-from neurobench.models.slayer.convolution import unrolled
 from neurobench.models.slayer.engine import EventEngine
 from neurobench.models.slayer.learner import SlayerLearner
 from neurobench.models.slayer.network import synaptic
@@ -39,7 +38,7 @@ def all_figures(learner: SlayerLearner, test: Split, record: TrainingRecord) -> 
     """Figures by name: the tutorial's animation of inputs and outputs; rasters, learning, gradient flow, delays,
     weights."""
     shown = test.head(SHOWN)
-    engine, layers = EventEngine(), [unrolled(layer) for layer in learner.quantized]
+    engine, layers = EventEngine(), [layer.cpu() for layer in learner.quantized]
     spikes = learner.inputs(shown.x)
     engine.run(spikes, layers, learns=True)
     trains = [as_dense(each).transpose(0, 1) for each in (spikes, *engine.arrivals())]  # (N, T, C) each

@@ -11,7 +11,7 @@ import torch
 from neurobench.config.errors import UserError
 from neurobench.models.learner import Initial, Step
 from neurobench.models.slayer.architecture import convolutions
-from neurobench.models.slayer.convolution import unrolled
+from neurobench.models.slayer.convolution import sparse_weights, unrolled
 from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.engine import Dropout, EventEngine
 from neurobench.models.slayer.evaluation import operations
@@ -65,6 +65,7 @@ def network(seed=0, neuron=NEURON, words=("4c3s2p1", "3c2")):
 def test_unrolled_weights_match_those_from_loops_over_the_kernels(network_of):
     for layer in network(**network_of)[0][:-1]:
         assert torch.equal(unrolled(layer).W, by_hand(layer.W, layer.conv))
+        assert torch.equal(sparse_weights(layer.W, layer.conv).to_dense(), by_hand(layer.W, layer.conv))
 
 
 @pytest.mark.parametrize("engine", [EventEngine(), DenseEngine(torch.device("cpu"))], ids=["event", "dense"])

@@ -120,7 +120,7 @@ def test_operations_of_pools_are_counted_window_by_window() -> None:
         assert connection.fanout.tolist() == connection.dense_fanout.tolist() == fans.ravel().tolist()
         assert (connection.weights, connection.nonzero) == (conv.kernel**2, conv.kernel**2)
         assert counted.parameters[f"{k}.W"].shape == (conv.kernel**2,)
-        assert (network.weights[k] != 0).sum(1).tolist() == fans.ravel().tolist()
+        assert (network.weights[k].to_dense() != 0).sum(1).tolist() == fans.ravel().tolist()
         met = int((connection.arrived.numpy() * fans.ravel()).sum())
         assert connection.effective == met > 0
         assert [act.tally[k]["operations"] for act in runs] == [met, met]
