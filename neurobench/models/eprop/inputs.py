@@ -82,8 +82,9 @@ class InputMap(NamedTuple):
         n, fault = bin_events(Recordings(t, x, y, p, begin, moved), self, _limits(T), start, source)
         if fault == LATE:
             raise UserError(
-                f"an event is at {int(events.t[n])} us, after the {SPAN} us that model.steps={T} steps span. "
-                "Use recordings of N-MNIST, or rescale their times."
+                f"an event is at {int(events.t[n])} us, after the {SPAN} us over which model.steps={T} steps are "
+                "spread. Cut or compress recordings by dataset.window=336 or dataset.faster; vectors and images by a "
+                "shorter encoder.duration or encoder.window."
             )
         if fault == UNSORTED:
             raise UserError(

@@ -189,8 +189,10 @@ def operations(learner: EventPropLearner, x: Any) -> Operations:
         connections.append(synapses(name, W.t(), arrived, len(x), spikes=True))
         populations.append(Population(name, int((spikes > 0).sum()), spikes.numel()))
         arrived, offset = spikes.sum(0) - late[offset : offset + W.shape[1]], offset + W.shape[1]
+    no_steps = "events come at any time: there are no steps"
     undefined = {
-        "dense_operations": "events come at any time: there are no steps in which every input could have come",
+        **dict.fromkeys(("effective_macs_per_step", "effective_acs_per_step"), no_steps),
+        "dense_operations": f"{no_steps} in which every input could have come",
         "membrane_updates": "a membrane is followed from event to event, not in steps",
     }
     return Operations(len(x), len(x), connections, populations, learner.params, undefined=undefined)

@@ -158,7 +158,8 @@ class SlayerSNN(ModelSpec):
                 )
         if inputs > MOST_INPUTS:
             sizes = f"model=slayer_snn reads at most {MOST_INPUTS} inputs; recordings of {task.shape} have {inputs}"
-            raise UserError(f"{sizes}. Use those of a smaller sensor.")
+            saccades = f" in {self.saccades} saccades" if self.saccades > 1 else ""
+            raise UserError(f"{sizes}{saccades}. Use a smaller sensor, or pool pixels: dataset.pool=2")
         settings = {name: getattr(self, name) for name in ("current_decay", "voltage_decay", "threshold")}
         convolved = self.convolved(task)
         if any(conv.pools for conv in convolved):

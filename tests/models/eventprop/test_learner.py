@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Split
+from neurobench.metrics.operations import total
 from neurobench.models.eventprop.learner import EventPropLearner, operations
 from neurobench.models.learner import Seeds, Step, Task
 from tests.specs import spec
@@ -111,6 +112,8 @@ def test_a_spike_whose_delay_lasts_beyond_the_end_causes_no_operations_which_cos
     late = int(fired[:40].argmax())
     one.params["delay"][late] = one.spec.length / one.spec.tau_mem
     monkeypatch.setattr(one, "raster", None)  # sample by sample it takes twenty times as long as the prediction
-    arrived = operations(one, x).connections[1].arrived
+    counted = operations(one, x)
+    assert not any(name.endswith("per_step") for name in total([counted])[0])  # there are no steps
+    arrived = counted.connections[1].arrived
     assert arrived[late] == 0 < fired[late]
     assert arrived.sum() == fired[:40].sum() - fired[late]

@@ -318,6 +318,8 @@ def test_outputs_equal_the_tasks_classes_and_more_than_65535_inputs_are_refused(
     assert one.demand(Task("events", (2, 34, 34), 40)).layers == (2312, 512, 512, 40)
     with pytest.raises(UserError, match=r"at most 65535 inputs; recordings of \(2, 200, 200\) have 80000"):
         one.demand(Task("events", (2, 200, 200), 10))
+    with pytest.raises(UserError, match=r"have 98304 in 3 saccades\. .* dataset\.pool=2"):
+        spec("model/slayer_snn", saccades=3, length=315.0).demand(Task("events", (2, 128, 128), 10))
 
 
 @pytest.mark.parametrize(("arithmetic", "kind"), [("float", torch.float32), ("fixed", torch.int8)])
