@@ -98,7 +98,8 @@ def lines(made: Estimate, limits: Mapping[str, Mapping[str, Any]]) -> list[str]:
             for limit, keys in (("max_shots", ("shots", "reads")), ("max_seconds", ("device_seconds",)))
             if (most := limits.get(name, {}).get(limit)) and sum(costs.get(key, 0) for key in keys) > most
         ]
-    return said or ["this run uses no device"]
+    uncounted = [f"{'all':11}{name}: no counted calls" for name in made.prices]
+    return said or uncounted or ["this run uses no device"]
 
 
 def _words(costs: Mapping[str, float]) -> str:

@@ -43,7 +43,7 @@ SENTENCES = {
     r"accuracy_lost.*": "ideal accuracy minus that on the emulated chip",
     r"test_reconstruction_mse": "mean squared difference between a pixel and its reconstruction",
     r"sme.*": "squared mean error, as printed by the tutorial",
-    r"parameter_count": "number of values that are learned",
+    r"parameter_count": "number of values that are learned; of a spiking network, of all that its core stores",
     r"footprint_bytes": "memory of parameters and buffers",
     r"connection_sparsity": "share of weights that are 0",
     r"activation_sparsity": "share of outputs that are 0, over all units, samples and steps",
@@ -62,7 +62,7 @@ SENTENCES = {
     r"calibrated_.*": "as measured by calibration on the emulated chip",
     r"gain": "LSB of the read-out per unit of input times weight",
     r"noise_std": "standard deviation of the noise of one partial sum, in LSB",
-    r"hidden_rate": "spikes per second of a hidden neuron",
+    r"hidden_rate": "spikes per second of a hidden neuron, in the last batch that was learned",
     r"training_circuits": "circuits evaluated in training, those for gradients included",
     r"training_(shots|qpu_seconds)": "shots of these circuits, and modelled seconds in full jobs; 0 for exact values",
 }

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from neurobench.config.compose import composer
 from neurobench.experiment import estimate as seam
-from neurobench.experiment.estimate import estimate
+from neurobench.experiment.estimate import Estimate, estimate, lines
 from neurobench.experiment.execute import execute
 from neurobench.experiment.plan import parse
 from neurobench.models.common import readout
@@ -51,3 +51,8 @@ def test_an_estimate_includes_the_predictions_of_every_test_set(monkeypatch: pyt
     with composer() as compose:
         plan = parse(compose(["model=hxtorch_mlp", "scale=smoke", "scale.test=30"]))
     assert estimate(plan).phases["test"]["mac"]["vectors"] == 2 * 2 * 30
+
+
+def test_a_dry_run_names_devices_without_counted_calls_such_as_spiking_cores() -> None:
+    assert lines(Estimate({}, {"core": "nothing"}), {}) == ["all        core: no counted calls"]
+    assert lines(Estimate({}, {}), {}) == ["this run uses no device"]
