@@ -172,6 +172,14 @@ def test_events_long_after_the_window_are_ignored_without_a_warning(tmp_path: Pa
     assert after.train.x.t.equal(before.train.x.t)
 
 
+def test_a_window_that_leaves_out_a_tenth_of_the_events_or_more_is_reported(tmp_path: Path) -> None:
+    root = recordings(tmp_path)
+    each = [np.load(file)["t"] for file in root.glob("*/*.npy")]
+    window = float(np.median(np.concatenate([t - t[0] for t in each]))) / 1000
+    with pytest.warns(UserWarning, match=rf"(49|50|51) % of the events come after dataset\.window={window:g} ms"):
+        loaded("dataset=events_folder", f"dataset.root={root}", f"dataset.window={window}")
+
+
 def test_repeated_samples_are_used_once_with_a_warning(tmp_path: Path) -> None:
     root = table(tmp_path / "t.csv", np.concatenate([X, X[:3]]), np.concatenate([Y, [0, 1, 3]]))
     with pytest.warns(UserWarning, match="3 samples repeat others, 1 of them under another label"):

@@ -11,7 +11,7 @@ import numpy as np
 
 from neurobench.data.custom.formats import Raw
 from neurobench.data.custom.locate import existing
-from neurobench.data.custom.recordings import View, checked, concatenated, require_sensor, windowed
+from neurobench.data.custom.recordings import View, checked, joined, require_sensor
 from neurobench.data.custom.specs import Header, Tonic, Torchvision
 from neurobench.data.custom.splits import Content, Samples, scaled, splits
 from neurobench.data.dataset import DataError, Splits
@@ -91,9 +91,11 @@ def load_recordings(spec: Tonic, seed: int) -> Splits:
             raise _unreadable(spec, error) from error
         if not read:
             raise DataError(f"{spec.root}: {spec.set} has no recordings there.{_remedy(spec)}")
-        named = ((f"{spec.root}: {spec.set}, {part} recording {k}", _raw(each)) for k, (each, _) in enumerate(read))
-        events = [windowed(checked(raw, name), name, view) for name, raw in named]
-        samples[part] = Samples(concatenated(events, view.shape), np.array([int(label) for _, label in read], np.int64))
+        name = f"{spec.root}: {spec.set}"
+        named = ((f"{name}, {part} recording {k}", _raw(each)) for k, (each, _) in enumerate(read))
+        checks = ((each, checked(raw, each)) for each, raw in named)
+        events = joined(checks, view, name if part == "train" else None)
+        samples[part] = Samples(events, np.array([int(label) for _, label in read], np.int64))
     folder = Path(str(spec.root)) / spec.set
     content = Content(samples["train"], samples["test"], spec.header.classes, _files(folder))
     return splits(spec, content._replace(emulated=are_emulated(folder)), seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
@@ -19,6 +20,7 @@ from neurobench.data.dataset import DataError, Splits
 from neurobench.data.events import Events, are_emulated
 
 MICROSECONDS = {"us": 1.0, "ms": 1000.0, "s": 1e6}
+MANY = 0.1  # share of events whose loss is reported; the last few of a recording like N-MNIST's do not matter
 WIDEST = 256  # most rows and columns: an event's are stored in one byte each
 
 
@@ -50,12 +52,13 @@ def load(spec: EventsFolder, seed: int) -> Splits:
     folders = class_folders(spec.root, spec.expected, tuple(READERS))
     view = _view(spec, folders)
 
-    def samples(part: Labelled) -> Samples:
-        recordings = [windowed(_read(str(file), version(file)), str(file), view) for file in part.files]
-        return Samples(concatenated(recordings, view.shape), np.array(part.labels, np.int64))
+    def samples(part: Labelled, warns_as: str | None = None) -> Samples:
+        named = ((str(file), _read(str(file), version(file))) for file in part.files)
+        return Samples(joined(named, view, warns_as), np.array(part.labels, np.int64))
 
     validation, test = (samples(part) if part else None for part in (folders.validation, folders.test))
-    content = Content(samples(folders.train), test, folders.classes, folders.files, validation=validation)
+    train = samples(folders.train, str(spec.root))
+    content = Content(train, test, folders.classes, folders.files, validation=validation)
     return splits(spec, content._replace(emulated=are_emulated(Path(str(spec.root)).expanduser())), seed)
 
 
@@ -155,10 +158,20 @@ def windowed(raw: Raw, name: str, view: View) -> Raw:
     )
 
 
-def concatenated(recordings: Iterable[Raw], shape: tuple[int, int, int]) -> Events:
-    """Recordings joined end to end."""
-    each = list(recordings)
+def joined(named: Iterable[tuple[str, Raw]], view: View, warns_as: str | None = None) -> Events:
+    """Recordings within the window, end to end. Raises DataError. warns_as: name of the data in a warning if a tenth of
+    the events or more come after the window."""
+    each, n = [], 0
+    for name, raw in named:
+        each.append(windowed(raw, name, view))
+        n += len(raw.t)
     start = np.concatenate([[0], np.cumsum([len(one.t) for one in each])]).astype(np.int64)
     assert all(a <= b for a, b in pairwise(start.tolist()))
+    if warns_as and (late := 1 - start[-1] / n) >= MANY:
+        warnings.warn(
+            f"{warns_as}: {100 * late:.0f} % of the events come after dataset.window={view.window:g} ms and are left "
+            "out; a longer window, or dataset.faster, keeps them",
+            stacklevel=3,
+        )
     t, x, y, p = (torch.from_numpy(np.concatenate([one[k] for one in each])) for k in range(4))
-    return Events(t, x, y, p, torch.from_numpy(start), shape)
+    return Events(t, x, y, p, torch.from_numpy(start), view.shape)
