@@ -15,6 +15,7 @@ from neurobench.config.errors import UserError
 from neurobench.data.dataset import Batch, Split
 from neurobench.data.events import Events
 from neurobench.devices.core.specs import Core, FixedCore
+from neurobench.models.common.late_events import warn_of_late_events
 from neurobench.models.common.supervised import measured, training_loss
 from neurobench.models.common.training import Moments, at_rest, descend
 from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, TrainingRecord
@@ -68,7 +69,8 @@ class NIRGraphLearner:
 
     def start(self, train: Split, initial: Initial | None) -> None:
         """Open the graph of `initial`, if any. Raises UserError if the core cannot run it; warns if the step had to be
-        assumed, or a time constant is shorter than it."""
+        assumed, a time constant is shorter than it, or events come too late."""
+        warn_of_late_events(train, self.spec.length)
         if initial is not None:
             self._begin_with(initial)
             if self.spec.dt is None and self.network.graph.dt is None:

@@ -13,6 +13,7 @@ from neurobench.data.dataset import Batch, Split
 from neurobench.devices.core.specs import Core
 from neurobench.kernels.adaptive_threads import AdaptiveThreads
 from neurobench.kernels.random import derive, uniforms
+from neurobench.models.common.late_events import warn_of_late_events
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.slayer import losses, spikes
 from neurobench.models.slayer.engine import Activity, Dropout, LayerGradient
@@ -74,6 +75,7 @@ class SlayerLearner:
 
     def start(self, train: Split, initial: Initial | None) -> None:
         self._warn_of_far_shifts()
+        warn_of_late_events(train, self.spec.length)
         if initial is not None:
             from neurobench.models.slayer.initial import read
 

@@ -2,6 +2,7 @@
 exported file computes what was computed before."""
 
 import warnings
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Split
+from neurobench.data.events import Events
 from neurobench.models.learner import Initial
 from neurobench.models.nir_graph import learner as module
 from neurobench.models.nir_graph.files import with_parameters
@@ -24,7 +26,13 @@ nir = pytest.importorskip("nir", reason="the extra spiking is not installed")
 
 
 def few() -> Split:
-    return spec("dataset/nmnist", validation=0).load(0).train.head(4)
+    """Four recordings, cut to the 30 ms that the learners here read."""
+    split = spec("dataset/nmnist", validation=0).load(0).train.head(4)
+    x = split.batch(slice(None)).x
+    assert isinstance(x, Events)
+    early = x.t < 30_000
+    start = torch.cat([torch.zeros(1, dtype=torch.int64), x.recording()[early].bincount().cumsum(0)])
+    return replace(split, x=Events(x.t[early], x.x[early], x.y[early], x.p[early], start, x.sensor))
 
 
 def network(shape: tuple[int, ...] = (2312,), tau: float = 8e-3, dt: Any = 1e-3) -> Any:
