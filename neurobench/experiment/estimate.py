@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from neurobench.data.dataset import Splits
@@ -18,6 +19,7 @@ from neurobench.metrics.costs import Ledger, Price, Totals
 from neurobench.models.learner import Learner, Step, TrainingRecord
 from neurobench.storage.journal import Journal
 
+_REHEARSAL = "rehearsal"  # phase of the ledger
 _FITTED = 1000  # samples for the fit after training: the rehearsed test needs one, whatever its quality
 
 
@@ -27,8 +29,8 @@ class Estimate(NamedTuple):
 
 
 def estimate(plan: Plan) -> Estimate:
-    """Estimate a run by rehearsing three updates that use the device (the first, one in the middle, the last) and one
-    batch of each split, scaled up.
+    """Estimate a run by rehearsing its start, three updates of each range that uses the device alike (the first, one in
+    the middle, the last) and one batch of each split, scaled up.
 
     Devices that answer later are opened, but nothing is sent to them. Not counted: what a model does once, between
     training and test, the test's loss, which repeats the requests of its predictions, and the drawing of figures.
@@ -39,41 +41,54 @@ def estimate(plan: Plan) -> Estimate:
     jobs = Jobs(Journal(None), rehearsed=True)
     with warnings.catch_warnings(action="ignore"):
         learner = build_learner(plan, pick_device(plan.run.device, plan.model, plan.training.batch_size), ledger, jobs)
-        learner.start(splits.train, find_initial(plan))
-        share = _rehearse(plan, learner, splits, ledger)
-    phases = {name: _scaled(ledger.phases.get(name, {}), factor) for name, factor in share.items() if factor}
+        phases = _rehearse(plan, learner, splits, ledger)
     prices = {name: plan.devices[field].price() for field, name in plan.wiring.items()}
     return Estimate(phases, prices)
 
 
-def _rehearse(plan: Plan, learner: Learner, splits: Splits, ledger: Ledger) -> dict[str, float]:
-    """Rehearse a run; return phase -> factor by which its costs must be multiplied."""
+def _rehearse(plan: Plan, learner: Learner, splits: Splits, ledger: Ledger) -> dict[str, Totals]:
+    """Rehearse a run; return its costs by phase."""
+    phases: dict[str, Totals] = {}
+
+    @contextmanager
+    def rehearsed(name: str, factor: float) -> Iterator[None]:
+        """Context manager: add the costs of what is done in it, times a factor, to a phase."""
+        with ledger.phase(_REHEARSAL):
+            yield
+        phases[name] = _together(phases.get(name, {}), _scaled(ledger.phases.pop(_REHEARSAL, {}), factor))
+
     size, epochs = min(plan.training.batch_size, len(splits.train)), plan.training.epochs
     per = math.ceil(len(splits.train) / size)
-    asking = range(0, epochs * per, plan.model.asks_every)
-    updates = sorted({asking[0], asking[len(asking) // 2], asking[-1]})
     batch = splits.train.batch(slice(0, size))
-    for k in updates:
-        with ledger.phase("training"):
-            learner.learn(batch, Step(k, epochs * per, k // per, per))
-    share = {"training": len(asking) / len(updates), "validation": 0.0, "test": 0.0}
+    with rehearsed("training", 1):
+        learner.start(splits.train, find_initial(plan))
+    for updates in filter(None, plan.model.device_updates(epochs * per)):
+        chosen = sorted({updates[0], updates[len(updates) // 2], updates[-1]})
+        with rehearsed("training", len(updates) / len(chosen)):
+            for k in chosen:
+                learner.learn(batch, Step(k, epochs * per, k // per, per))
     if len(splits.validation):
         most = min(BATCH, len(splits.validation))
-        with ledger.phase("validation"):
+        with rehearsed("validation", epochs * len(splits.validation) / most):
             learner.measure(splits.validation.batch(slice(0, most)))
-        share["validation"] = epochs * len(splits.validation) / most
     most = min(BATCH, len(splits.test))
     tested = splits.test.batch(slice(0, most))
     if plan.training.test_by_epoch:
-        with ledger.phase("tutorial"):
+        with rehearsed("tutorial", epochs * len(splits.test) / most):
             learner.measure(tested)
-        share["tutorial"] = epochs * len(splits.test) / most
     with ledger.phase("finalize"):
         learner.finalize(splits.train.head(_FITTED), splits.validation.head(_FITTED), TrainingRecord())
-    with ledger.phase("test"):
+    with rehearsed("test", sum(map(len, (splits.test, *splits.others.values()))) / most):
         learner.predict(tested.x)
-    share["test"] = sum(map(len, (splits.test, *splits.others.values()))) / most
-    return share
+    return phases
+
+
+def _together(*parts: Totals) -> Totals:
+    total = Ledger()
+    for devices in parts:
+        for name, costs in devices.items():
+            total.add(name, costs)
+    return total.of_run()
 
 
 def _scaled(totals: Totals, factor: float) -> Totals:
@@ -85,11 +100,7 @@ def lines(made: Estimate, limits: Mapping[str, Mapping[str, Any]]) -> list[str]:
     said = []
     for phase, devices in made.phases.items():
         said += [f"{phase:11}{name}: {_words(costs)}" for name, costs in devices.items()]
-    total = Ledger()
-    for devices in made.phases.values():
-        for name, costs in devices.items():
-            total.add(name, costs)
-    for name, costs in total.phases.get("training", {}).items():
+    for name, costs in _together(*made.phases.values()).items():
         said.append(f"{'all':11}{name}: {_words(costs)}")
         price = made.prices[name]
         said.append(f"{'price':11}{name}: {price if isinstance(price, str) else price.words(costs)}")

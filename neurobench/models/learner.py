@@ -179,10 +179,9 @@ class ModelSpec(Spec):
         `demand`. `samples`: number of training samples; 0 before the data are read."""
         return {}
 
-    @property
-    def asks_every(self) -> int:
-        """Period, in updates, at which the device is used; the first update uses it."""
-        return 1
+    def device_updates(self, n: int) -> Sequence[range]:
+        """Which of the run's n updates may use the device, in ranges of updates that use it alike."""
+        return [range(n)]
 
     @property
     def any_threads(self) -> bool:

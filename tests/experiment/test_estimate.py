@@ -28,6 +28,24 @@ def test_estimated_calls_match_the_run_if_only_every_eighth_update_uses_the_devi
     assert result["device_costs"]["sampler"]["calls"] == 5
 
 
+def test_a_request_that_starts_training_is_estimated_once_however_many_updates_follow() -> None:
+    """The tutorial's QRBM: one call before the first of 20 updates, and none after it."""
+    words = ["experiment=dynex_qrbm", "scale=smoke", "training.batch_size=10", "model.num_reads=7"]
+    with composer() as compose:
+        plan = parse(compose(words))
+    costs = estimate(plan).phases["training"]["sampler"]
+    assert (costs["calls"], costs["reads"]) == (1, 7)
+
+
+def test_the_device_is_estimated_to_be_used_in_the_phases_that_train_on_it_alone() -> None:
+    """The tutorial's perceptron: 201 updates on the host's model, 16 on the chip, two layers each."""
+    words = ["model=hxtorch_mlp", "backend=mock", "scale=smoke", "scale.train=434", "training.batch_size=2"]
+    with composer() as compose:
+        plan = parse(compose(words))
+    costs = estimate(plan).phases["training"]["mac"]
+    assert (costs["calls"], costs["vectors"]) == (2 * 16, 2 * 16 * 2)
+
+
 def test_the_rehearsal_of_an_estimate_fits_readouts_to_at_most_2000_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """After three updates, a fit to all samples takes longer than the run itself."""
     sizes = []

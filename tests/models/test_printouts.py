@@ -44,8 +44,9 @@ Model(
 """.strip().splitlines()  # the tutorial's summary, in which avg=5 is not shown
 
 
-def finished(rows: list[dict[str, Any]], metrics: dict[str, float] | None = None) -> Finished:
-    return Finished(cast(Any, None), TrainingRecord(epochs=rows), metrics or {}, {})
+def finished(rows: list[dict[str, Any]], metrics: dict[str, float] | None = None, updates: int = 0) -> Finished:
+    record = TrainingRecord(epochs=rows, updates={"loss": [0.5] * updates})
+    return Finished(cast(Any, None), record, metrics or {}, {})
 
 
 def test_lava_dl_printout_shows_the_best_figures_of_earlier_epochs() -> None:
@@ -76,11 +77,13 @@ def test_qutrunk_printout_shows_elapsed_time_and_the_best_validation_accuracy_so
 
 def test_hxtorch_printout_has_the_tutorials_num_sends_of_20_and_4() -> None:
     made = learner(phases=phases(host=201, loop=16))
-    lines = list(of_hxtorch(made, finished([], {"host_accuracy": 0.87})))
+    lines = list(of_hxtorch(made, finished([], {"host_accuracy": 0.87}, updates=217)))
     assert lines[3 : 3 + len(HXTORCH)] == HXTORCH
     assert lines[3 + len(HXTORCH)] == "phase host, 201 steps: test accuracy 87.00%"
     assert lines[0] == f"gain factor: {made.mac.gain:.5f}"
     assert sum("mock=False" in line for line in lines) == 2
+    stretched = list(of_hxtorch(made, finished([], {"host_accuracy": 0.87}, updates=240)))
+    assert stretched[3 + len(HXTORCH)] == "phase host: test accuracy 87.00%"  # no longer of 201 steps
 
 
 def test_dynex_printout_counts_the_weights_that_are_equal_after_save_and_load(tmp_path: Path) -> None:

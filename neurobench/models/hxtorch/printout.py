@@ -13,11 +13,14 @@ def printout(learner: HXTorchMLPLearner, finished: Finished) -> Iterator[str]:
     """Lines of the printout. The tutorial prints no accuracy; here each phase's follows its summary."""
     yield f"gain factor: {learner.mac.gain:.5f}"
     yield f"noise std.: {learner.mac.noise_std:.5f}"
-    for name, phase in learner.spec.plan.items():
+    plan, updates = learner.spec.plan, len(finished.record.updates["loss"])
+    exact = updates == sum(phase.steps for phase in plan.values())  # otherwise phases are stretched
+    for name, phase in plan.items():
         yield ""
         yield from summary(learner, mock=phase.where == "host")
         if (metric := f"{name}_accuracy") in finished.metrics:
-            yield f"phase {name}, {phase.steps} steps: test accuracy {finished.metrics[metric]:.2%}"
+            steps = f", {phase.steps} steps" if exact else ""
+            yield f"phase {name}{steps}: test accuracy {finished.metrics[metric]:.2%}"
 
 
 def summary(learner: HXTorchMLPLearner, mock: bool) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Configuration of the hxtorch perceptron and of its training phases."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -47,16 +47,22 @@ class Position(NamedTuple):
         return self.j == self.length - 1
 
 
-def position(phases: Mapping[str, Phase], at: Step) -> Position:
-    """Phase, and position in it, of update at.k of at.n. Phases share the updates in proportion to their steps."""
+def updates_by_phase(phases: Mapping[str, Phase], n: int) -> dict[str, range]:
+    """Updates of each phase. Phases share the n updates of a run in proportion to their steps."""
     total = sum(phase.steps for phase in phases.values())
-    done, begin = 0, 0
+    done, begin, updates = 0, 0, {}
     for name, phase in phases.items():
         done += phase.steps
-        end = round(at.n * done / total)
-        if at.k < end:
-            return Position(name, at.k - begin, end - begin)
-        begin = end
+        end = round(n * done / total)
+        updates[name], begin = range(begin, end), end
+    return updates
+
+
+def position(phases: Mapping[str, Phase], at: Step) -> Position:
+    """Phase, and position in it, of update at.k of at.n."""
+    for name, updates in updates_by_phase(phases, at.n).items():
+        if at.k in updates:
+            return Position(name, at.k - updates.start, len(updates))
     raise ValueError(f"update {at.k} is not one of {at.n}")
 
 
@@ -146,6 +152,9 @@ class HXTorchMLP(ModelSpec):
                 given = f"{name}={str(getattr(self, name)).lower()}"
                 raise UserError(f"{given} is for the inputs x, y, 1 - x, 1 - y; the data have shape {task.shape}")
         return Demand(layers=(prod(task.shape), self.hidden, task.n_classes))
+
+    def device_updates(self, n: int) -> Sequence[range]:
+        return [*updates_by_phase(self.plan, n).values()]
 
     def snapshots(self, at: Step) -> list[str]:
         """Labels of the end of each phase, and of frames: one whenever FRAMES sqrt(updates done / n) passes an integer,

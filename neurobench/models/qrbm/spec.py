@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal
@@ -131,9 +131,8 @@ class QRBM(ChosenReadout):
         largest = "readout_copies" if self.readout_copies else "n_hidden"
         return {"chains": 4 * self.chains * sum(self.demand(task).layers), largest: 2 * 4 * rows * features}
 
-    @property
-    def asks_every(self) -> int:
-        return self.device_every if self.negative == "device" else 1
+    def device_updates(self, n: int) -> Sequence[range]:
+        return [range(0, n, self.device_every if self.negative == "device" else 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
