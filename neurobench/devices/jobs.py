@@ -26,7 +26,7 @@ from neurobench.config.errors import QUEUED, UserError
 from neurobench.config.targets import own_options
 from neurobench.phases import phase
 from neurobench.process import stop_signals
-from neurobench.storage.journal import FILE, Attempt, Journal
+from neurobench.storage.journal import FILE, Attempt, Journal, gone_line
 
 ATTEMPTS = 3  # at a job that fails
 TRIES = 6  # to reach a device, with pauses that double from FIRST_PAUSE
@@ -182,7 +182,14 @@ class Jobs:
             return False
         if answer is None:
             return False
-        self.journal.store(request.key, request.check(answer))
+        try:
+            checked = request.check(answer)
+        except UserError as fault:  # not resent automatically: the answer may be paid for, and the device's software at fault
+            raise UserError(
+                f"{fault} --resume fetches the answer to job {attempt.id} again. To send the job again instead, add this "
+                f"line to {FILE} in the run's folder first: {gone_line(request.key, 'invalid answer')}"
+            ) from fault
+        self.journal.store(request.key, checked)
         return True
 
     def _find_again(self, device: str, queue: Queue, key: str, attempt: Attempt) -> None:

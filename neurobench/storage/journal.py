@@ -151,6 +151,11 @@ class Journal:
         return entries
 
 
+def gone_line(key: str, reason: str) -> str:
+    """Line of the journal after which a job is sent again."""
+    return json.dumps({"event": "gone", "key": key, "reason": reason})
+
+
 def _entry(line: bytes) -> dict[str, Any] | None:
     """Entry of a line; None if no run writes such a line."""
     with contextlib.suppress(ValueError, LookupError, TypeError):

@@ -246,6 +246,23 @@ def test_an_invalid_answer_is_refused_and_not_stored(tmp_path: Path) -> None:
     require_paid_once(device)
 
 
+def test_a_job_whose_answer_stays_invalid_is_sent_again_after_the_line_that_the_message_gives(tmp_path: Path) -> None:
+    class Partly(Direct):
+        def collect(self, job: str) -> Any:
+            counts = super().collect(job)
+            return counts[:-1] if job == "job-0" and counts is not None else counts
+
+    device = Device({})
+    for _ in range(2):
+        with pytest.raises(UserError, match="--resume fetches the answer to job job-0 again") as refused:
+            ask(tmp_path, Partly(device))
+    require_paid_once(device)
+    with (tmp_path / "jobs.jsonl").open("a") as journal:
+        journal.write(str(refused.value).rpartition("first: ")[2] + "\n")
+    require_right(ask(tmp_path, Partly(device)))
+    assert len(device.bill()["jobs"]) == len(PARTS) + 1
+
+
 def test_requests_that_differ_in_angles_shots_or_seed_have_different_job_keys() -> None:
     sampling = QueuedSampling("loopback", Direct(Device({})), Jobs(Journal(None)), NO_LIMITS, lambda program: SHOT)
     asked = [(part, shots, draw) for part in PARTS for shots in (1, 2) for draw in ((1, 0), (2, 0))]
