@@ -184,10 +184,10 @@ class Jobs:
             return False
         try:
             checked = request.check(answer)
-        except UserError as fault:  # not resent automatically: the answer may be paid for, and the device's software at fault
+        except UserError as fault:  # not resent automatically: it is paid for, and its decoding may be at fault
             raise UserError(
-                f"{fault} --resume fetches the answer to job {attempt.id} again. To send the job again instead, add this "
-                f"line to {FILE} in the run's folder first: {gone_line(request.key, 'invalid answer')}"
+                f"{fault} --resume fetches the answer to job {attempt.id} again. To send the job again instead, add "
+                f"this line to {FILE} in the run's folder first: {gone_line(request.key, 'invalid answer')}"
             ) from fault
         self.journal.store(request.key, checked)
         return True

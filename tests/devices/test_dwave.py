@@ -113,6 +113,13 @@ def test_out_of_range_problems_are_scaled_down_or_refused_without_auto_scale(sys
     assert all(-2 - 1e-9 <= bias <= 1 + 1e-9 for bias in sent[0].quadratic.values())
 
 
+def test_reads_that_are_all_discarded_are_refused_with_the_setting_that_discards_them(rbm: RBM, mock: Any) -> None:
+    weak = spec("backend/dwave", "sampler", chip=Z6, repair="discard", chain_strength=1e-3).open(0, CPU)
+    weak.search = mock.search
+    with pytest.raises(UserError, match=r"repair=discard: none of 3 reads .* Set backend.sampler.repair=majority_vote"):
+        weak.sample_rbm(rbm, 3, seed=1)
+
+
 @pytest.fixture
 def machine(system: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Stand-in for D-Wave's service on the loopback address, reached by D-Wave's own client."""

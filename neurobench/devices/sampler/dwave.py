@@ -113,6 +113,11 @@ class DWaveDevice(dimod.Sampler):
                 chain_break_method=MinimizeEnergy(scaled, embedding) if energy else getattr(chain_breaks, spec.repair),
                 **words,
             )
+        if spec.repair == "discard" and not len(answer):
+            raise UserError(
+                f"repair=discard: none of {num_reads} reads of {self.name} came back with all {len(problem)} chains "
+                "unbroken. Set backend.sampler.repair=majority_vote, or a larger chain_strength."
+            )
         return checked_states(answer, len(problem), self.name, scaled), answer
 
     def _scale(self, target: dimod.BinaryQuadraticModel) -> float:
