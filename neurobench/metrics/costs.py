@@ -75,7 +75,15 @@ class Billed:
             ledger.machines[name] = machine
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(self._device, name)
+        try:
+            value = getattr(self._device, name)
+        except AttributeError as error:
+            if hasattr(type(self._device), name):  # a fault within a property
+                raise
+            raise AttributeError(
+                f"backend.{self._name} is a {type(self._device).__name__} without {name!r}, which the model uses; "
+                "neurobench/devices/KIND/protocol.py lists all that a device of its kind has."
+            ) from error
         return self._billed(name, value) if callable(value) and not name.startswith("_") else value
 
     def _billed(self, verb: str, call: Callable[..., Any]) -> Callable[..., Any]:

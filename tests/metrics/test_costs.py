@@ -93,6 +93,20 @@ def test_answers_of_a_device_with_arguments_by_keyword_only_are_checked() -> Non
         device.counts(TURN, turns(4), seed=1, shots=10)
 
 
+def test_a_device_that_lacks_a_part_is_reported_by_the_name_of_that_part_which_may_be_optional() -> None:
+    class OnlyExact:
+        @property
+        def broken(self) -> int:
+            return {}.absent  # type: ignore[attr-defined,no-any-return]
+
+    device = Billed("circuit", OnlyExact(), Ledger(), checked)
+    with pytest.raises(AttributeError, match=r"backend.circuit is a OnlyExact without 'seconds', .*protocol.py"):
+        device.seconds(TURN, 1, 1)
+    assert getattr(device, "exact", True)
+    with pytest.raises(AttributeError, match="'dict' object has no attribute 'absent'"):
+        device.broken  # noqa: B018
+
+
 def test_device_seconds_add_up_and_a_temperature_is_not_billed() -> None:
     device, ledger = billed("backend/mock_qpu", "sampler")
     one = device.sample_rbm(MACHINE, 5, 1).cost["device_seconds"]
