@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from neurobench.config.bounds import BoundsError
-from neurobench.config.errors import UserError
+from neurobench.config.compose import composer
+from neurobench.config.errors import ConfigError, UserError
 from neurobench.devices.sampler import mock_qpu_errors as errors
 from neurobench.devices.sampler.chips import CHIPS
 from neurobench.devices.sampler.mock_qpu import conditioned, tiles
 from neurobench.devices.sampler.specs import AnnealingQPU
 from neurobench.devices.spec import Demand
+from neurobench.experiment.plan import parse
 from neurobench.problems.bqm import Ising, Units, energies, ising_of_units, units_of_rbm
 from neurobench.problems.rbm import RBM, energy
 from tests.specs import spec
@@ -289,6 +291,15 @@ def test_a_problem_that_does_not_fit_is_refused_with_the_numbers_and_the_remedie
         replace(CLEAN, faults="none").open(0, CPU).sample(dense)
     with pytest.raises(UserError, match=f"181 units .* at most {small.chip.clique} fully connected units"):
         small.sample(dense)
+
+
+def test_more_reads_than_a_call_may_take_are_refused_with_their_key_before_a_run() -> None:
+    for key, chosen in (("chains", ["model=qrbm", "model.negative=device"]), ("num_reads", ["experiment=dynex_qrbm"])):
+        with composer() as compose:
+            chosen += ["backend=mock_qpu", "backend.sampler.too_big=block"]
+            parse(compose([*chosen, f"model.{key}=10000"]))
+            with pytest.raises(ConfigError, match=rf"model.{key}=10001 is more than the 10,000 reads of a call"):
+                parse(compose([*chosen, f"model.{key}=10001"]))
 
 
 def test_chips_with_faults_fit_smaller_problems_and_the_suggested_size_fits() -> None:

@@ -15,15 +15,13 @@ from neurobench.devices.sampler import mock_qpu_errors as errors
 from neurobench.devices.sampler.chips import CHIPS
 from neurobench.devices.sampler.mock_qpu_errors import ChainLength
 from neurobench.devices.sampler.protocol import Reads, check_call
-from neurobench.devices.sampler.specs import AnnealingQPU
+from neurobench.devices.sampler.specs import MOST_READS, AnnealingQPU
 from neurobench.devices.spec import Demand
 from neurobench.kernels.random import derive
 from neurobench.kernels.rbm.layers import anneal_layers, anneal_units, coins, conditional_down
 from neurobench.problems import bqm as forms
 from neurobench.problems.bqm import Units
 from neurobench.problems.rbm import RBM
-
-MOST_READS = 10_000  # per call
 
 _CALL, _PROGRAM, _VISIBLE, _HIDDEN, _READ, _WALK, _BREAK, _REPAIR, _MISREAD = range(9)  # purposes of a draw
 Walk = Callable[[Units, list[float], int, Tensor], Tensor]  # problem, schedule, seed, states -> states

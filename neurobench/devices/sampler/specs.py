@@ -20,6 +20,8 @@ SAMPLERS = tuple(
     for name in ("SimulatedAnnealing", "Tabu", "SteepestDescent", "PathIntegralAnnealing", "Random")
 )
 
+MOST_READS = 10_000  # of an annealing chip per call
+
 Count = Annotated[int, Bound(1)]
 Positive = Annotated[float, Bound(0, above=True)]
 Probability = Annotated[float, Bound(0, 0.5)]
@@ -263,7 +265,10 @@ class AnnealingQPU(DeviceSpec):
         return embedded(self.chip, self.chip_seed)
 
     def refuse(self, demand: Demand) -> str | None:
-        """Reason why an RBM is too large, or None; with too_big=block it is sampled in tiles instead."""
+        """Reason why an RBM is too large or needs too many reads, or None; too_big=block samples it in tiles."""
+        for name in ("chains", "num_reads"):
+            if (reads := demand.settings.get(name, 0)) > MOST_READS:
+                return f"model.{name}={reads} is more than the {MOST_READS:,} reads of a call: set {MOST_READS}."
         misfit = self.graph.misfit(*demand.layers)
         if misfit is None or self.too_big == "block":
             return None

@@ -122,7 +122,8 @@ class QRBM(ChosenReadout):
             raise UserError(
                 f"model.jitter={self.jitter} moves images; samples of shape {task.shape} are not images. Set 0."
             )
-        return Demand(layers=(prod(seen_shape(task.shape, self.downsample)), self.n_hidden))
+        settings = {"chains": self.chains} if self.negative in ("pcd", "device") else {}
+        return Demand(layers=(prod(seen_shape(task.shape, self.downsample)), self.n_hidden), settings=settings)
 
     def memory(self, task: Task, samples: int = 0) -> dict[str, int]:
         """Memory in bytes by key. The readout's features are held twice, as computed and standardised."""
@@ -169,7 +170,7 @@ class TutorialQRBM(ModelSpec):
         return True
 
     def demand(self, task: Task) -> Demand:
-        return Demand(layers=(prod(task.shape), self.n_hidden))
+        return Demand(layers=(prod(task.shape), self.n_hidden), settings={"num_reads": self.num_reads})
 
     def memory(self, task: Task, samples: int = 0) -> dict[str, int]:
         return {"num_reads": 4 * self.num_reads * sum(self.demand(task).layers)}
