@@ -17,6 +17,7 @@ from neurobench.cli.outcome import print_finished, print_headline
 from neurobench.config.errors import FAILED, FINE, UserError, did_you_mean
 from neurobench.config.targets import load
 from neurobench.experiment.progress import figures_line
+from neurobench.metrics.costs import IRREPRODUCIBLE
 from neurobench.phases import phase
 from neurobench.process import importing
 from neurobench.report.screen import Screen, print_whole
@@ -139,7 +140,7 @@ def rerun_command(words: list[str]) -> int:
     add_data(parser)
     args = parser.parse_args(words)
     before = find_run(args.outputs, args.run, finished=True)
-    if before.result() is None:
+    if (earlier := before.result()) is None:
         raise UserError(f"{before.path} is '{before.status}': there is nothing to compare with. Resume it: --resume.")
     plan = stored_plan(before, args.data).anew(str(before.path.parent.parent))
     console = Screen(highlight=False, soft_wrap=True)
@@ -157,6 +158,9 @@ def rerun_command(words: list[str]) -> int:
     console.print(f"NOT the same: {len(changed)} figures differ", style="bold red")
     for key, (a, b) in changed:
         console.print(f"  {key}: {a} before, {b} now")
+    for warning in earlier.get("warnings", ()):
+        if warning.startswith(IRREPRODUCIBLE):
+            console.print(f"as expected, {warning}")
     if sections["provenance"]:
         console.print("other differences:")
         for key, (a, b) in sections["provenance"]:

@@ -21,6 +21,7 @@ Totals = dict[str, dict[str, float]]  # device -> "calls", "reads", "shots", ...
 
 # Phases that make up the run; other requests (test's loss, tutorial's metrics, counts, figures) are not part of it.
 RUN = ("training", "validation", "finalize", "test")
+IRREPRODUCIBLE = "not reproducible"  # begins the note on a device whose answers no seed determines
 SIMULATED = "the device is simulated: there is no chip whose energy could be estimated"
 
 
@@ -68,7 +69,7 @@ class Billed:
     def __init__(self, name: str, device: Any, ledger: Ledger, check: Check | None = None):
         self._name, self._device, self._ledger, self._check = name, device, ledger, check
         if note := getattr(device, "irreproducible", None):
-            ledger.notes[name] = f"not reproducible: {note}"
+            ledger.notes[name] = f"{IRREPRODUCIBLE}: {note}"
         if isinstance(
             machine := getattr(device, "machine", None), Mapping
         ):  # a user's device may give anything this name

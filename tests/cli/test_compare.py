@@ -32,11 +32,13 @@ def test_compare_shows_differing_keys_and_figures_and_rerun_whether_figures_are_
     path = first / "result.json"
     changed = json.loads(path.read_text())
     changed["metrics"]["test_accuracy"] += 0.125
+    changed["warnings"] = ["not reproducible: the chip takes no seed"]
     path.write_text(json.dumps(changed))
     differing = neurobench("rerun", str(first))
     assert differing.returncode == 1
     assert "NOT the same: 1 figures differ" in differing.stdout
     assert f"test_accuracy: {changed['metrics']['test_accuracy']} before" in differing.stdout
+    assert "as expected, not reproducible: the chip takes no seed" in differing.stdout
 
 
 def test_rerun_refuses_a_run_that_did_not_finish(neurobench: Neurobench) -> None:
