@@ -48,6 +48,8 @@ def check_update(**settings: Any) -> None:
     layers = [one.layers[1], other.layers[1]]
     for layer in layers:
         (layer.v if layer.g is None else layer.g).mul_(16)
+        if layer.g is not None:
+            layer.g[4] = 0  # a neuron whose weights are all 0 has a direction, and can grow
     moments = [zero_moments(layer) for layer in layers]
     for k in range(2):
         quantized = [network.quantize(layer, one.core, one.spec) for layer in layers]

@@ -96,7 +96,7 @@ def _descend(
     r = tl.arange(0, rows).to(tl.int64)
     within = c < width
     scale = tl.load(scale_in + c, mask=within, other=1.0)
-    dots = tl.zeros((columns,), tl.float64)
+    dots, lengths = tl.zeros((columns,), tl.float64), tl.zeros((columns,), tl.float64)
     learned = inputs if learn_weights else 0
     for first in range(0, learned, rows):
         inside = (first + r < inputs)[:, None] & within[None, :]
@@ -111,11 +111,13 @@ def _descend(
             total = tl.where((half >= _LOW) & (half <= _HIGH), total, 0.0)
         tl.store(from_, total, mask=inside)
         dots += tl.sum((total * now).to(tl.float64), 0)
+        if normed:
+            lengths += tl.sum(now.to(tl.float64) * now.to(tl.float64), 0)
     pull = tl.zeros((columns,), tl.float32)
     squares = tl.zeros((columns,), tl.float64)
     if normed:
         length = tl.load(g + c, mask=within, other=1.0)
-        norm = tl.where(within, length.to(tl.float64) / scale.to(tl.float64), 1.0)
+        norm = tl.where(scale != 0.0, length.to(tl.float64) / scale.to(tl.float64), tl.sqrt(lengths))
         pull = (scale.to(tl.float64) * dots / (norm * norm)).to(tl.float32)
         dg = (dots / norm).to(tl.float32)
         tl.store(g + c, _adam(length, g1, g2, c, within, dg, beta1, beta2, lr, correction, eps), mask=within)

@@ -85,5 +85,5 @@ def from_dense(x: Tensor) -> Spikes:
 def polarities_from_zero(events: Events) -> Events:
     """Subtract each recording's smallest polarity, as lava-dl does: a recording of ON events alone turns OFF."""
     owner = torch.repeat_interleave(torch.arange(len(events)), events.start.diff())
-    least = torch.ones(len(events), dtype=torch.uint8).scatter_reduce(0, owner, events.p, "amin")
+    least = torch.full((len(events),), 255, dtype=torch.uint8).scatter_reduce(0, owner, events.p, "amin")
     return Events(events.t, events.x, events.y, events.p - least[owner], events.start, events.sensor)

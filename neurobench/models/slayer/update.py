@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.kernels.cuba.update import AdamStep, descend, gradient_of_weights
+from neurobench.kernels.cuba.update import AdamStep, descend, gradient_of_weights, squares
 from neurobench.models.slayer.engine import LayerGradient
 from neurobench.models.slayer.network import HIGH, LOW, Layer, QuantizedLayer
 from neurobench.models.slayer.neuron import POINT, FixedNeuron
@@ -124,7 +124,8 @@ def update_weights_compiled(
     dots = gradient_of_weights(dw, np.float32(gradient.factor), v, scale, fixed, chunks)
     pull, dg = np.zeros(len(dots), np.float32), None
     if layer.g is not None:
-        norm = layer.g.double().numpy() / scale
+        # A second pass over the weights is only needed if a length is 0
+        norm = layer.g.double().numpy() / scale if scale.all() else np.sqrt(squares(v, chunks))
         dg = torch.from_numpy(dots / norm).float()
         pull = (scale * dots / norm**2).astype(np.float32)
     first, second = (moment.numpy() for moment in moments)

@@ -21,7 +21,7 @@ from neurobench.models.slayer.engine import LayerGradient
 from neurobench.models.slayer.evaluation import operations, tutorial_metrics
 from neurobench.models.slayer.figures import all_figures
 from neurobench.models.slayer.network import on_grid, quantize
-from neurobench.models.slayer.spikes import as_dense, binned
+from neurobench.models.slayer.spikes import as_dense, binned, polarities_from_zero
 from neurobench.models.slayer.update import update, zero_moments
 from tests.draws import normal
 from tests.figures.readable import assert_readable, in_style
@@ -95,7 +95,10 @@ def test_the_dense_engine_learns_the_same_weights_as_the_compiled_engine() -> No
 @pytest.mark.parametrize("normed", [True, False])
 def test_the_compiled_update_equals_torchs_adam_on_the_reference_gradient(normed: bool) -> None:
     one = learner(weight_norm=normed)
-    layer, quantized = one.layers[1], one.quantized[1]
+    layer = one.layers[1]
+    if layer.g is not None:
+        layer.g[4] = 0  # a neuron whose weights are all 0 has a direction, and can grow
+    quantized = quantize(layer, one.core, one.spec)
     dw = normal(1, *layer.v.shape)
     v = torch.nn.Parameter(layer.v.clone())
     g = torch.nn.Parameter(layer.g.clone()) if normed else None
@@ -193,6 +196,12 @@ def test_binning_rounds_like_numpys_rint_with_at_most_one_spike_per_step() -> No
         i = x.p[own].numpy().astype(int) * 1156 + x.y[own].numpy().astype(int) * 34 + x.x[own].numpy()
         dense[t[t < 300], n, i[t < 300]] = 1
     np.testing.assert_array_equal(as_dense(binned(x, 300, 1.0)).numpy(), dense)
+
+
+def test_polarities_as_in_lava_begin_at_0_in_every_recording() -> None:
+    p, start = torch.tensor([1, 1, 0, 2, 2], dtype=torch.uint8), torch.tensor([0, 2, 4, 4, 5])
+    t, place = torch.arange(5, dtype=torch.int32), torch.zeros(5, dtype=torch.uint8)
+    assert polarities_from_zero(Events(t, place, place, p, start, (3, 1, 1))).p.tolist() == [0, 0, 0, 2, 0]
 
 
 def test_saccades_are_binned_side_by_side_each_to_separate_inputs() -> None:
