@@ -263,7 +263,7 @@ def encoded(splits: Splits, steps: Sequence[EncoderSpec]) -> Splits:
             train=through(splits.train),
             validation=through(splits.validation, held_out),
             test=through(splits.test, TEST),
-            others={name: through(split, OTHERS) for name, split in splits.others.items()},
+            others={name: through(split, OTHERS << k) for k, (name, split) in enumerate(splits.others.items())},
         )
         if step.emulates:
             source, words = (

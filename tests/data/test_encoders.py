@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -136,7 +137,8 @@ def test_a_rasters_bar_is_at_the_position_of_the_value():
 def test_encoded_splits_keep_their_order_and_say_that_they_are_emulated(cache):
     images = uniform(4, 1, 28, 28)
     split = Split(images, torch.tensor([3, 1, 2, 0]), torch.arange(4))
-    splits = Splits(split, split.head(1), split.head(2), "bundled", "0", "the test set", others={"more": split.head(3)})
+    others = {"more": split.head(3), "further": split.head(3)}
+    splits = Splits(split, split.head(1), split.head(2), "bundled", "0", "the test set", others=others)
     flat = encoded(splits, (Flat(),))
     assert torch.equal(flat.train.x, images.flatten(1))
     assert not flat.emulated
@@ -145,9 +147,9 @@ def test_encoded_splits_keep_their_order_and_say_that_they_are_emulated(cache):
     assert seen.evaluated_on == "emulated recordings of the test set"
     assert [len(each) for each in (seen.train, seen.validation, seen.test, seen.others["more"])] == [4, 1, 2, 3]
     assert torch.equal(seen.train.y, split.y)
-    one, other = seen.train.x[0:1], seen.test.x[0:1]
-    assert len(one.t) > 100
-    assert not torch.equal(one.t, other.t)  # the same image and id, but different noise
+    same = [split.x[0:1].t for split in (seen.train, seen.test, *seen.others.values())]  # the same image and id
+    assert len(same[0]) > 100
+    assert not any(torch.equal(one, other) for one, other in combinations(same, 2))  # but different noise
 
 
 def test_a_held_out_sample_shares_its_noise_with_no_training_sample_of_the_same_id():
