@@ -20,6 +20,7 @@ _C1, _C2, _C3, _C4, _C5, _C6 = (
 _S3 = np.uint32(LAST_SHIFT)
 _EIGHT = np.uint32(8)
 _STEP = np.float32(2.0**-24)
+_KEY_STEP = (np.uint32(0x9E3779B9), np.uint32(0x85EBCA6B))  # odd numbers: no two parts share either word of a key
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
@@ -55,3 +56,10 @@ def uniform(counter, k0, k1):
     x = uint32(x * _M2)
     x = uint32(x ^ uint32(x >> _S3))
     return np.float32(np.int32(x >> _EIGHT)) * _STEP
+
+
+@njit(cache=True)
+def key_of_part(part, key):
+    """Key of a part of the draws (a read, a matrix) under a given key; part s under the result has the key of part +
+    s. Both words differ: keys that share the second one give the same draws in another order."""
+    return uint32(key[0] + uint32(part) * _KEY_STEP[0]), uint32(key[1] + uint32(part) * _KEY_STEP[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from neurobench.devices.learning_core.specs import FixedPoint
 from neurobench.kernels.eprop import chip
 from neurobench.kernels.eprop.chip import Chip, ChipResults, ChipWeights, Update
 from neurobench.kernels.eprop.records import Samples
+from neurobench.kernels.logistic import key_of_part, uniform
 from neurobench.kernels.random import key_of, uniforms
 from neurobench.models.eprop.chip import ChipEngine
 from neurobench.models.eprop.inputs import Spikes
@@ -22,6 +24,7 @@ from tests.models.eprop.reference import eprop
 
 INPUTS, N, K, T = 5, 4, 3, 30
 LSB = 0.01
+KEY = (1, 2)  # of random draws
 CHIP = Chip(
     T=T, W=6, N=N, K=K, alpha=31694, alpha_out=32441, alpha_bits=15, kappa=127, kappa_bits=7, v_th=60, v_limit=2047,
     w_limit=127, trace_limit=2047, trace_out_limit=511, trace_one=67, trace_out_one=5, stair_shift=8, stochastic=False,
@@ -49,16 +52,15 @@ def listed(events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def kernel(
-    c: Chip, w: ChipWeights, B: np.ndarray, events: np.ndarray, labels: Any, rate: float, learn: bool
+    c: Chip, w: ChipWeights, B: np.ndarray, events: np.ndarray, labels: Any, rate: float, learn: bool, key: Any = KEY
 ) -> ChipResults:
     """Run the kernel, which changes w in place."""
     G, (n_in, n, k) = len(labels), (w.w_in.shape[0], c.N, c.K)
     assert events.shape[2] == n_in
     spikes_of, arrived = np.zeros((G, n), np.int64), np.zeros(n, np.int64)
     results = ChipResults(np.zeros((G, c.W, k)), spikes_of, arrived, np.zeros(2, np.int64))
-    rates, key = (np.float32(rate), np.float32(3 * rate)), (np.uint32(1), np.uint32(2))
-    samples = Samples(*listed(events), np.asarray(labels))
-    chip.run(c, w, B.astype(np.float32), samples, Update(learn, *rates, *key), results)
+    samples, update = Samples(*listed(events), np.asarray(labels)), (learn, np.float32(rate), np.float32(3 * rate))
+    chip.run(c, w, B.astype(np.float32), samples, Update(*update, *map(np.uint32, key)), results)
     return results
 
 
@@ -253,7 +255,7 @@ def moved(g: np.ndarray, stochastic: bool, k0: int = 1, k1: int = 9) -> np.ndarr
     w, mask = np.zeros(g.shape, np.int16), np.ones(g.shape, np.uint8)
     left = g.astype(np.float32)
     c = CHIP._replace(stochastic=stochastic)
-    chip.move(w, mask, left, np.float32(0.5), c, np.uint32(k0), np.uint32(k1))
+    chip.move(w, mask, left, np.float32(0.5), c, (np.uint32(k0), np.uint32(k1)))
     assert (left == 0).all()
     return w
 
@@ -280,6 +282,20 @@ def test_draws_differ_between_synapses_and_keys_and_are_those_of_the_projects_ge
         assert pairs.mean() == pytest.approx(0.5, abs=5 * 0.5 / math.sqrt(pairs.size))
     k0, k1 = key_of(5)
     np.testing.assert_array_equal(-moved(half, True, k0, k1), uniforms(5, half.shape).numpy() >= 0.5)
+
+
+def test_matrices_and_samples_of_an_update_share_no_draws() -> None:
+    """They had the same ones in another order, so that the errors of rounding a batch's samples did not cancel."""
+    keys = [tuple(map(np.uint32, key_of_part(part, tuple(map(np.uint32, KEY))))) for part in range(6)]
+    drawn = [[uniform(np.uint32(i), *key) for i in range(1000)] for key in keys]
+    assert all(len(np.intersect1d(one, other)) < 5 for one, other in combinations(drawn, 2))
+    c, events, labels = CHIP._replace(stochastic=True), spikes(2), [0, 2]
+    together, apart = weights(), weights()
+    kernel(c, together, FEEDBACK, events, labels, 0.004, True)
+    for g in range(2):
+        kernel(c, apart, FEEDBACK, events[g : g + 1], labels[g : g + 1], 0.004, True, keys[3 * g])
+    for one, other in zip(together, apart, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_rounded_update_is_the_nearest_lsb() -> None:

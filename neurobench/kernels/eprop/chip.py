@@ -10,7 +10,7 @@ import numpy as np
 from numba import uint32
 
 from neurobench.kernels.jit import njit
-from neurobench.kernels.logistic import uniform
+from neurobench.kernels.logistic import key_of_part, uniform
 
 STAIRS = 5  # values of the surrogate: 0 and four more
 
@@ -120,10 +120,10 @@ def run(c, w, B, samples, update, results):
                     _gather(c, s, B, results.counts[g], y, samples.labels[g])
             s.z_before[:] = s.z
         if update.learn:
-            k0, k1 = uint32(update.k0 + uint32(3 * g)), update.k1
-            move(w.w_in, w.mask_in, s.inputs.g, update.rate, c, k0, k1)
-            move(w.w_rec, w.mask_rec, s.recurrent.g, update.rate, c, uint32(k0 + uint32(1)), k1)
-            move(w.w_out, w.mask_out, s.g_out, update.rate_out, c, uint32(k0 + uint32(2)), k1)
+            key = key_of_part(3 * g, (update.k0, update.k1))
+            move(w.w_in, w.mask_in, s.inputs.g, update.rate, c, key)
+            move(w.w_rec, w.mask_rec, s.recurrent.g, update.rate, c, key_of_part(1, key))
+            move(w.w_out, w.mask_out, s.g_out, update.rate_out, c, key_of_part(2, key))
 
 
 @njit(cache=True)
@@ -242,8 +242,9 @@ def _filter(traces, psi, c, t):
 
 
 @njit(cache=True)
-def move(w, mask, g, rate, c, k0, k1):
+def move(w, mask, g, rate, c, key):
     """Update w -= floor(rate g + u), u uniform (stochastic) or 1/2; g is set to 0."""
+    k0, k1 = key
     columns = w.shape[1]
     for i in range(w.shape[0]):
         for j in range(columns):

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from neurobench.kernels.aligned import FLOATS
+from neurobench.kernels.logistic import key_of_part
 from neurobench.kernels.random import derive, kernel_key, uniforms
 from neurobench.kernels.rbm.cd_update import Rates, cd_update
 from neurobench.kernels.rbm.gibbs import half_step, half_step_down, transpose
-from neurobench.kernels.rbm.walks import key_of_read, walk_layers, walk_units
+from neurobench.kernels.rbm.walks import walk_layers, walk_units
 from neurobench.problems.bqm import Units
 from neurobench.problems.rbm import RBM
 
@@ -117,7 +118,7 @@ def anneal_units(
     """
     x = x.clone()
     schedule, chunks = np.asarray(betas, np.float32), numba.get_num_threads()
-    key = tuple(map(np.uint32, key_of_read(first, kernel_key(seed))))
+    key = tuple(map(np.uint32, key_of_part(first, kernel_key(seed))))
     walk_units(as_arrays(problem), schedule, np.float32(probability), key, chunks, x.numpy())
     return x
 

@@ -9,10 +9,8 @@ import numpy as np
 from numba import prange, uint32
 
 from neurobench.kernels.jit import njit
-from neurobench.kernels.logistic import logistic, uniform
+from neurobench.kernels.logistic import key_of_part, logistic, uniform
 from neurobench.kernels.rbm.rows import ROOM, active
-
-_KEY_STEP = (np.uint32(0x9E3779B9), np.uint32(0x85EBCA6B))  # odd numbers: no two reads share a key
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"}, error_model="numpy")
@@ -28,7 +26,7 @@ def walk_layers(rbm, downward, betas, hidden_given, key, chunks, v, h):
         changed = np.empty(max(W.shape) + ROOM, np.uint32)
         fresh = np.empty(max(W.shape), np.float32)
         for r in range(reads * c // chunks, reads * (c + 1) // chunks):
-            own_key = key_of_read(r, key)
+            own_key = key_of_part(r, key)
             field_v, field_h = a[r % len(a)].copy(), b[r % len(b)].copy()
             _add(changed, active(v[r], changed), v[r], W, field_h)
             _add(changed, active(h[r], changed), h[r], downward, field_v)
@@ -57,7 +55,7 @@ def walk_units(problem, betas, probability, key, chunks, x):
     for c in prange(chunks):
         changed = np.empty(units + ROOM, np.uint32)
         for r in range(reads * c // chunks, reads * (c + 1) // chunks):
-            r0, r1 = key_of_read(r, key)
+            r0, r1 = key_of_part(r, key)
             field = bias.copy()
             _add(changed, active(x[r], changed), x[r], coupling, field)
             counter = uint32(0)
@@ -75,12 +73,6 @@ def walk_units(problem, betas, probability, key, chunks, x):
                         row = coupling[i]
                         for j in range(units):
                             field[j] += sign * row[j]
-
-
-@njit(cache=True)
-def key_of_read(r, key):
-    """Key of read r under a given key; read s under the result has the key of read r + s."""
-    return uint32(key[0] + uint32(r) * _KEY_STEP[0]), uint32(key[1] + uint32(r) * _KEY_STEP[1])
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
