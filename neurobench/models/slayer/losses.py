@@ -19,7 +19,7 @@ def rates(y: Tensor, window: int | None = None) -> Tensor:
 
 def target_rates(label: Tensor, n_classes: int, true_rate: float, false_rate: float) -> Tensor:
     """Target rates (N, C): true_rate at the label, false_rate elsewhere."""
-    target = torch.full((len(label), n_classes), false_rate, device=label.device)
+    target = torch.full((len(label), n_classes), float(false_rate), device=label.device)
     return target.scatter(1, label[:, None], true_rate)
 
 

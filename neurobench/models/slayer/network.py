@@ -81,13 +81,13 @@ def initial_layers(
             inputs, width = conv.fan_in, conv.channels
         g = None
         if conv is not None and conv.pools:
-            v = spec.weight_scale * within_channels(conv)
+            v = spec.weight_scale * within_channels(conv).float()
         else:
             drawn = torch.rand(width, inputs, generator=generator) * 2 - 1  # in lava-dl's layout
             v = (drawn / math.sqrt(inputs)).t().contiguous() * spec.weight_scale
             g = v.square().sum(0).sqrt() if spec.weight_norm else None
         delay = torch.rand(width, generator=generator) if spec.delay and k + 2 < len(sizes) else None
-        D = torch.tensor([POINT * spec.current_decay, POINT * spec.voltage_decay])
+        D = torch.tensor([POINT * spec.current_decay, POINT * spec.voltage_decay], dtype=torch.float32)
         layers.append(Layer(v, g, D, delay, conv))
     return layers
 

@@ -118,6 +118,19 @@ def test_the_compiled_update_equals_torchs_adam_on_the_reference_gradient(normed
         torch.testing.assert_close(layer.g, g.detach(), rtol=1e-4, atol=2e-6)
 
 
+@pytest.mark.parametrize("loss", ["rate", "time"])
+def test_settings_written_as_whole_numbers_learn_as_the_same_floats(loss: Any) -> None:
+    """A false_rate of 0 had made the targets integers, so that a true_rate of 0.2 was 0."""
+    settings = {"false_rate": 0, "current_decay": 0, "voltage_decay": 1, "weight_scale": 1}
+    fixed = {"loss": loss, "true_rate": 0.2, "convolutions": ("4a",), "hidden": (9,), "threshold": 0.25}
+    one, other = (learner(**fixed, **{name: kind(each) for name, each in settings.items()}) for kind in (float, int))
+    for k in range(2):
+        assert one.learn(sixteen(), Step(k, 3, 0)) == other.learn(sixteen(), Step(k, 3, 0))
+    for layer, whole in zip(one.layers, other.layers, strict=True):
+        assert all(each.dtype == torch.float32 for each in whole.tensors().values())
+        assert all(map(torch.equal, layer.tensors().values(), whole.tensors().values()))
+
+
 def test_compiled_quantisation_equals_the_reference_grid() -> None:
     one = learner()
     for layer, quantized in zip(one.layers, one.quantized, strict=True):
