@@ -21,6 +21,7 @@ Variable = Literal["v", "psi", "learning_signal", "readout", "error", "spikes", 
 
 BSSHSLM = "iaf_bsshslm_2020"  # the authors' initials: e-prop as they published it
 NO_CUTOFF = 100  # the shipped value, which engine=minibatch does not use
+NO_KAPPA_REG = 0.99  # likewise for iaf_bsshslm_2020
 LEAST_KAPPA, LEAST_TAU = 1e-3, 0.1  # (ms) for engines that divide by powers of these decays
 SENSOR = (2, 34, 34)  # of N-MNIST: polarities, rows, columns
 N_ACTIVE = 1196  # number of its pixels that ever see an event: the tutorial's inputs
@@ -153,6 +154,9 @@ class EpropRSNN(ModelSpec):
             yield "cutoff", f"does not apply to neuron={BSSHSLM}; leave it at {NO_CUTOFF}"
         elif self.engine == "minibatch" and self.cutoff != NO_CUTOFF:
             yield "cutoff", f"does not apply to engine=minibatch; leave it at {NO_CUTOFF}"
+        if self.neuron == BSSHSLM and self.kappa_reg not in (self.kappa, NO_KAPPA_REG):
+            fault = f"does not apply to neuron={BSSHSLM}, which takes the mean rate of a sample"
+            yield "kappa_reg", f"{fault}; leave it at {NO_KAPPA_REG}"
         if self.neuron != BSSHSLM and self.engine != "exact" and self.kappa < LEAST_KAPPA:
             yield "kappa", f"is below {LEAST_KAPPA:g}; engine={self.engine} divides by its powers; use engine=exact"
         if self.neuron != BSSHSLM and self.engine == "minibatch" and self.kappa_reg != self.kappa:

@@ -111,6 +111,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"engine": "online", "optimizer": "gradient_descent"}, "engine='online' updates at spikes"),
     ({"cutoff": 5}, "cutoff=5 does not apply to neuron=iaf_bsshslm_2020"),
+    ({"kappa_reg": 0.5}, "kappa_reg=0.5 does not apply to neuron=iaf_bsshslm_2020"),
     (
         {"neuron": "iaf", "regular_spike_arrival": False},
         "=False is for neuron=iaf_bsshslm_2020; neuron=iaf needs regular_spike_arrival=True",
