@@ -241,7 +241,7 @@ def report_command(words: list[str]) -> int:
 def _write_paper(target: Path, tables: Tables, outputs: Path, entries: Sequence[Entry]) -> int:
     """Write every table with any runs, and every sweep, as one document for pdflatex."""
     published = [as_latex(join(rows, outputs, entries), name) for name, rows in tables.items()]
-    sweeps = [results_table.as_latex(results) for results in swept(entries, outputs).values()]
+    sweeps = [results_table.as_latex(results, title) for title, results in swept(entries, outputs).items()]
     parts = [part for part in published if not part.startswith("%")] + sweeps
     write_bytes(target, latex.document(parts).encode())
     print(f"{target}: {len(parts)} tables; pdflatex {target.name}")

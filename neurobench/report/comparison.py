@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # labels of runs, in the order in which they were named
 LEVEL = 0.05  # significance level: below it a difference is reported
+LEAST = 1e-300  # p values below are not printed: floating-point numbers end near 1e-308
 
 
 class Pair(NamedTuple):
@@ -94,11 +95,19 @@ def numbers(pair: Pair) -> str:
     corrected = "" if pair.corrected == test.p else f", {p_text(pair.corrected)} by Holm"
     return (
         f"{pair.b} - {pair.a} = {100 * test.difference:+.2f} points (95 %: {low} to {high}); only {pair.a} correct on "
-        f"{test.only_a}, only {pair.b} on {test.only_b}; p = {p_text(test.p)} (McNemar, {method}){corrected}"
+        f"{test.only_a}, only {pair.b} on {test.only_b}; {_p_equation(test.p)} (McNemar, {method}){corrected}"
     )
 
 
+def _p_equation(p: float) -> str:
+    text = p_text(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
 def p_text(p: float | None) -> str:
+    """A p value as text; one that floating-point numbers cannot hold is never 0."""
     if p is None:
         return "-"
+    if p < LEAST:
+        return f"< {LEAST:g}"
     return f"{p:.2g}" if p >= 0.0001 else f"{p:.1e}"

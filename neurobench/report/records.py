@@ -79,7 +79,8 @@ def _items(mapping: Any) -> Iterable[tuple[str, Any]]:
 def read_records(path: Path) -> list[RunRecord]:
     """Read a records file. Raises UserError, with every fault, if it cannot be read or a line is not a record."""
     try:
-        lines = path.read_text().splitlines()
+        with path.open(encoding="utf-8") as file:
+            lines = list(file)  # not splitlines: the path of a data set may contain U+2028
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: {error}. Records are written by: neurobench table all --record {path}") from error
     faults: list[str] = []

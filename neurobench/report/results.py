@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.metrics.catalog import larger_is_better, mean_interval
-from neurobench.storage.held_out import PREFERRED, held_out_figures, ranking_figure
+from neurobench.metrics.catalog import metric as about
+from neurobench.storage.held_out import ACCURACIES, PREFERRED, held_out_figures, ranking_figure
 from neurobench.storage.selection import configurations
 from neurobench.storage.store import Entry
 
@@ -36,6 +37,7 @@ class Repetition:
     metrics: Mapping[str, float]
     validation: Mapping[str, float]  # figures of held-out samples
     intervals: Mapping[str, Sequence[float]]  # 95 %, over test samples
+    model: str
     dataset: str
     scale: str
     emulated: bool  # data that replace recorded ones
@@ -137,6 +139,10 @@ def results_of(
     if judge is not None and settings and not any(judge in run.validation for run in all_runs):
         offered = ", ".join(dict.fromkeys(name for run in all_runs for name in run.validation)) or "none"
         raise UserError(f"--judge {judge}: the best is chosen by a figure of held-out samples; available: {offered}")
+    if judge is not None and about(judge).better == "neither":
+        raise UserError(
+            f"--judge {judge}: whether a larger or a smaller {judge} is better is not known. Choose another."
+        )
     judge, best, note = _best(settings, judge)
     return Results(tuple(keys), tuple(key for key in keys if key not in by), tuple(settings), metric, judge, best, note)
 
@@ -161,11 +167,13 @@ def swept(entries: Sequence[Entry], outputs: Path) -> dict[str, Results]:
 def _best(settings: Sequence[Setting], judge: str | None) -> tuple[str | None, Setting | None, str]:
     if len(settings) < 2:
         return None, None, ""
-    names = [judge] if judge else PREFERRED
-    judge = ranking_figure((run.validation for each in settings for run in each.runs), names)
-    if judge is None:
-        return None, None, "no best is marked: the settings have no figure of held-out samples in common"
     runs = [run for each in settings for run in each.runs]
+    is_one_model = len({run.model for run in runs}) == 1
+    names = [judge] if judge else PREFERRED if is_one_model else ACCURACIES  # each model defines its own loss
+    judge = ranking_figure((run.validation for run in runs), names)
+    if judge is None:
+        what = "figure of" if is_one_model else "accuracy on"
+        return None, None, f"no best is marked: the settings have no {what} held-out samples in common"
     others = len({run.source for run in runs}) > 1 and len({run.sha256 for run in runs}) > 1  # files called csv
     if others or len({(run.dataset, run.scale) for run in runs}) > 1:
         return judge, None, "no best is marked: the settings differ in data set or scale"
@@ -178,11 +186,16 @@ def _described(group: Sequence[Entry], outputs: Path) -> dict[str, Any]:
     """Values by key: choices, configuration, and overrides whose key neither has (experiment=...); VARIES if runs that
     have the key disagree, because it follows the seed or does not affect what is computed."""
     described: dict[str, Any] = {}
-    for entry, config in zip(group, configurations(entry.folder(outputs) for entry in group), strict=True):
-        summary = entry.summary(outputs)
+    summaries = [entry.summary(outputs) for entry in group]
+    known = [
+        {**{key: summary[key] for key in CHOICES if summary[key] is not None}, **config}
+        for summary, config in zip(summaries, configurations(entry.folder(outputs) for entry in group), strict=True)
+    ]
+    configured = {key for values in known for key in values}  # of a run with a damaged config.yaml too
+    for values, summary in zip(known, summaries, strict=True):
         typed = dict(word.lstrip("+").split("=", 1) for word in summary["overrides"] or () if "=" in word)
-        choices = {key: summary[key] for key in CHOICES if summary[key] is not None}
-        for key, value in {**typed, **choices, **config}.items():
+        typed = {key: text for key, text in typed.items() if key in values or key not in configured}
+        for key, value in {**typed, **values}.items():
             described[key] = value if described.get(key, value) == value else VARIES
     return {**dict.fromkeys(CHOICES), **described}
 
@@ -240,8 +253,11 @@ def _repetitions(group: Sequence[Entry], outputs: Path) -> Iterable[Repetition]:
         assert result is not None
         data = result["data"]
         emulated, source, sha256 = bool(data.get("emulated")), data.get("source", ""), data["sha256"]
-        figures = (result["metrics"], held_out_figures(entry.folder(outputs), result), result["intervals"])
-        named = (str(entry.summary(outputs)["dataset"]), result["scale"])
+        held_out = held_out_figures(entry.folder(outputs), result)
+        if name := ranking_figure([held_out], ACCURACIES):  # so that models with a readout and others can be compared
+            held_out.setdefault("validation_accuracy", held_out[name])
+        figures, summary = (result["metrics"], held_out, result["intervals"]), entry.summary(outputs)
+        named = (str(summary["model"]), str(summary["dataset"]), result["scale"])
         yield Repetition(entry.path, result["seed"], *figures, *named, emulated, source, sha256)
 
 

@@ -65,7 +65,10 @@ def cells(results: Results, setting: Setting) -> list[str]:
     if results.best is not None:
         texts[0] += BEST if setting is results.best else ""
     values = [value_text(setting.values[key]) for key in results.keys]
-    return [*values, str(len(setting.runs)), *texts, interval_text(results.metric, setting.spread(results.metric))]
+    spread, n = setting.spread(results.metric), len(setting.runs)
+    with_metric = spread.n if spread else 0
+    seeds = str(n) if with_metric == n else f"{with_metric} of {n}"  # the others have no such figure
+    return [*values, seeds, *texts, interval_text(results.metric, spread)]
 
 
 def remarks(results: Results) -> Iterator[str]:
@@ -114,13 +117,16 @@ def as_markdown(results: Results) -> str:
     return "\n".join([*body, "", "; ".join(remarks(results)) + "."])
 
 
-def as_latex(results: Results) -> str:
+def as_latex(results: Results, title: str = "") -> str:
+    """Floating table. `title`: what all settings share, for a document with several such tables."""
     head = columns(results)
     align = "l" * len(results.keys) + "r" * (len(head) - len(results.keys))
     rows = [cells(results, setting) for setting in results.settings]
     what = results.metric.replace("_", " ").capitalize()
-    caption = f"{what} by {', '.join(short_names(results.keys).values())}; {'; '.join(remarks(results))}."
-    return latex.table(head, rows, align, caption, f"{results.metric}-by-{'-'.join(results.keys)}")
+    by = f"{what} by {', '.join(short_names(results.keys).values())}"
+    caption = "; ".join([f"{by} ({title})" if title else by, *remarks(results)])
+    label = "-".join([results.metric, "by", *results.keys, *title.split()])
+    return latex.table(head, rows, align, f"{caption}.", label)
 
 
 def as_csv(results: Results) -> str:

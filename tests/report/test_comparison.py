@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from neurobench.metrics.paired import paired_test
+from neurobench.metrics.paired import chi_squared_p, paired_test
 from neurobench.report.comparison import Pair, conclusion, numbers, p_text, paired
 from neurobench.report.comparison_table import as_markdown
 from neurobench.storage.atomic import write_json
@@ -119,8 +119,13 @@ def test_a_pair_without_a_test_takes_no_part_in_the_correction(make: Make) -> No
     assert ac.test is bc.test is None
 
 
-def test_small_p_values_are_written_in_exponential_notation() -> None:
+def test_small_p_values_are_written_in_exponential_notation_and_never_as_0(make: Make) -> None:
     assert [p_text(p) for p in (None, 0.0123, 0.0001, 0.0000123, 1.0)] == ["-", "0.012", "0.0001", "1.2e-05", "1"]
+    assert p_text(chi_squared_p(20, 8600)) == "< 1e-300", "less than a floating-point number can be"
+    (pair,) = paired([make("a", range(30)), make("b", range(30, 40))])
+    assert pair.test is not None
+    extreme = pair._replace(test=pair.test._replace(p=0.0), corrected=0.0)
+    assert "; p < 1e-300 (McNemar, chi squared)" in numbers(extreme)
 
 
 def test_a_table_for_a_paper_names_choices_and_the_number_of_settings_that_it_leaves_out(make: Make) -> None:

@@ -105,6 +105,8 @@ def test_results_and_report_are_written_as_latex_tables(swept: Path, capsys: pyt
     assert text.startswith(r"\documentclass")
     assert r"\usepackage{booktabs}" in text
     assert text.count(r"\begin{table}") == 1, "of tables of which nothing was run there is none"
+    assert r"by lr (toy on yin\_yang, backend sim, scale paper);" in text, "else two sweeps would look the same"
+    assert r"\label{tab:test-accuracy-by-model.lr-toy-on-yin-yang--backend-sim--scale-paper}" in text
 
 
 @pytest.mark.parametrize("name", ["tables.pdf", "tables", "tables.md"])

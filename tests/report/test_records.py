@@ -63,6 +63,15 @@ def test_records_collected_from_records_are_the_same(outputs: Path) -> None:
     assert collect(TABLES, TABLES, [record.entry() for record in records]) == records
 
 
+def test_a_record_of_data_in_a_folder_with_a_line_separator_in_its_name_can_be_read(
+    tmp_path: Path, outputs: Path
+) -> None:
+    (record, *_) = collect(TABLES, TABLES, read_index(outputs))
+    record = replace(record, data={**record.data, "source": "\u2028/table\x85.csv"})
+    write_records(tmp_path / "records.jsonl", [record])
+    assert read_records(tmp_path / "records.jsonl") == [record]
+
+
 def test_new_records_replace_those_of_the_same_seed_and_those_of_removed_settings_are_dropped(outputs: Path) -> None:
     records = collect(TABLES, TABLES, read_index(outputs))
     finished(outputs, "z", "p" * 12, 1, 0.75)

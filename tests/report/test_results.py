@@ -189,6 +189,44 @@ def test_without_held_out_samples_no_best_setting_is_marked(tmp_path: Path) -> N
     assert "no best is marked" in made.note
 
 
+def test_models_with_a_readout_and_others_are_compared_by_accuracy_never_by_their_losses(tmp_path: Path) -> None:
+    """The loss of a model whose readout had not been fitted yet was once compared with that of a trained one."""
+    finished(tmp_path, 0.1, 0, 0.9, None)
+    finished(tmp_path, 0.2, 0, 0.8, 0.7)
+    for lr, model, loss, readout in (
+        (0.1, "readout", 1.1, {"readout_validation_accuracy": 0.75}),
+        (0.2, "other", 0.4, {}),
+    ):
+        folder = tmp_path / "toy" / f"nametoylr{lr}-0"
+        result, row = (json.loads((folder / name).read_text()) for name in ("result.json", "metrics.jsonl"))
+        write_json(folder / "result.json", {**result, "model": model, "metrics": {**result["metrics"], **readout}})
+        (folder / "metrics.jsonl").write_text(json.dumps({**row, "validation_loss": loss}) + "\n")
+    made = results(tmp_path)
+    assert made.best is not None
+    assert (made.judge, made.best.values["model.lr"]) == ("validation_accuracy", 0.1)
+    assert [cells(made, each)[2] for each in made.settings] == ["75.00 *", "70.00"]
+    finished(tmp_path, 0.3, 0, 0.8, None)
+    assert "the settings have no accuracy on held-out samples in common" in results(tmp_path).note
+
+
+def test_a_figure_of_unknown_direction_chooses_no_best_setting(swept: Path) -> None:
+    """Such as one of a user's own model: the setting with the smallest F1 score was once the best."""
+    for file in swept.glob("toy/*/metrics.jsonl"):
+        file.write_text(json.dumps({**json.loads(file.read_text()), "validation_f1": 0.5}) + "\n")
+    with pytest.raises(UserError, match="whether a larger or a smaller validation_f1 is better is not known"):
+        results(swept, judge="validation_f1")
+
+
+def test_a_row_states_how_many_of_its_runs_have_the_metric(swept: Path) -> None:
+    for seed in range(2):
+        file = swept / "toy" / f"nametoylr0.1-{seed}" / "result.json"
+        result = json.loads(file.read_text())
+        write_json(file, {**result, "metrics": {**result["metrics"], "test_loss": 1.5}})
+    made = results(swept, metric="test_loss")
+    assert [cells(made, each)[1] for each in made.settings] == ["0 of 3", "2 of 3"]
+    assert [cells(results(swept), each)[1] for each in made.settings] == ["3", "3"]
+
+
 @pytest.mark.parametrize("other", [{"dataset": "another"}, {"scale": "smoke"}])
 def test_no_best_setting_is_marked_across_several_data_sets_or_scales(tmp_path: Path, other: dict[str, str]) -> None:
     finished(tmp_path, 0.1, 0, 0.9, 0.9)
@@ -401,6 +439,12 @@ def test_a_damaged_run_that_is_left_out_of_a_mean_is_named(swept: Path, capsys: 
     shown, notes = capsys.readouterr()
     assert notes == "note: toy/nametoylr0.1-2 is left out, since it is damaged: result.json is cut at byte 1\n"
     assert shown.splitlines()[1].startswith("0 1,0,0.905,")
+
+
+def test_the_values_of_a_row_are_known_from_its_other_runs_if_the_configuration_of_one_is_damaged(swept: Path) -> None:
+    """What was typed, the text "0.1", once differed from the number in the others' configurations."""
+    (swept / "toy" / "nametoylr0.1-2" / "config.yaml").write_text("model: [")
+    assert [each.values for each in results(swept).settings] == [{"model.lr": 0.02}, {"model.lr": 0.1}]
 
 
 def test_a_run_with_damaged_epoch_metrics_stays_in_its_row_but_no_best_setting_is_marked(swept: Path) -> None:
