@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurobench.config.errors import UserError
+from neurobench.metrics.catalog import metric
 from neurobench.metrics.numbers import is_finite, plain, shown
+
+ROUNDING = 1e-6  # by which a mean of float32 numbers may leave [0, 1]
 
 
 def numbers_of(handed: Any, by: str) -> tuple[dict[str, float], dict[str, str]]:
@@ -21,8 +24,10 @@ def numbers_of(handed: Any, by: str) -> tuple[dict[str, float], dict[str, str]]:
         except ValueError as error:
             undefined[str(name)] = f"{by} returned {error}"
             continue
-        if is_finite(number):
-            defined[str(name)] = number
-        else:
+        if not is_finite(number):
             undefined[str(name)] = f"{by} returned {number}"
+        elif metric(str(name)).unit == "proportion" and not -ROUNDING <= number <= 1 + ROUNDING:
+            undefined[str(name)] = f"{by} returned {number:g}, not a proportion, as an accuracy is. Return 97 % as 0.97"
+        else:
+            defined[str(name)] = number
     return defined, undefined

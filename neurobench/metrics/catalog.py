@@ -1,5 +1,6 @@
 """Properties of a metric by its name: its unit, whether larger is better, and so how it is printed."""
 
+import math
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -13,6 +14,7 @@ class Metric(NamedTuple):
     better: Literal["larger", "smaller", "neither"]
 
 
+_MOST_DIGITS = 15  # that a floating-point number has
 UNKNOWN = Metric("", "neither")  # for a name that the table lacks
 
 # Patterns of the whole name; the first that matches counts.
@@ -38,10 +40,20 @@ def larger_is_better(name: str) -> bool:
 
 
 def printed(name: str, value: float, sd: float | None = None, digits: int = 5) -> str:
-    """Text of a value: "97.00 ± 1.41 %" for a proportion; other metrics as they are, to `digits` significant digits."""
+    """Text of a value: "97.00 ± 1.41 %" for a proportion; other metrics as they are, to `digits` significant digits, or
+    as many as their deviation has decimals."""
     if metric(name).unit == "proportion":
         return f"{100 * value:.2f}" + ("" if sd is None else f" ± {100 * sd:.2f}") + " %"
-    return f"{value:.{digits}g}" + ("" if sd is None else f" ± {sd:.2g}")
+    return plain_mean(value, sd, digits)
+
+
+def plain_mean(value: float, sd: float | None, digits: int = 5) -> str:
+    """Text of a mean and its deviation, the mean never rounded more coarsely than the deviation: "1234567.9 ± 2.1"."""
+    if sd is None:
+        return f"{value:.{digits}g}"
+    if value and sd:
+        digits = max(digits, min(_MOST_DIGITS, 2 + math.floor(math.log10(abs(value))) - math.floor(math.log10(sd))))
+    return f"{value:.{digits}g} ± {sd:.2g}"
 
 
 def mean_interval(name: str, values: Sequence[float]) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from neurobench.metrics.catalog import metric, printed
+from neurobench.metrics.catalog import metric, plain_mean, printed
 from neurobench.report import latex
 from neurobench.report.table import ResultRow
 
@@ -86,11 +86,11 @@ def band_set(row: ResultRow) -> str:
 
 def cells(row: ResultRow) -> dict[str, str]:
     """Cells of a row by column, in the order of COLUMNS."""
-    spread = "" if row.sd is None else f" ± {row.sd:.2g}"
-    interval = "-" if row.interval is None else f"{row.interval[0]:.4g} to {row.interval[1]:.4g}"
+    measured = "-" if row.mean is None else plain_mean(row.mean, row.sd)
+    interval = "-" if row.interval is None else " to ".join(map(number, row.interval))
     wall_time = "-" if row.wall_seconds is None else f"{row.wall_seconds:.3g} s"
     texts = (
-        row.row.what, number(row.row.published), reference(row), number(row.mean) + spread, interval,
+        row.row.what, number(row.row.published), reference(row), measured, interval,
         number(row.difference, "+"), str(len(row.runs)), band(row), band_set(row), row.verdict, row.evaluated_on,
         row.data, row.setting_hash, " ".join(row.commits), wall_time, row.row.source, row.row.means, row.again,
     )  # fmt: skip

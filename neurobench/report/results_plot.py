@@ -6,7 +6,7 @@ The best setting by its validation figure is marked: with a ring on a line, with
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -16,10 +16,11 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from neurobench.config.errors import UserError
 from neurobench.figures.style import COLUMN, ORDERED, PAGE, in_per_cent, legend, paper, rendered, series
 from neurobench.metrics.catalog import metric as about
-from neurobench.report.results import Results, Setting, order
+from neurobench.report.results import Results, Setting, Spread, order
 from neurobench.report.results_table import short_names, value_text
 
 MOST_LINES = 10
+LETTER = 0.06  # inches: width of a letter of a tick label or of the legend, with room to spare
 LOG_RATIO = 9.9  # an axis is logarithmic if its largest / smallest value is at least this
 
 
@@ -50,17 +51,23 @@ def plot(results: Results) -> Figure:
 def lines_plot(results: Results, lines: dict[tuple[str, ...], list[Setting]]) -> Figure:
     key, metric = results.keys[0], results.metric
     places, numeric = _places(results, key)
-    figure = Figure(figsize=(COLUMN, 2.6), layout="constrained")
+    labels = [_plain(", ".join(name)) for name in lines]
+    entry = LETTER * max(map(len, labels)) + 0.4  # inches, with its marker
+    height = 2.6 + (0.0 if numeric or not _upright(places) else _length(places))
+    figure = Figure(figsize=(COLUMN if entry < COLUMN else PAGE, height), layout="constrained")
     axes = figure.subplots()
-    for number, (name, settings) in enumerate(lines.items()):
-        colour = series(number)
-        x = [places[value_text(each.values[key])] for each in settings]
+    apart = 0.0 if numeric else 0.5 / len(lines)  # so that no line hides another's point
+    for number, (label, settings) in enumerate(zip(labels, lines.values(), strict=True)):
+        colour, shift = series(number), apart * (number - (len(lines) - 1) / 2)
+        x = [places[value_text(each.values[key])] + shift for each in settings]
         spreads = [each.spread(metric) for each in settings]
         points = [(at, spread) for at, spread in zip(x, spreads, strict=True) if spread is not None]
-        x, y = [at for at, _ in points], [spread.mean for _, spread in points]
-        axes.plot(x, y, "-o" if numeric else "o", color=colour, label=_plain(", ".join(name)), zorder=3)
+        means = [spread.mean for _, spread in points]
+        axes.plot([at for at, _ in points], means, "-o" if numeric else "o", color=colour, label=label, zorder=3)
         _draw_intervals(axes, points, numeric, colour)
-    _ring(axes, results, places)
+        _ring(
+            axes, [(at, spread) for at, spread, each in zip(x, spreads, settings, strict=True) if each is results.best]
+        )
     _label_x(axes, results, key, places, numeric)
     axes.set_ylabel(metric.replace("_", " "))
     if about(metric).unit == "proportion":
@@ -68,8 +75,18 @@ def lines_plot(results: Results, lines: dict[tuple[str, ...], list[Setting]]) ->
     axes.grid()
     if len(results.keys) > 1 or results.best is not None:
         title = _plain(", ".join(short_names(results.keys[1:]).values())) or None
-        legend(figure, axes, title=title)
+        legend(figure, axes, title=title, columns=max(1, min(3, int(figure.get_figwidth() / entry))))
     return figure
+
+
+def _length(names: Collection[str]) -> float:
+    """Length in inches of the longest name, as a tick label."""
+    return LETTER * max(map(len, names))
+
+
+def _upright(names: Collection[str]) -> bool:
+    """Whether names below an axis as wide as a column would overlap, and so are turned."""
+    return len(names) * _length(names) > 0.7 * COLUMN or max(map(len, names)) > 10
 
 
 def _draw_intervals(axes: Axes, points: Sequence[tuple[float, Any]], numeric: bool, colour: str) -> None:
@@ -84,10 +101,11 @@ def _draw_intervals(axes: Axes, points: Sequence[tuple[float, Any]], numeric: bo
             axes.plot([at, at], spread.interval, color=colour, linewidth=1, alpha=0.7)
 
 
-def _ring(axes: Axes, results: Results, places: dict[str, float]) -> None:
-    if results.best is None or (spread := results.best.spread(results.metric)) is None:
+def _ring(axes: Axes, points: Sequence[tuple[float, Spread | None]]) -> None:
+    """Mark the best setting, if it is among these and has the figure."""
+    places = [(at, spread.mean) for at, spread in points if spread is not None]
+    if not places:
         return
-    at = places[value_text(results.best.values[results.keys[0]])]
     style: dict[str, Any] = {
         "linestyle": "",
         "marker": "o",
@@ -95,15 +113,14 @@ def _ring(axes: Axes, results: Results, places: dict[str, float]) -> None:
         "markerfacecolor": "none",
         "markeredgecolor": "black",
     }
-    axes.plot([at], [spread.mean], label="best by validation", **style)
+    axes.plot(*zip(*places, strict=True), label="best by validation", **style)
 
 
 def _label_x(axes: Axes, results: Results, key: str, places: dict[str, float], numeric: bool) -> None:
     axes.set_xlabel(_plain(key))
     values = list(places.values())
     if not numeric:
-        longest = max(map(len, places))
-        axes.set_xticks(values, list(places), rotation=90 if longest > 10 else 0, parse_math=False)
+        axes.set_xticks(values, list(places), rotation=90 if _upright(places) else 0, parse_math=False)
         axes.set_xlim(-0.5, len(values) - 0.5)
     elif min(values) > 0 and max(values) / min(values) >= LOG_RATIO:
         axes.set_xscale("log")
@@ -117,7 +134,10 @@ def heat_map(results: Results) -> Figure:
     """Draw the mean for each pair of values, printed in its cell; pairs that were not run stay empty."""
     first, second = (_axis(results, key) for key in results.keys)
     share = about(results.metric).unit == "proportion"
-    figure = Figure(figsize=(min(PAGE, 1.6 + 0.62 * len(first)), 1.1 + 0.42 * len(second)), layout="constrained")
+    turned = max(map(len, first)) > 9  # wider than a cell
+    width = min(PAGE, 1.4 + 0.62 * len(first) + _length(second))
+    height = 1.1 + 0.42 * len(second) + (_length(first) if turned else 0.0)
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     grid = [[float("nan")] * len(first) for _ in second]
     for each in results.settings:
@@ -132,7 +152,7 @@ def heat_map(results: Results) -> Figure:
                 axes.add_patch(_square(column, row, box))
     image = axes.imshow(grid, cmap=ORDERED, aspect="auto", origin="lower")
     _write_cells(axes, grid, image)
-    axes.set_xticks(range(len(first)), first, parse_math=False)
+    axes.set_xticks(range(len(first)), first, rotation=90 if turned else 0, parse_math=False)
     axes.set_yticks(range(len(second)), second, parse_math=False)
     axes.set(xlabel=_plain(results.keys[0]), ylabel=_plain(results.keys[1]))
     name = results.metric.replace("_", " ") + (" in %" if share else "")

@@ -81,7 +81,7 @@ def server(report: LiveReport, port: int) -> ThreadingHTTPServer:
 
         def do_GET(self) -> None:
             host = self.headers.get("Host", "")
-            if host.rpartition(":")[0] not in (LOOPBACK, "localhost"):  # a foreign name that resolves to this address
+            if host.partition(":")[0] not in (LOOPBACK, "localhost"):  # a foreign name that resolves to this address
                 self.send_error(HTTPStatus.FORBIDDEN)
             elif self.path == "/":
                 self._answer(assembled(report.now()[0], live=True).encode(), "text/html; charset=utf-8")

@@ -98,6 +98,8 @@ def read_result(path: Path) -> dict[str, Any]:
         bounds = intervals.get(key)
         if key not in metrics or not isinstance(bounds, list) or [*map(is_finite, bounds)] != [True, True]:
             raise Damaged(path, f"has no {key} with an interval of two numbers")
+    if not 0 <= metrics["test_accuracy"] <= 1:  # as after an edit
+        raise Damaged(path, f"has a test_accuracy of {metrics['test_accuracy']:g}, which is not a proportion")
     _checked(path, result["data"], {"n_test": int, "evaluated_on": str, "sha256": str}, {"source": str}, "data.")
     return result
 

@@ -139,6 +139,15 @@ def test_a_metric_too_large_for_a_float_is_undefined() -> None:
     assert undefined["a"].startswith("finalize returned 1000")
 
 
+def test_an_accuracy_in_per_cent_is_undefined_with_a_reason() -> None:
+    """It was once shown as 9730.00 %."""
+    found, undefined = numbers_of(
+        {"top5_accuracy": 97.3, "own_accuracy": 1.0000001, "accuracy_percent": 97.3}, "finalize"
+    )
+    assert [*found] == ["own_accuracy", "accuracy_percent"]
+    assert undefined["top5_accuracy"].startswith("finalize returned 97.3, not a proportion")
+
+
 def test_a_finalize_that_returns_none_is_named() -> None:
     with pytest.raises(UserError, match=re.escape("finalize returned None (NoneType), not a mapping")):
         numbers_of(None, "finalize")

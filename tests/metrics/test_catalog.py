@@ -29,6 +29,13 @@ def test_a_metric_that_is_no_proportion_has_five_significant_digits_by_default()
     assert printed("validation_loss", 0.123456789, digits=2) == "0.12"
 
 
+def test_a_mean_is_not_rounded_more_coarsely_than_its_deviation() -> None:
+    """As in "1.2346e+06 ± 2.1"."""
+    assert printed("effective_macs", 1234567.891, 2.123) == "1234567.9 ± 2.1"
+    assert printed("footprint_bytes", 1234567, 0.0) == "1.2346e+06 ± 0"
+    assert printed("test_loss", -0.0583, 0.00191) == "-0.0583 ± 0.0019"
+
+
 def test_a_change_of_a_proportion_is_printed_in_percentage_points() -> None:
     assert printed_change("test_accuracy", 0.0031) == "+0.31 points"
     assert printed_change("train_loss", -0.0031) == "-0.0031"

@@ -327,6 +327,7 @@ def test_a_seed_that_was_run_again_counts_once_by_its_newest_run(browser: Any, t
     view = browser.new_page()
     view.goto(path.as_uri())
     assert view.locator(".cell").inner_text().split("\n") == ["95.30 %", "1 seed"]
+    assert view.locator(".cell").get_attribute("href") == "#/runs?" + "p" * 12 + "%20paper", "its own runs"
     assert view.locator("td.name").first.inner_text().startswith("a_later_name"), "newest by its time, not its clock"
     view.close()
 

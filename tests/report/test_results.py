@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from matplotlib.figure import Figure
 from scipy import stats
 
 from neurobench.cli.main import main
@@ -19,7 +20,7 @@ from neurobench.report.results_plot import drawn, plot
 from neurobench.report.results_table import as_csv, as_markdown, cells, remarks
 from neurobench.storage.atomic import write_json
 from neurobench.storage.store import read_index
-from tests.figures.readable import assert_readable
+from tests.figures.readable import assert_readable, in_style
 from tests.storage.sound import sound_result
 
 OF_RESULT = ("backend", "dataset", "intervals", "scale", "setting_hash")
@@ -401,6 +402,22 @@ def test_text_in_a_plot_is_neither_a_number_nor_a_formula(tmp_path: Path) -> Non
     assert [label.get_text() for label in axes.get_xticklabels()] == ["100", "12e345", "nan"]
     (axes,) = plot(results(tmp_path, "model.$\\x$")).axes
     assert axes.lines[0].get_xdata().tolist() == [0, 1, 2]
+
+
+def test_long_names_are_drawn_whole_and_points_of_several_lines_beside_each_other(tmp_path: Path) -> None:
+    """Names below the axis were once cut at the edge of the figure, as was the title of the axis."""
+    files = [f"measurements of March 2026, experiment 17, session {number}, all sensors.csv" for number in range(3)]
+    for file in files:
+        for kind in ("a", "b"):
+            finished(tmp_path, 0.1, 0, 0.9, None, file=file, kind=kind)
+    keys = ("model.file", "model.kind")
+    by_file, by_kind = (
+        in_style(lambda made: {"": plot(made)}, results(tmp_path, *by))[""] for by in (keys, keys[::-1])
+    )
+    assert isinstance(by_file, Figure)
+    assert_readable({"axis": by_file, "legend": by_kind})
+    first, second = (line.get_xdata().tolist() for line in by_file.axes[0].lines if line.get_marker() == "o")
+    assert not {*first} & {*second}
 
 
 def test_two_keys_make_a_heat_map_with_gaps(tmp_path: Path) -> None:

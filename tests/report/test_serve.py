@@ -52,6 +52,7 @@ def test_the_server_listens_to_this_machine_only(live: ThreadingHTTPServer) -> N
     assert live.server_address[0] == "127.0.0.1"
     assert ask(live, "/", Host="rebound.example.org:8321").status == 403
     assert ask(live, "/", Host="localhost:1").status == 200
+    assert ask(live, "/", Host="127.0.0.1").status == 200, "as a browser asks at port 80"
 
 
 def test_the_server_gives_only_the_page_its_data_and_its_pictures(live: ThreadingHTTPServer, outputs: Path) -> None:

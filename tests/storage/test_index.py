@@ -45,13 +45,15 @@ def test_the_index_follows_changed_new_and_removed_runs(tmp_path: Path) -> None:
     assert [entry.path for entry in read_index(tmp_path)] == ["a/2"]
 
 
-def test_a_figure_too_large_for_a_float_damages_its_run_and_no_other(tmp_path: Path) -> None:
-    """Every command that reads runs once ended with an OverflowError."""
+def test_a_figure_too_large_for_a_float_or_an_accuracy_above_1_damages_its_run_and_no_other(tmp_path: Path) -> None:
+    """Every command that reads runs once ended with an OverflowError, or showed an edited accuracy as 9700.00 %."""
     leave(tmp_path, "a/1", 1)
     write_json(leave(tmp_path, "a/2", 2) / "result.json", sound_result(seed=2, seconds={"train": 10**400}))
+    write_json(leave(tmp_path, "a/3", 3) / "result.json", sound_result(97))
     assert [entry.damage for entry in read_index(tmp_path)] == [
         None,
         "result.json has a seconds.train that is not a number",
+        "result.json has a test_accuracy of 97, which is not a proportion",
     ]
 
 

@@ -97,7 +97,7 @@ function cell(runs, search) {
   const chosen = settings.length === 1 || best.validation !== null, value = chosen ? mean(best.test) : null;
   const heat = value === null ? 4 : Math.round(Math.max(4, Math.min(88, (value - 0.5) * 176)));
   const note = (chosen ? plural(best.runs.length, "seed") : "not validated") + (settings.length > 1 ? ` · ${settings.length} settings` : "") + (full ? "" : ` · scale ${best.runs[0].scale}`);
-  return el("a", { class: "cell" + (full && heat > 55 ? " hot" : ""), style: `--heat:${full ? heat : 4}%`, href: (settings.length > 1 ? "#/settings?" : "#/runs?") + encodeURIComponent(search) }, el("b", {}, chosen ? spread(best.test) : "–"), el("small", {}, note));
+  return el("a", { class: "cell" + (full && heat > 55 ? " hot" : ""), style: `--heat:${full ? heat : 4}%`, href: settings.length > 1 ? "#/settings?" + encodeURIComponent(search) : runsOf(best) }, el("b", {}, chosen ? spread(best.test) : "–"), el("small", {}, note));
 }
 // Runs at a smaller scale are never compared with those at a larger one.
 const RANKS = { paper: 0, quick: 2, smoke: 3 }; // a scale of the user's own lies between
@@ -113,6 +113,7 @@ function settingsOf(runs) {
   return [...group(newestOfSeeds(runs), (run) => run.scale + " " + run.setting_hash).values()].map((of) => ({ runs: of, hash: of[0].setting_hash, validations: present(of.map((run) => run.validation)), validation: mean(present(of.map((run) => run.validation))), test: present(of.map((run) => run.metrics.test_accuracy)) }))
     .sort((a, b) => (b.validation ?? -Infinity) - (a.validation ?? -Infinity) || a.runs[0].index - b.runs[0].index);
 }
+const runsOf = (one) => "#/runs?" + encodeURIComponent(one.hash + " " + one.runs[0].scale);
 function group(items, key) {
   const groups = new Map();
   for (const item of items) {
@@ -134,7 +135,6 @@ function settings() {
   const lacking = (key) => flats.filter((tree) => tree[key] === undefined).length;
   const keys = differing.map((key) => [lacking(key), key]).sort((a, b) => a[0] - b[0]).slice(0, 4).map(([, key]) => key); // keys that all settings have come first
   const select = el("select", { "aria-label": "model, data set, backend", onchange: (event) => { location.hash = "#/settings?" + encodeURIComponent(event.target.value); } }, several.map((name) => el("option", { value: name, selected: name === chosen }, name)));
-  const runsOf = (one) => "#/runs?" + encodeURIComponent(one.hash + " " + one.runs[0].scale);
   const rows = listed.map((one, i) => el("tr", { class: "go", onclick: () => { location.hash = runsOf(one); } },
     el("td", {}, one.validation !== null && i === 0 ? chip("chosen", "good") : ""), keys.map((key) => el("td", { class: "mono", "data-label": key }, flats[i][key] === undefined ? "–" : String(flats[i][key]))),
     el("td", { class: "num", "data-label": "validation" }, spread(one.validations)), el("td", { class: "num", "data-label": "test" }, spread(one.test)), el("td", { class: "num", "data-label": "seeds" }, el("a", { href: runsOf(one), "aria-label": "runs of " + one.hash }, String(one.runs.length)))));
