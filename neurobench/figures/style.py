@@ -150,6 +150,16 @@ def short(name: str, longest: int = LONGEST) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
+def literal(text: str) -> str:
+    """Text of a user in which matplotlib finds no formula."""
+    return text.replace("$", r"\$")
+
+
+def class_label(classes: Sequence[str], number: int) -> str:
+    """Name of a class as a part of a title or label: shortened, and no formula, as in "$0 & $5"."""
+    return literal(short(class_name(classes, number)))
+
+
 def class_name(classes: Sequence[str], number: int) -> str:
     """Name of a class, or its number if the data have no names."""
     return classes[number] if classes else str(number)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from neurobench.config.errors import UserError
-from neurobench.figures.style import COLUMN, ORDERED, PAGE, in_per_cent, legend, paper, rendered, series
+from neurobench.figures.style import COLUMN, ORDERED, PAGE, in_per_cent, legend, literal, paper, rendered, series
 from neurobench.metrics.catalog import metric as about
 from neurobench.report.results import Results, Setting, Spread, order
 from neurobench.report.results_table import short_names, value_text
@@ -51,7 +51,7 @@ def plot(results: Results) -> Figure:
 def lines_plot(results: Results, lines: dict[tuple[str, ...], list[Setting]]) -> Figure:
     key, metric = results.keys[0], results.metric
     places, numeric = _places(results, key)
-    labels = [_plain(", ".join(name)) for name in lines]
+    labels = [literal(", ".join(name)) for name in lines]
     entry = LETTER * max(map(len, labels)) + 0.4  # inches, with its marker
     height = 2.6 + (0.0 if numeric or not _upright(places) else _length(places))
     figure = Figure(figsize=(COLUMN if entry < COLUMN else PAGE, height), layout="constrained")
@@ -74,7 +74,7 @@ def lines_plot(results: Results, lines: dict[tuple[str, ...], list[Setting]]) ->
         in_per_cent(axes)
     axes.grid()
     if len(results.keys) > 1 or results.best is not None:
-        title = _plain(", ".join(short_names(results.keys[1:]).values())) or None
+        title = literal(", ".join(short_names(results.keys[1:]).values())) or None
         legend(figure, axes, title=title, columns=max(1, min(3, int(figure.get_figwidth() / entry))))
     return figure
 
@@ -117,7 +117,7 @@ def _ring(axes: Axes, points: Sequence[tuple[float, Spread | None]]) -> None:
 
 
 def _label_x(axes: Axes, results: Results, key: str, places: dict[str, float], numeric: bool) -> None:
-    axes.set_xlabel(_plain(key))
+    axes.set_xlabel(literal(key))
     values = list(places.values())
     if not numeric:
         axes.set_xticks(values, list(places), rotation=90 if _upright(places) else 0, parse_math=False)
@@ -154,7 +154,7 @@ def heat_map(results: Results) -> Figure:
     _write_cells(axes, grid, image)
     axes.set_xticks(range(len(first)), first, rotation=90 if turned else 0, parse_math=False)
     axes.set_yticks(range(len(second)), second, parse_math=False)
-    axes.set(xlabel=_plain(results.keys[0]), ylabel=_plain(results.keys[1]))
+    axes.set(xlabel=literal(results.keys[0]), ylabel=literal(results.keys[1]))
     name = results.metric.replace("_", " ") + (" in %" if share else "")
     figure.colorbar(image, ax=axes, label=name)
     if results.best is not None:
@@ -189,11 +189,6 @@ def _places(results: Results, key: str) -> tuple[dict[str, float], bool]:
     if all(type(value) in (int, float) and math.isfinite(value) for value in values.values()):
         return {name: float(values[name]) for name in names}, True
     return {name: float(number) for number, name in enumerate(names)}, False
-
-
-def _plain(text: str) -> str:
-    """Text of a user in which matplotlib finds no formula."""
-    return text.replace("$", r"\$")
 
 
 def _lines(results: Results) -> dict[tuple[str, ...], list[Setting]]:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from neurobench.figures import style
 from neurobench.figures.gallery import gallery
-from neurobench.figures.style import COLUMN, align_ylabels, by_epoch, legend, paper, rendered, stack
+from neurobench.figures.style import COLUMN, align_ylabels, by_epoch, class_label, legend, paper, rendered, stack
 
 # Machado, Oliveira, Fernandes (2009), severity 1: what a colour looks like to eyes without one kind of cone.
 SEEN_BY = {
@@ -94,6 +94,14 @@ def test_a_legend_lies_beside_the_data_and_names_each_line_once() -> None:
     (box,) = figure.legends
     assert [text.get_text() for text in box.get_texts()] == ["same"]
     assert not any(box.get_window_extent().overlaps(axes.get_window_extent()) for axes in figure.axes)
+
+
+def test_a_class_whose_name_has_dollar_signs_is_no_formula_in_a_title() -> None:
+    """Figures of a model were once missing because of it, or showed "0-50" for "$0-$50"."""
+    figure = Figure(layout="constrained")
+    figure.suptitle(f"class {class_label(('$0 & $5_{', 'a very long name of a class'), 0)}")
+    assert rendered(figure, "png")
+    assert class_label(("$0-$50", "a very long name of a class"), 1) == "a very long name of…"
 
 
 def test_epochs_are_counted_from_1_and_a_single_epoch_is_in_the_middle_of_the_axis() -> None:

@@ -21,7 +21,7 @@ from neurobench.figures.style import (
     TRAIN,
     VALIDATION,
     align_ylabels,
-    class_name,
+    class_label,
     few_ticks,
     in_per_cent,
     legend,
@@ -83,7 +83,7 @@ def figures(learner: EpropLearner, test: Split, record: TrainingRecord) -> Mappi
         numbers = learner.engine.numbers if isinstance(learner.engine, BsshslmEngine) else None
         for when, weights in (("before", learner.initial), ("after", trained)):
             rows = run_sample(learner.c, weights, spikes, label, numbers)
-            sample = Sample(f"{when} training", spikes, label, class_name(test.classes, label), rows)
+            sample = Sample(f"{when} training", spikes, label, class_label(test.classes, label), rows)
             drawn[f"dynamic_variables_{when}_training"] = dynamic_variables(sample, learner.spec.record)
     return drawn
 

@@ -13,7 +13,7 @@ from neurobench.data.dataset import Split
 from neurobench.data.encoders import Latency
 from neurobench.data.events import Events
 from neurobench.figures.classmap import COLOURS, blend
-from neurobench.figures.style import COLUMN, LIMIT, ORDERED, align_ylabels, class_name, series, stack
+from neurobench.figures.style import COLUMN, LIMIT, ORDERED, align_ylabels, class_label, series, stack
 from neurobench.models.eventprop.learner import EventPropLearner
 from neurobench.models.learner import TrainingRecord
 
@@ -46,7 +46,7 @@ def spikes(learner: EventPropLearner, test: Split) -> Figure:
         axes.set_title(f"{len(t)} spikes", loc="right", fontsize=7, pad=2)
     panels[-1].axhline(label, color=LIMIT, linewidth=4, alpha=0.2)
     panels[-1].set(xlabel="time (ms)", xlim=(-0.02 * learner.spec.length, learner.spec.length))
-    figure.suptitle(f"spikes of one test sample, class {class_name(test.classes, label)}")
+    figure.suptitle(f"spikes of one test sample, class {class_label(test.classes, label)}")
     align_ylabels(panels)
     return figure
 

@@ -26,7 +26,7 @@ from neurobench.figures.style import (
     ORDERED,
     TRAIN,
     align_ylabels,
-    class_name,
+    class_label,
     few_ticks,
     in_per_cent,
     legend,
@@ -99,7 +99,7 @@ def dataset(x: Tensor, y: Tensor, classes: Sequence[str] = ()) -> Figure:
     _square(axes)
     axes.set_facecolor("gray")
     axes.set_title(f"{min(len(y), SHOWN)} samples of the test set")
-    names = [class_name(classes, number) for number in range(len(COLOURS))]
+    names = [class_label(classes, number) for number in range(len(COLOURS))]
     patches = [Patch(facecolor=colour, edgecolor="black", linewidth=0.5) for colour in COLOURS]
     figure.legend(patches, names, loc="outside upper center", ncols=3, title="class")
     return figure

@@ -22,6 +22,7 @@ from neurobench.figures.style import (
     TRAIN,
     align_ylabels,
     by_epoch,
+    class_label,
     class_name,
     in_per_cent,
     legend,
@@ -165,13 +166,11 @@ def landscape(learner: HybridQCNNLearner, test: Split, runner: CircuitRunner) ->
     label = f"device, {_DRAWN} shots ± standard error"
     above.errorbar(theta[::6, 0].cpu(), p_one, error, fmt=".", color=DEVICE, elinewidth=0.6, label=label)
     above.axhline(0.5, color=LIMIT, linewidth=0.7, linestyle=":")
-    names = [class_name(test.classes, number) for number in range(2)]
-    above.set_ylabel(f"P(1), the score of class {short(names[0])}")
+    names = [class_label(test.classes, number) for number in range(2)]
+    above.set_ylabel(f"P(1), the score of class {names[0]}")
     for number, name in enumerate(names):
         values = z[test.y == number, 0].cpu()
-        below.hist(
-            values, bins=40, color=series(number), alpha=0.7, label=f"class {short(name)}", histtype="stepfilled"
-        )
+        below.hist(values, bins=40, color=series(number), alpha=0.7, label=f"class {name}", histtype="stepfilled")
     below.set(ylabel="test images", xlabel="angle z (rad)")
     align_ylabels((above, below))
     legend(figure, above, below, columns=2)

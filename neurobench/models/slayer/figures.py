@@ -16,7 +16,7 @@ from neurobench.figures.style import (
     VALIDATION,
     align_ylabels,
     by_epoch,
-    class_name,
+    class_label,
     in_per_cent,
     legend,
     series,
@@ -79,7 +79,7 @@ def rasters(trains: Sequence[Tensor], sample: Split, sampling_time: float) -> Fi
         if few:
             axes.set_yticks(range(0, width, 2))
             axes.axhline(label, color=LIMIT, linewidth=4, alpha=0.2)
-    figure.suptitle(f"spikes of one test recording, class {class_name(sample.classes, label)}")
+    figure.suptitle(f"spikes of one test recording, class {class_label(sample.classes, label)}")
     panels[-1].set_xlabel("time (ms)")
     align_ylabels(panels)
     return figure

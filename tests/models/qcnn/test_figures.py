@@ -14,7 +14,8 @@ ROWS = [{"train_loss": 1 / e, "train_accuracy": 1 - 0.1 / e, "train_sigmoid_accu
 
 
 def test_figures_of_a_noisy_device_are_readable_and_name_classes() -> None:
-    made, data = learner(qpu(), classical=("sigmoid",)), replace(bars(24), classes=("left", "right"))
+    """Also classes with dollar signs, which are no formula."""
+    made, data = learner(qpu(), classical=("sigmoid",)), replace(bars(24), classes=("left", "$0 & $5_{"))
     drawn = in_style(all_figures, made, data, TrainingRecord(ROWS))
     assert set(drawn) == {"samples", "convergence", "circuit", "shots_and_noise", "landscape"}
     assert_readable(drawn)
@@ -22,7 +23,7 @@ def test_figures_of_a_noisy_device_are_readable_and_name_classes() -> None:
     assert isinstance(samples, Figure)
     (axes,) = samples.axes
     captions = {text.get_text().split(",")[0] for text in axes.texts}
-    assert captions <= {"left", "right"}
+    assert captions <= {"left", "$0 & $5_{"}
     for text in axes.texts:
         assert (text.get_color() == WRONG) == ("true: " in text.get_text())
     shots = drawn["shots_and_noise"]
