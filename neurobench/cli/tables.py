@@ -243,6 +243,11 @@ def _write_paper(target: Path, tables: Tables, outputs: Path, entries: Sequence[
     published = [as_latex(join(rows, outputs, entries), name) for name, rows in tables.items()]
     sweeps = [results_table.as_latex(results, title) for title, results in swept(entries, outputs).items()]
     parts = [part for part in published if not part.startswith("%")] + sweeps
+    if not parts:
+        raise UserError(
+            f"{target}: there is nothing to write: no finished run below {outputs} belongs to a table, and no model "
+            "was run with several settings. See: neurobench list runs"
+        )
     write_bytes(target, latex.document(parts).encode())
     print(f"{target}: {len(parts)} tables; pdflatex {target.name}")
     return FINE

@@ -109,6 +109,14 @@ def test_results_and_report_are_written_as_latex_tables(swept: Path, capsys: pyt
     assert r"\label{tab:test-accuracy-by-model.lr-toy-on-yin-yang--backend-sim--scale-paper}" in text
 
 
+def test_a_report_without_any_table_is_not_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From an empty document pdflatex makes no file."""
+    finished(tmp_path, 0.1, 0, 0.9, 0.8)
+    assert main(["report", "--to", str(tmp_path / "paper.tex"), "--outputs", str(tmp_path)]) == 2
+    assert "no model was run with several settings" in capsys.readouterr().err
+    assert not (tmp_path / "paper.tex").exists()
+
+
 @pytest.mark.parametrize("name", ["tables.pdf", "tables", "tables.md"])
 def test_a_report_file_name_without_a_supported_suffix_is_refused(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
