@@ -6,7 +6,9 @@ long.
 
 import io
 from functools import cache
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageColor import getrgb
@@ -41,8 +43,9 @@ def input_and_output(x: Tensor, y: Tensor, test: Split, sampling_time: float) ->
     classes = [short(class_name(test.classes, c), 12) for c in range(y.shape[2])]
     labels = test.y.tolist()
     left = _GAP + width * _PIXEL + _GAP + _LETTER * max(map(len, classes))
-    row = _HEAD + max(height * _PIXEL, 10 * len(classes)) + _GAP
-    canvas = _background(n, row, left, labels, classes)
+    tall = max(height * _PIXEL, 10 * len(classes))
+    row, pitch = _HEAD + tall + _GAP, tall // len(classes)  # pixels from one recording, and from one class, to the next
+    canvas = _background(n, row, pitch, left, labels, classes)
     heads = [_letters(f"class {classes[label]}, ") for label in labels]
     frames = []
     for first in range(0, steps, FRAME):
@@ -54,7 +57,7 @@ def input_and_output(x: Tensor, y: Tensor, test: Split, sampling_time: float) ->
             _paste(shown[:, _GAP + head.shape[1] :], time)
             picture = _events(x[k, first : first + FRAME].amax(0).numpy() > 0)
             _paste(shown[_HEAD:, _GAP:], picture.repeat(_PIXEL, 0).repeat(_PIXEL, 1))
-            _add_spikes(raster[_HEAD:], y[k, first : first + FRAME], first, steps)
+            _add_spikes(raster[_HEAD:], y[k, first : first + FRAME], pitch, first, steps)
         frames.append(Image.fromarray(canvas.copy()))
         frames[-1].putpalette(np.ravel(_COLOURS).tolist())
     memory = io.BytesIO()
@@ -62,10 +65,10 @@ def input_and_output(x: Tensor, y: Tensor, test: Split, sampling_time: float) ->
     return memory.getvalue()
 
 
-def _background(n: int, row: int, left: int, labels: list[int], classes: list[str]) -> np.ndarray:
+def _background(n: int, row: int, pitch: int, left: int, labels: list[int], classes: list[str]) -> np.ndarray:
     """What all frames share, (rows of pixels, columns) uint8: names of classes, and the tinted row of each label."""
     coverage = Image.new("L", (left + _WIDTH + _GAP, n * row))
-    draw, pitch = ImageDraw.Draw(coverage), _pitch(len(classes))
+    draw = ImageDraw.Draw(coverage)
     for k in range(n):
         draw.text((left, k * row + 2), "output spikes of each class", 255, _font())
         for c, name in enumerate(classes):
@@ -91,8 +94,9 @@ def _letters(text: str) -> np.ndarray:
 
 
 @cache
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default()  # read and decoded by each call
+def _font() -> ImageFont.FreeTypeFont:
+    """The font of the other figures: that of Pillow has no letters beside the English ones."""
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", 10)
 
 
 def _shades(coverage: Image.Image) -> np.ndarray:
@@ -106,13 +110,7 @@ def _events(seen: np.ndarray) -> np.ndarray:
     return picture
 
 
-def _pitch(classes: int) -> int:
-    """Distance of the rows of two classes in pixels."""
-    return max(10, 34 * _PIXEL // classes)
-
-
-def _add_spikes(raster: np.ndarray, y: Tensor, first: int, steps: int) -> None:
+def _add_spikes(raster: np.ndarray, y: Tensor, pitch: int, first: int, steps: int) -> None:
     """Add the spikes y (FRAME, C) of the steps from `first` on to those already drawn."""
-    pitch = _pitch(y.shape[1])
     for t, c in y.nonzero().tolist():
         raster[c * pitch + 1 : (c + 1) * pitch - 3, (first + t) * _WIDTH // steps] = _CLASSES + c % len(SERIES)
