@@ -10,10 +10,17 @@ from torch import Tensor
 
 from neurobench.figures.style import COLUMN, WRONG
 
+_LETTER = 0.054  # inches: width of a letter of a caption
+
 
 def gallery(pictures: Sequence[Tensor], captions: Sequence[str], wrong: Sequence[bool], columns: int) -> Figure:
-    """Figure of pictures, (rows, columns) each, in [0, 1]. Captions of mistakes are bold, in the colour of mistakes."""
+    """Figure of pictures, (rows, columns) each, in [0, 1]. Captions of mistakes are bold, in the colour of mistakes.
+
+    `columns`: pictures in a row; fewer if the captions need more room.
+    """
     lines = max(caption.count("\n") + 1 for caption in captions)
+    longest = max(len(line) for caption in captions for line in caption.split("\n"))
+    columns = min(columns, max(1, int(COLUMN / (_LETTER * max(1, longest)))))
     rows, side = -(-len(pictures) // columns), COLUMN / columns
     tall = min(2.0, max(len(picture) / picture.shape[1] for picture in pictures))
     head = 0.11 * lines / side  # height of a caption, in widths of a picture

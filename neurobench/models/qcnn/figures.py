@@ -41,7 +41,7 @@ from neurobench.problems.circuit import Angles, Gate, Program
 FIXED, FROM_IMAGE, LEARNED = "#d9d9d9", "#b8d4ea", "#f5cfa8"  # colours of gates
 _GATES = {FROM_IMAGE: "angle from the image", LEARNED: "learned weight", FIXED: "fixed"}
 SHOTS = (1, 3, 10, 30, 100, 300, 1024)
-_SHOWN = 6  # images
+_SHOWN, _NAMED = 6, 4  # images in a row: with digits, and with names of classes, which are wider
 _SEARCHED = 1000  # test images searched for mistakes
 _DRAWN = 100  # shots per point of the landscape
 _IMAGES = 500  # test images used in the figures of devices
@@ -68,19 +68,25 @@ def samples(learner: HybridQCNNLearner, test: Split) -> Figure:
     test = test.limited(_SEARCHED)
     images = learner.images(test.x).cpu()
     confidence, guess = learner.main.head.probabilities(learner.predict(images).cpu()).max(1)
-    wrong = (guess != test.y).nonzero()[:_SHOWN, 0].tolist()
-    chosen = [*range(min(_SHOWN, len(test))), *wrong]
+    shown = _NAMED if _has_names(test) else _SHOWN
+    wrong = (guess != test.y).nonzero()[:shown, 0].tolist()
+    chosen = [*range(min(shown, len(test))), *wrong]
     return gallery(
         [images[index].mean(0) for index in chosen],
         [_caption(test, index, int(guess[index]), float(confidence[index])) for index in chosen],
         [bool(guess[index] != test.y[index]) for index in chosen],
-        columns=_SHOWN,
+        columns=shown,
     )
 
 
 def _caption(test: Split, index: int, guess: int, confidence: float) -> str:
     name, true = (short(class_name(test.classes, each), 10) for each in (guess, int(test.y[index])))
-    return f"{name}, p {confidence:.2f}" if name == true else f"{name}, p {confidence:.2f}\ntrue: {true}"
+    first = f"{name}{chr(10) if _has_names(test) else ', '}p {confidence:.2f}"
+    return first if guess == int(test.y[index]) else f"{first}\ntrue: {true}"
+
+
+def _has_names(test: Split) -> bool:
+    return any(len(name) > 2 for name in test.classes)
 
 
 def convergence(learner: HybridQCNNLearner, record: TrainingRecord) -> Figure:

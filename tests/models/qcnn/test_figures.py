@@ -1,6 +1,7 @@
 """Figures of the hybrid network: readable on paper, with class names, and with long circuits folded."""
 
 from dataclasses import replace
+from itertools import combinations
 
 from matplotlib.figure import Figure
 
@@ -15,15 +16,17 @@ ROWS = [{"train_loss": 1 / e, "train_accuracy": 1 - 0.1 / e, "train_sigmoid_accu
 
 def test_figures_of_a_noisy_device_are_readable_and_name_classes() -> None:
     """Also classes with dollar signs, which are no formula."""
-    made, data = learner(qpu(), classical=("sigmoid",)), replace(bars(24), classes=("left", "$0 & $5_{"))
+    made, data = learner(qpu(), classical=("sigmoid",)), replace(bars(24), classes=("malignant", "$0 & $5_{"))
     drawn = in_style(all_figures, made, data, TrainingRecord(ROWS))
     assert set(drawn) == {"samples", "convergence", "circuit", "shots_and_noise", "landscape"}
     assert_readable(drawn)
     samples = drawn["samples"]
     assert isinstance(samples, Figure)
     (axes,) = samples.axes
-    captions = {text.get_text().split(",")[0] for text in axes.texts}
-    assert captions <= {"left", "$0 & $5_{"}
+    captions = {text.get_text().splitlines()[0] for text in axes.texts}
+    assert captions <= {"malignant", "$0 & $5_{"}
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2)), "captions beside each other"
     for text in axes.texts:
         assert (text.get_color() == WRONG) == ("true: " in text.get_text())
     shots = drawn["shots_and_noise"]
