@@ -11,22 +11,28 @@ from neurobench.config.errors import UserError
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
 
-# Best first, if the user does not name the figure for ranking settings. A readout's figure is of the model that was
-# tested; an epoch's, if there are both, of one whose readout had not been fitted yet.
-ACCURACIES = ("readout_validation_accuracy", "validation_accuracy")
+READOUT = "readout_validation_accuracy"  # of a model whose readout is fitted after its last epoch
+# Best first, if the user does not name the figure for ranking settings.
+ACCURACIES = (READOUT, "validation_accuracy")
 PREFERRED = (*ACCURACIES, "validation_loss")
 
 
 def held_out_figures(folder: RunFolder, result: Mapping[str, Any]) -> dict[str, float]:
     """All figures on held-out samples: of the result, and of the epoch that the run ended in (or returned to). Empty if
-    nothing was held out, or if the held-out samples are the test set."""
+    nothing was held out, or if the held-out samples are the test set.
+
+    The accuracy of a readout is also the model's `validation_accuracy`, and replaces an epoch's loss and accuracy:
+    these are of a model whose readout had not been fitted yet."""
     if result["data"].get("n_validation") == 0 or _is_tested(folder, result):
         return {}
-    row: Mapping[str, float] = {}
+    row: dict[str, float] = {}
     with contextlib.suppress(Damaged):
         rows = folder.metrics()
         last = result.get("best_epoch") or len(rows)
         row = rows[last - 1] if 0 < last <= len(rows) else {}
+    if READOUT in result["metrics"]:
+        row = {key: value for key, value in row.items() if key not in PREFERRED}
+        row["validation_accuracy"] = result["metrics"][READOUT]
     return {key: value for key, value in {**row, **result["metrics"]}.items() if "validation" in key}
 
 

@@ -40,9 +40,19 @@ def test_held_out_metrics_are_those_of_the_epoch_whose_state_was_tested(
 
 
 def test_held_out_metrics_of_the_result_replace_those_of_an_epoch_and_exclude_test_metrics(tmp_path: Path) -> None:
-    metrics = {"test_accuracy": 0.9, "readout_validation_accuracy": 0.8, "validation_accuracy": 0.7}
+    metrics = {"test_accuracy": 0.9, "exact_validation_accuracy": 0.8, "validation_accuracy": 0.7}
     told = figures(run(tmp_path, rows=ROWS[:1], metrics=metrics))
-    assert told == {"validation_loss": 1.0, "validation_accuracy": 0.7, "readout_validation_accuracy": 0.8}
+    assert told == {"validation_loss": 1.0, "validation_accuracy": 0.7, "exact_validation_accuracy": 0.8}
+
+
+def test_a_readout_that_is_fitted_at_the_end_is_judged_and_not_the_epochs_before_it(tmp_path: Path) -> None:
+    """A sweep over logistic regression and a network marked the network as best by the loss of unfitted weights."""
+    row = {**ROWS[0], "validation_reconstruction_mse": 0.03}
+    fitted = figures(run(tmp_path, rows=[row], metrics={"test_accuracy": 0.9, "readout_validation_accuracy": 0.8}))
+    assert fitted == {
+        "readout_validation_accuracy": 0.8, "validation_accuracy": 0.8, "validation_reconstruction_mse": 0.03,
+    }  # fmt: skip
+    assert ranking_figure([fitted, ROWS[1]]) == "validation_accuracy"
 
 
 def test_there_are_no_held_out_metrics_without_validation_samples_or_if_they_are_tested(tmp_path: Path) -> None:
