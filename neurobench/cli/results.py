@@ -29,7 +29,7 @@ def results_command(words: list[str]) -> int:
     filters = "key=value[,value ...] of the configuration, or the name of a run's folder (a pattern: 'qrbm*')"
     parser.add_argument("filters", nargs="*", metavar="FILTER", help=filters)
     keys = "keys that distinguish settings, as model.lr,model.n_hidden; default: those given several values"
-    parser.add_argument("--by", default="", metavar="KEY,KEY", help=keys)
+    parser.add_argument("--by", type=_keys, action="extend", default=[], metavar="KEY,KEY", help=keys)
     parser.add_argument("--metric", default="test_accuracy", help="the figure to show (%(default)s)")
     parser.add_argument("--judge", metavar="FIGURE", help="validation figure by which the best setting is chosen")
     parser.add_argument("--format", choices=FORMATS, help="for papers and programs; default: for the screen")
@@ -46,8 +46,7 @@ def results_command(words: list[str]) -> int:
         raise UserError(
             f"no finished run below {args.outputs}{' is ' + which if which else ''}. See: neurobench list runs"
         )
-    by = [key.strip() for key in args.by.split(",") if key.strip()]
-    results = results_of(*settings_of(entries, args.outputs, by), by, args.metric, args.judge)
+    results = results_of(*settings_of(entries, args.outputs, args.by), args.by, args.metric, args.judge)
     if args.plot:
         from neurobench.report.results_plot import drawn
 
@@ -58,6 +57,10 @@ def results_command(words: list[str]) -> int:
     elif not args.plot:
         print_results(results, Screen())
     return FINE
+
+
+def _keys(text: str) -> list[str]:
+    return [key.strip() for key in text.split(",") if key.strip()]
 
 
 def _chosen(filters: list[str], outputs: Path) -> list[Entry]:

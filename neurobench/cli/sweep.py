@@ -68,6 +68,8 @@ def _control(args: argparse.Namespace) -> int:
     from neurobench.cli import sweep_control
 
     option = "logs" if args.logs else "cancel" if args.cancel else "status"
+    if args.dry_run:
+        raise UserError(f"--{option} knows no --dry-run: --status shows the jobs, --cancel cancels them")
     given = args.logs or [args.cancel or args.status]
     keys = [word for word in (*args.overrides, *given) if "=" in word]  # argparse takes a key that follows for SWEEP
     folders = [word.removeprefix("outputs=") for word in keys if word.startswith("outputs=")]
@@ -124,8 +126,9 @@ def _sweep_parser() -> argparse.ArgumentParser:
         "--workers", type=int, help="jobs at once (default: cores / threads; on a cluster, as many as it runs)"
     )
     parser.add_argument("--launcher", help="where jobs run: local (the default), slurm, ray or submitit-local")
+    of_launcher = "options of the launcher"
     parser.add_argument(
-        "--with", nargs="+", dest="options", default=[], metavar="KEY=VALUE", help="options of the launcher"
+        "--with", nargs="+", action="extend", dest="options", default=[], metavar="KEY=VALUE", help=of_launcher
     )
     parser.add_argument(
         "--launcher-config",
@@ -134,12 +137,13 @@ def _sweep_parser() -> argparse.ArgumentParser:
         help="YAML file with the launcher and its options that a site always needs",
     )
     parser.add_argument("--detach", action="store_true", help="submit to SLURM, print how to cancel, and exit")
+    control = parser.add_mutually_exclusive_group()
     for name, meaning in (
         ("status", "print the status of a sweep's jobs (default: the newest sweep)"),
         ("cancel", "cancel a sweep's jobs"),
     ):
-        parser.add_argument(f"--{name}", nargs="?", const="latest", metavar="SWEEP", help=meaning)
-    parser.add_argument("--logs", nargs="+", metavar=("JOB", "SWEEP"), help="print the output of one job")
+        control.add_argument(f"--{name}", nargs="?", const="latest", metavar="SWEEP", help=meaning)
+    control.add_argument("--logs", nargs="+", metavar=("JOB", "SWEEP"), help="print the output of one job")
     for names in (["--resume"], ["-m", "--multirun"]):  # a sweep always does both
         parser.add_argument(*names, action="store_true", help=argparse.SUPPRESS)
     return parser

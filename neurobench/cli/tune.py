@@ -87,7 +87,8 @@ def _print_trials(space: Space, trials: list, file: Path, console: Console) -> N
     print_whole(table, console)
     states = [trial.state.name for trial in trials]
     pruned, failed = states.count("PRUNED"), states.count("FAIL")
-    console.print(f"\n{len(complete)} trials finished, {pruned} stopped early, {failed} failed; study {file}")
+    line = f"\n{len(complete)} trials finished, {pruned} stopped early, {failed} failed; study {file}"
+    console.print(line, soft_wrap=True)
     if trials and not complete:
         console.print(
             "no trial finished: the reasons are printed above. Widen the space, or try one by hand.", highlight=False

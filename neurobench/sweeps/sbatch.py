@@ -85,7 +85,7 @@ class Request:
             "--parsable",
             f"--job-name={array.name}",
             f"--array=0-{last}" + (f"%{at_once}" if at_once else ""),
-            f"--output={sweep}/queue/%A_%a.out",
+            f"--output={str(sweep).replace('%', '%%')}/queue/%A_%a.out",  # else a % in a folder's name is a pattern
             "--open-mode=append",
             "--requeue",
             f"--chdir={Path.cwd()}",

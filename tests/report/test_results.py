@@ -365,6 +365,7 @@ def test_markdown_and_screen_show_mean_deviation_interval_and_how_the_best_was_c
         (["model=nobody", "model.lr=0.1"], "no finished run below"),
         (["model.lr=0.1", "model.lr=0.02"], "model.lr is given twice. Write all of its values in one filter: "),
         (["--by", "model.lrr"], "Did you mean model.lr?"),
+        (["--by", "model.lrr", "--by", "model.lr"], "Did you mean model.lr?"),
         (["--by", "seeds"], "--by seeds: no run here has such a key.\n"),
         (["--by", "seed"], "one setting, whose row is the mean over its seeds. Leave seed out (runs of one seed:"),
         (["--by", "model.lr,figures"], "runs that differ only in figures form one setting"),

@@ -218,6 +218,23 @@ def test_keys_that_status_cancel_and_logs_would_ignore_are_refused(
     assert not (folder / "stop").exists()
 
 
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [("--dry-run", "--cancel knows no --dry-run"), ("--status", "not allowed with argument --cancel")],
+)
+def test_cancel_refuses_options_in_spite_of_which_it_would_cancel(
+    other: str,
+    sentence: str,
+    neurobench: Neurobench,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    folder = sweep(tmp_path / "outputs", "seed=0", launcher="local")
+    told = neurobench("sweep", "--cancel", other)
+    assert told.returncode == 2
+    assert sentence in told.stderr
+    assert not (folder / "stop").exists()
+
+
 def test_cancel_of_a_local_sweep_that_has_ended_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = sweep(tmp_path, "seed=0", launcher="local")
     assert "have not started" in cancel_sweep(read_sweep(folder))
@@ -252,3 +269,14 @@ def test_jobs_in_several_arrays_run_as_many_at_once_as_workers_say(
     throttles = [words["--array"].partition("%")[1:] for words in seen]
     after = [words["--dependency"].removeprefix("singleton").removeprefix(",afterany:") for words in seen]
     assert [("".join(pair), name) for pair, name in zip(throttles, after, strict=True)] == expected
+
+
+def test_a_percent_sign_in_a_folders_name_is_no_pattern_of_sbatch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SLURM ended each task at once, since there was no folder 507 for its output."""
+    seen: list[str] = []
+    monkeypatch.setattr(sbatch, "_answer", lambda words, _: seen.extend(words) or "7")
+    folder = sweep(tmp_path / "50%j", "seed=0")
+    Request().submit(folder, new_array(folder, 0, [[0]]), 1, None, None)
+    assert f"--output={tmp_path}/50%%j/.sweeps/{folder.name}/queue/%A_%a.out" in seen

@@ -111,9 +111,9 @@ def test_options_of_the_local_launcher_are_refused_unless_they_are_another_launc
     tmp_path: Path,
 ) -> None:
     sweep = ("sweep", "model=toy", "--dry-run")
-    told = neurobench(*sweep, "--with", "partition=long", "timeout_min=120")
+    told = neurobench(*sweep, "--with", "partition=long", "timeout_min=120", "--with", "qos=high")
     assert told.returncode == 2
-    assert "partition, timeout_min: the launcher local has no options" in told.stderr
+    assert "partition, timeout_min, qos: the launcher local has no options" in told.stderr, "also if given twice"
     site = tmp_path / "site.yaml"
     site.write_text("partition: long\n")
     assert neurobench(*sweep, "--launcher-config", str(site)).returncode == 2
