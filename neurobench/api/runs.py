@@ -57,12 +57,12 @@ def sweep(
     from neurobench.config.overrides import RESUME
     from neurobench.experiment.folder_choice import nothing_to_resume
     from neurobench.storage.folder import RunFolder
-    from neurobench.sweeps.launch import Settings, run_jobs
+    from neurobench.sweeps.launch import ONE_MACHINE, Settings, run_jobs
     from neurobench.sweeps.plan import jobs_of
 
     words, folder = sweep_words(overrides, keys), folder_of(config_dir)
     settings = Settings(launcher, workers, fail_fast, options or {})
-    jobs = jobs_of(words, folder)
+    jobs = jobs_of(words, folder, launcher in ONE_MACHINE)
     if all(job.state == "refused" for job in jobs):
         raise ConfigError(list(dict.fromkeys(fault for job in jobs for fault in job.faults)))
     console = console_for(progress)

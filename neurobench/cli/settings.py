@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -16,16 +16,23 @@ from neurobench.sweeps.job import Report
 
 
 def print_settings(jobs: Sequence[Sequence[str]], reports: Sequence[Report], console: Console) -> None:
-    """Print the results, a line per setting, and the command that shows and plots them again. `jobs`: their
-    overrides."""
-    folders = [Path(report["folder"]) for report in reports if report["status"] == "finished"]
-    if len(folders) < 2:
-        return
-    outputs, paths = folders[0].parent.parent, {f"{folder.parent.name}/{folder.name}" for folder in folders}
+    """Print the results, a line per setting, and the command that shows and plots them again; if the jobs have several
+    folders of runs, as `outputs=A,B`, for each of these. `jobs`: their overrides."""
+    runs: dict[Path, set[str]] = {}  # name/id of the finished runs by their `outputs`
+    for report in reports:
+        if report["status"] == "finished":
+            folder = Path(report["folder"])
+            runs.setdefault(folder.parent.parent, set()).add(f"{folder.parent.name}/{folder.name}")
+    for outputs, paths in runs.items():
+        if len(paths) > 1:
+            console.print(f"\n{outputs}:" if len(runs) > 1 else "", highlight=False, soft_wrap=True)
+            _print_results(jobs, outputs, paths, console)
+
+
+def _print_results(jobs: Sequence[Sequence[str]], outputs: Path, paths: Collection[str], console: Console) -> None:
     entries = [entry for entry in read_index(outputs) if entry.path in paths]
     by = swept_keys(jobs)
     settings, keys = settings_of(entries, outputs, by)
-    console.print()
     print_results(results_of(settings, keys, by, "test_accuracy", None), console)
     if by:
         same = set.intersection(*(set(job) for job in jobs))

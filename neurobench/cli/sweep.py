@@ -43,12 +43,12 @@ def sweep_command(words: list[str]) -> int:
     with importing(""):
         from neurobench.cli.run import print_nothing_to_resume
         from neurobench.config.overrides import RESUME
-        from neurobench.sweeps.launch import run_jobs
+        from neurobench.sweeps.launch import ONE_MACHINE, run_jobs
         from neurobench.sweeps.plan import jobs_of
 
     settings = _settings(args)
     with phase("planning the jobs"):
-        jobs = jobs_of(args.overrides, args.config_dir)
+        jobs = jobs_of(args.overrides, args.config_dir, settings.launcher in ONE_MACHINE)
     console = Screen()
     if args.dry_run:
         if args.json:

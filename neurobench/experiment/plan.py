@@ -116,12 +116,14 @@ class Plan:
 
 
 def parse(
-    config: DictConfig, overrides: Sequence[str] = (), setting_hash: str | None = None, to_run: bool = True
-) -> Plan:
+    config: DictConfig, overrides: Sequence[str] = (), setting_hash: str | None = None, to_run: bool = True,
+    here: bool = True,
+) -> Plan:  # fmt: skip
     """Parse a composed or stored configuration into a plan. Raises ConfigError with every fault at once.
 
     `overrides`: what it was composed from, for the record. `setting_hash`: of a stored one, in which values that follow
-    the seed have been resolved. `to_run`: False only to read results computed by it, or to compute its hash.
+    the seed have been resolved. `to_run`: False only to read results computed by it, or to compute its hash. `here`:
+    False if another machine will run it, which checks its memory itself.
     """
     plain = resolved(config)
     with quiet():
@@ -129,8 +131,8 @@ def parse(
         combination = combine(parts)
         if isinstance(combination, list):
             raise ConfigError(combination)
-        fault = memory_fault(parts.model.name, parts.model.spec, parts.dataset.spec, combination.task)
-        if to_run and fault:
+        parameters = (parts.model.name, parts.model.spec, parts.dataset.spec, combination.task)
+        if to_run and here and (fault := memory_fault(*parameters)):
             raise ConfigError([fault])
         if setting_hash is None:
             setting = parts

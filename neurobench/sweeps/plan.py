@@ -56,11 +56,11 @@ class Job:
         return " ".join(self.overrides)
 
 
-def jobs_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Job]:
+def jobs_of(overrides: Sequence[str], config_dir: str | None = None, here: bool = True) -> list[Job]:
     """Jobs, one for each combination of the swept values, in Hydra's order. Raises ConfigError if they do not compose,
     and for resume=false.
 
-    A sweep always resumes: resume=true is dropped.
+    A sweep always resumes: resume=true is dropped. `here`: False if other machines will run the jobs.
     """
     said = [word for word in overrides if word.startswith("resume=")]
     if others := [word for word in said if word != RESUME]:
@@ -73,7 +73,7 @@ def jobs_of(overrides: Sequence[str], config_dir: str | None = None) -> list[Job
     overrides = read([word for word in overrides if word not in said], config_dir)
     try:
         with composer(config_dir) as compose:
-            jobs = _jobs(overrides, compose)
+            jobs = _jobs(overrides, compose, here)
     except (HydraException, OmegaConfBaseException) as error:
         faults, _ = explain(overrides, config_dir, several=True)
         raise ConfigError(faults or [str(error).splitlines()[0]]) from None
@@ -123,7 +123,7 @@ def _is_plain(override: Override) -> bool:
     )
 
 
-def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
+def _jobs(overrides: Sequence[str], compose: Composer, here: bool) -> list[Job]:
     jobs: list[Job] = []
     stamps: dict[str | None, str] = {}  # data root -> stamp of its files
     initial: dict[tuple[str | None, str, str], str | None] = {}  # model.init_from, outputs, name -> its sha256
@@ -132,7 +132,7 @@ def _jobs(overrides: Sequence[str], compose: Composer) -> list[Job]:
     queues: dict[str, dict[tuple[str, str], Task]] = {}  # outputs -> name, config hash -> task in a queue
     for number, (words, config) in enumerate(combinations(overrides, compose)):
         try:
-            plan = parse(config, words)
+            plan = parse(config, words, here=here)
         except ConfigError as error:
             jobs.append(Job(number, words, None, "refused", faults=tuple(error.faults)))
             continue

@@ -7,6 +7,7 @@ import pytest
 
 from neurobench.config.compose import composer
 from neurobench.config.errors import ConfigError
+from neurobench.experiment import memory
 from neurobench.experiment.plan import parse
 from neurobench.storage.folder import RunFolder
 from neurobench.sweeps.plan import Job, jobs_of
@@ -56,6 +57,15 @@ def test_states_of_jobs_come_from_the_run_folders_with_the_same_config_hash(tmp_
     busy.release()
     assert [job.state for job in again] == ["finished", "half-done", "failed", "running elsewhere", "new"]
     assert again[0].folder == done.path
+
+
+def test_jobs_for_other_machines_are_not_refused_for_the_memory_of_the_one_that_plans_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Login nodes of clusters allow each user a few gigabytes."""
+    monkeypatch.setattr(memory, "machine_memory", lambda: 2**20)
+    words = ["model=qrbm", f"outputs={tmp_path}"]
+    assert [job.state for job in (*jobs_of(words), *jobs_of(words, here=False))] == ["refused", "new"]
 
 
 def test_a_finished_job_whose_initial_network_has_changed_is_new(tmp_path: Path) -> None:

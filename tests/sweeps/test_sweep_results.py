@@ -5,7 +5,12 @@ import shlex
 import statistics
 from pathlib import Path
 
+import pytest
+from rich.console import Console
+
+from neurobench.cli.settings import print_settings
 from tests.cli.conftest import Neurobench, neurobench
+from tests.report.test_results import finished
 
 __all__ = ["neurobench"]
 WORDS = ("model=toy", "scale=smoke", "seed=0,1", "model.lr=0.05,0.5")
@@ -33,3 +38,17 @@ def test_a_sweep_of_a_single_run_prints_no_table(neurobench: Neurobench) -> None
     done = neurobench("sweep", "model=toy", "scale=smoke", "seed=0", "--workers", "1")
     assert "1 of 1 jobs finished" in done.stdout
     assert "±" not in done.stdout
+
+
+def test_a_sweep_over_folders_of_runs_prints_a_table_for_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = [[f"outputs={tmp_path / name}", f"model.lr={lr}"] for name in ("A", "B") for lr in (0.02, 0.1)]
+    for (_, lr), name in zip(jobs, "AABB", strict=True):
+        finished(tmp_path / name, float(lr.partition("=")[2]), 0, 0.9, None)
+    reports = [{"status": "finished", "folder": str(run.parent)} for run in sorted(tmp_path.glob("*/*/*/result.json"))]
+    print_settings(jobs, reports, Console())
+    shown = capsys.readouterr().out
+    for name in ("A", "B"):
+        assert f"{tmp_path / name}:\n" in shown
+        assert f"--outputs {tmp_path / name} " in shown
