@@ -117,10 +117,10 @@ def stored(file: Path, *others: type[Exception]) -> Iterator[None]:
 
 
 def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Console, config_dir: str | None) -> None:
-    """Run until `trials` trials have ended."""
+    """Run until `trials` trials have ended, or the last of them are computed by other processes of this machine."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        while (done := len(counted(study))) < trials:
+        while (done := len(counted(study))) + (others := _computed_by_others(study)) < trials:
             trial = study.ask()
             # Seeded anew for each trial: proposals depend on the trials that have ended, not on interruptions. Other
             # processes' trials in progress are counted too, since all would try the same values.
@@ -129,7 +129,8 @@ def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Con
             study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + done + before)
             trial.set_user_attr("process", f"{platform.node()} {os.getpid()}")
             words = [override_of(key, _suggest(trial, key, entry)) for key, entry in space.space.items()]
-            console.print(f"\ntrial {done + 1} of {trials}: {' '.join(words)}", style="bold", highlight=False)
+            line = f"\ntrial {done + others + 1} of {trials}: {' '.join(words)}"
+            console.print(line, style="bold", highlight=False, soft_wrap=True)
             try:
                 plan = plan_of_trial(space, words, config_dir)
             except ConfigError as error:
@@ -137,6 +138,8 @@ def tune(study: optuna.Study, space: Space, trials: int, seed: int, console: Con
                 study.tell(trial, state=TrialState.FAIL)
                 continue
             _run_trial(study, trial, space, plan, console)
+        if others:
+            console.print(f"\ncomputed by other processes at the moment: {others} of {trials} trials", highlight=False)
 
 
 def _run_trial(study: optuna.Study, trial: Trial, space: Space, plan: Plan, console: Console) -> None:
@@ -182,6 +185,21 @@ def _execute(plan: Plan, console: Console, pruner: Pruner) -> RunFolder:
                 console.print("another process is computing these values: waiting for its result", highlight=False)
             said = True
             time.sleep(POLL_S)
+
+
+def _computed_by_others(study: optuna.Study) -> int:
+    """Number of trials that other processes of this machine compute. Whether one of another machine is alive is not
+    known: its trial does not count, so that none is missing in the end."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return sum(_is_computed_by_another(trial) for trial in running)
+
+
+def _is_computed_by_another(trial: FrozenTrial) -> bool:
+    host, _, pid = trial.user_attrs.get("process", "").rpartition(" ")
+    if not pid or host != platform.node() or int(pid) == os.getpid() or not _alive(int(pid)):
+        return False
+    folder = trial.user_attrs.get("folder")  # whose lock tells whether the id was given to a process of another kind
+    return folder is None or RunFolder(Path(folder)).in_use
 
 
 def repeat_killed(study: optuna.Study) -> None:

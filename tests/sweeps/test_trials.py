@@ -59,6 +59,18 @@ def test_processes_that_share_a_study_try_different_values(
     assert study.trials[1].params != alone.trials[0].params
 
 
+def test_processes_that_share_a_study_compute_as_many_trials_as_requested(
+    study: optuna.Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each process once began another trial while the others computed the last ones."""
+    other = study.ask()
+    other.set_user_attr("process", f"{platform.node()} {os.getppid()}")
+    assert searched(study, monkeypatch, trials=1) == ["RUNNING"]
+    assert searched(study, monkeypatch, trials=2) == ["RUNNING", "PRUNED"]
+    other.set_user_attr("folder", str(tmp_path))  # not locked: the process id was given to another program
+    assert searched(study, monkeypatch, trials=2) == ["RUNNING", "PRUNED", "PRUNED"]
+
+
 def test_a_trial_whose_values_another_process_computes_takes_its_result(
     study: optuna.Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
