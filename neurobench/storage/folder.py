@@ -244,14 +244,17 @@ def _is_locked(path: Path) -> bool:
 
 @contextmanager
 def choosing(outputs: Path, name: str, config_hash: str) -> Iterator[None]:
-    """Context manager: one process at a time chooses the folder of a configuration, so that two do not compute it."""
+    """Context manager: one process at a time chooses the folder of a configuration, so that two do not compute it. In a
+    folder that cannot be written, only a finished run can be chosen, which needs no lock."""
     folder = outputs / ".locks"
+    lock = FileLock(folder / f"{name}-{config_hash}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{name}-{config_hash}")
         lock.acquire()
     except OSError as error:
-        raise UserError(f"cannot create a run folder below {outputs}: {error.strerror}. Set outputs=FOLDER.") from None
+        if os.access(outputs, os.W_OK):
+            sentence = f"cannot create a run folder below {outputs}: {error.strerror}. Set outputs=FOLDER."
+            raise UserError(sentence) from None
     try:
         yield
     finally:

@@ -1,10 +1,14 @@
 """Promises of `model.init_from`: a model starts from a run that has ended, never from the run being started."""
 
+import errno
+import os
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
 from neurobench.config.compose import composer
@@ -117,6 +121,27 @@ def test_a_run_that_started_from_a_run_by_name_counts_only_while_the_name_means_
     assert [chosen(one)[1] for one in plans] == [True, True]
     run(tmp_path, "first", "20260102-000000-aaaaaa", "new", True)
     assert [chosen(one)[1] for one in plans] == [False, True]
+
+
+def test_a_finished_run_is_found_in_a_folder_of_runs_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with composer() as compose:
+        one = parse(compose(["model=qrbm", f"outputs={tmp_path}"])).resumed()
+    first, _ = folder_for(one, Console(quiet=True), None)
+    first.write_result(sound_result())
+    first.release()
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    folder, finished = folder_for(one, Console(quiet=True), None)
+    assert (folder.path, finished) == (first.path, True)
+    monkeypatch.setattr(os, "access", lambda *_: True)
+    with pytest.raises(UserError, match="cannot create a run folder below"):
+        folder_for(one, Console(quiet=True), None)
 
 
 @pytest.mark.parametrize("reference", ["first", "latest", "{}/first/20260101-000000-aaaaaa"])
