@@ -11,6 +11,11 @@ def home_path(text: str) -> str:
     return os.path.expanduser(text)  # noqa: PTH111 - Path.expanduser raises RuntimeError
 
 
+def absolute_path(text: str) -> str:
+    """Path that means the same in every folder, as `dataset.root` is stored."""
+    return str(Path(home_path(text)).absolute())
+
+
 def user_cache() -> Path:
     """The user's folder for what can be made again. A user without a home folder, as in a container that is run under
     any number, has none: then it is a path at which nothing can be created."""

@@ -10,14 +10,13 @@ import math
 import pickle
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.config.errors import ConfigError
-from neurobench.config.home import home_path
+from neurobench.config.home import absolute_path, home_path
 
 DEVICE = re.compile(r"^\$\{backend\.(\w+)\}$")
 MACHINERY = re.compile(r"^_\w+_$")  # _target_, _args_, _partial_, ...: keys that Hydra's `instantiate` would act on
@@ -58,7 +57,7 @@ def resolved(config: DictConfig) -> Plain:
     plain = _at_home(plain)
     root = plain["dataset"].get("root")
     if isinstance(root, str):  # a run means the same whatever folder it is repeated from
-        plain["dataset"]["root"] = str(Path(home_path(root)).absolute())
+        plain["dataset"]["root"] = absolute_path(root)
     return cast(Plain, plain)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from neurobench.config.errors import UserError, did_you_mean
+from neurobench.config.home import absolute_path, home_path
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder, flat
@@ -46,12 +47,13 @@ def configurations(folders: Iterable[RunFolder]) -> list[dict[str, Any]]:
 
 
 def chosen(entries: Sequence[Entry], outputs: Path, where: Mapping[str, Any]) -> list[Entry]:
-    """Entries whose values match `where`; a list matches any of its values, and itself.
+    """Entries whose values match `where`; a list matches any of its values, and itself, and a path the one that it
+    means in the current folder.
 
     Raises UserError for a key that no run has.
     """
     by_record = {key: value for key, value in where.items() if key in PRESENT}
-    others = {key: value for key, value in where.items() if key not in PRESENT}
+    others = {key: _as_stored(key, value) for key, value in where.items() if key not in PRESENT}
     matching = [entry for entry in entries if _is(entry.summary(outputs), by_record)]
     if not others:
         return matching
@@ -61,6 +63,15 @@ def chosen(entries: Sequence[Entry], outputs: Path, where: Mapping[str, Any]) ->
         if matching and key not in known:
             raise UserError(f"{key}: no run here has such a key.{did_you_mean(key, [*PRESENT, *known])}")
     return [entry for entry, config in zip(matching, configs, strict=True) if _is(config, others)]
+
+
+def _as_stored(key: str, value: Any) -> Any:
+    """A wanted value as configurations store it: with the home folder in place of ~/, and the path of data absolute."""
+    if isinstance(value, list):
+        return [_as_stored(key, each) for each in value]
+    if not isinstance(value, str):
+        return value
+    return absolute_path(value) if key == "dataset.root" else home_path(value) if value.startswith("~/") else value
 
 
 def _is(values: Mapping[str, Any], where: Mapping[str, Any]) -> bool:

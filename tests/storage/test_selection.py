@@ -43,6 +43,22 @@ def test_selected_runs_match_every_given_key(outputs: Path) -> None:
     assert names(outputs, model__lr=0.3) == ""
 
 
+def test_a_path_is_matched_as_it_is_typed_though_stored_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command that a sweep over a table of one's own printed at its end had found no run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / "a" / "20260101-000000-aaaaaa"
+    folder.mkdir(parents=True)
+    write_json(folder / "run.json", {"status": "finished"})
+    stored = {"dataset": {"name": "csv", "root": f"{tmp_path}/t.csv"}, "model": {"name": "toy", "net": f"{tmp_path}/n"}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(stored))
+    for typed in ("t.csv", "~/t.csv", f"{tmp_path}/t.csv", ["s.csv", "t.csv"]):
+        assert names(tmp_path, dataset__root=typed, model__net="~/n") == "a"
+    assert names(tmp_path, dataset__root="s.csv") == ""
+
+
 def test_a_key_that_no_run_has_is_refused_unless_there_are_no_runs(outputs: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="model.lrr: no run here has such a key. Did you mean model.lr?"):
         names(outputs, model__lrr=0.1)
