@@ -232,6 +232,9 @@ class Loop:
         if self.test is not None:
             with self.ledger.phase("tutorial"):
                 row |= {f"test_{name}": value for name, value in mean_sums(self.learner, self.test).items()}
+        for name, value in row.items():  # the last update of an epoch may be the one that diverges
+            if not math.isfinite(value):
+                raise Divergence(f"diverged in epoch {row['epoch']}: {name} is {value}. Try a smaller learning rate.")
         place.elapsed += working_time() - begun
         speed = round(place.samples / place.epoch_seconds, 1)
         times = {"seconds": place.epoch_seconds, "elapsed": place.elapsed}

@@ -378,6 +378,16 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_the_update_is_named(folder:
         train(Exploding(), folder)
 
 
+def test_a_loss_that_is_not_finite_after_an_epoch_stops_the_run_and_the_epoch_is_named(folder: RunFolder) -> None:
+    class Exploded(Softmax):
+        def measure(self, batch: Batch) -> Sums:
+            return Sums(float("inf"))
+
+    with pytest.raises(Divergence, match=r"diverged in epoch 1: validation_loss is inf.*smaller learning rate"):
+        train(Exploded(), folder, validation=blobs(4))
+    assert folder.metrics() == []
+
+
 def test_the_meter_is_closed_even_if_training_fails(folder: RunFolder) -> None:
     class Broken(Softmax):
         def learn(self, batch: Batch, at: Step) -> Sums:
