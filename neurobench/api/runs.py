@@ -14,6 +14,7 @@ from neurobench.api.run import Run
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.config.targets import import_extra
 from neurobench.storage.files import Damaged
+from neurobench.storage.folder import flat
 from neurobench.storage.selection import PRESENT, chosen, configurations
 from neurobench.storage.store import read_index
 
@@ -27,13 +28,13 @@ def runs(outputs: str | Path | None = None, settings: Mapping[str, Any] | None =
     """Runs below a folder that match `where`, oldest first within a name.
 
     `where`: `model="qrbm"`, `scale="paper"`, `status="finished"`, `seed=1`, ...; `settings`: any other keys of the
-    configuration, `{"model.n_hidden": 300}`. A list matches any of its values, and itself. Raises UserError if
-    no run has one of the keys.
+    configuration, `{"model.n_hidden": 300}`. A list matches any of its values, and itself; a section stands for its
+    keys. Raises UserError if no run has one of the keys.
     """
     folder = outputs_of(outputs)
     entries = read_index(folder)
     wanted = {**(settings or {}), **where}
-    wanted = {key: plain(key, value) for key, value in wanted.items()}
+    wanted = flat({key: plain(key, value) for key, value in wanted.items()})
     return Runs([Run(entry.folder(folder)) for entry in chosen(entries, folder, wanted)])
 
 
@@ -121,8 +122,11 @@ class Runs(Sequence[Run]):
         summaries = [_summary(run) for run in self]
         configs = configurations(run.folder for run in self)
         keys = dict.fromkeys(key for config in configs for key in config)
+        swept = tuple(f"{key}." for key in self._swept if key not in PRESENT)  # a section has a column for each key
         differing = [
-            key for key in keys if key in self._swept or len({json.dumps(config.get(key)) for config in configs}) > 1
+            key
+            for key in keys
+            if f"{key}.".startswith(swept) or len({json.dumps(config.get(key)) for config in configs}) > 1
         ]
         metrics = dict.fromkeys(name for summary in summaries for name in summary["metrics"])
         return [

@@ -279,6 +279,8 @@ def _key_fault(override: Override, config: DictConfig) -> str | None:
     for depth, part in enumerate(parts):
         if not isinstance(here, DictConfig) or part not in here:
             owner = ".".join(parts[:depth])
+            if here is None:
+                return f"{key}: {owner} is null, not a section of keys. To make it one: +{override.input_line}"
             known = [str(name) for name in here] if isinstance(here, DictConfig) else None
             if known is not None and not owner:
                 known += [group for group in GROUPS if group not in known]

@@ -35,7 +35,8 @@ class Loaded:
         """Load the data that it was trained and tested on. Raises DataError if they cannot be read, and UserError if
         they have changed since."""
         try:
-            splits = load_splits(self.plan)
+            with warnings.catch_warnings(action="ignore", category=UserWarning):  # on the data: the run has given them
+                splits = load_splits(self.plan)
         except DataError as error:
             if self.plan.root is None:
                 raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -104,6 +104,7 @@ def settings_of(entries: Sequence[Entry], outputs: Path, by: Sequence[str] = ())
     groups = {setting: list(by_seed.values()) for setting, by_seed in newest.items()}
     described = {setting: _described(group, outputs) for setting, group in groups.items()}
     known = dict.fromkeys(key for values in described.values() for key in values if not _repeats(key))
+    by = _leaves(by, described.values())
     for key in by:
         if _repeats(key):
             raise UserError(
@@ -118,6 +119,7 @@ def settings_of(entries: Sequence[Entry], outputs: Path, by: Sequence[str] = ())
                 f"seed; a row is their mean. Leave {key} out (runs of one seed: neurobench results seed=0)."
             )
     typed = swept_keys(group[-1].record.get("overrides") or () for group in groups.values())
+    typed = _leaves(typed, described.values())
     keys = _separating(described, list(by) or [key for key in typed if _differs(key, described.values())])
     made = []
     for setting, group in groups.items():
@@ -144,7 +146,8 @@ def results_of(
             f"--judge {judge}: whether a larger or a smaller {judge} is better is not known. Choose another."
         )
     judge, best, note = _best(settings, judge)
-    return Results(tuple(keys), tuple(key for key in keys if key not in by), tuple(settings), metric, judge, best, note)
+    added = tuple(key for key in keys if not any(f"{key}.".startswith(f"{part}.") for part in by))
+    return Results(tuple(keys), added, tuple(settings), metric, judge, best, note)
 
 
 def swept(entries: Sequence[Entry], outputs: Path) -> dict[str, Results]:
@@ -192,12 +195,23 @@ def _described(group: Sequence[Entry], outputs: Path) -> dict[str, Any]:
         for summary, config in zip(summaries, configurations(entry.folder(outputs) for entry in group), strict=True)
     ]
     configured = {key for values in known for key in values}  # of a run with a damaged config.yaml too
+    sections = {".".join(parts[:n]) for parts in (key.split(".") for key in configured) for n in range(1, len(parts))}
     for values, summary in zip(known, summaries, strict=True):
         typed = dict(word.lstrip("+").split("=", 1) for word in summary["overrides"] or () if "=" in word)
-        typed = {key: text for key, text in typed.items() if key in values or key not in configured}
+        typed = {key: text for key, text in typed.items() if key in values or key not in configured | sections}
         for key, value in {**typed, **values}.items():
             described[key] = value if described.get(key, value) == value else VARIES
     return {**dict.fromkeys(CHOICES), **described}
+
+
+def _leaves(keys: Iterable[str], described: Collection[Mapping[str, Any]]) -> list[str]:
+    """Keys with a section (`model.arguments`) replaced by the keys below it that differ, or by all if none does."""
+    known = dict.fromkeys(key for values in described for key in values)
+    leaves: list[str] = []
+    for key in keys:
+        below = [] if key in CHOICES else [each for each in known if each.startswith(f"{key}.")]
+        leaves += [each for each in below if _differs(each, described)] or below or [key]
+    return leaves
 
 
 def swept_keys(jobs: Iterable[Sequence[str]]) -> list[str]:
@@ -253,10 +267,8 @@ def _repetitions(group: Sequence[Entry], outputs: Path) -> Iterable[Repetition]:
         assert result is not None
         data = result["data"]
         emulated, source, sha256 = bool(data.get("emulated")), data.get("source", ""), data["sha256"]
-        held_out = held_out_figures(entry.folder(outputs), result)
-        if name := ranking_figure([held_out], ACCURACIES):  # so that models with a readout and others can be compared
-            held_out.setdefault("validation_accuracy", held_out[name])
-        figures, summary = (result["metrics"], held_out, result["intervals"]), entry.summary(outputs)
+        held_out, summary = held_out_figures(entry.folder(outputs), result), entry.summary(outputs)
+        figures = (result["metrics"], held_out, result["intervals"])
         named = (str(summary["model"]), str(summary["dataset"]), result["scale"])
         yield Repetition(entry.path, result["seed"], *figures, *named, emulated, source, sha256)
 

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,12 @@ def load_space(name: str, more: Sequence[str], outputs: Path, config_dir: str | 
         words = (*plain["overrides"], *more)
         overrides = (*words, override_of("outputs", str(outputs)))
         space = Space(overrides, plain["figure"], plain.get("prune_on"), plain["space"], plain.get("direction"))
-        faults = overruled(words, space.space, path) or _faults_at_ends(space, config_dir)
+
+        def exists(key: str, word: str) -> bool:
+            without = replace(space, overrides=tuple(each for each in overrides if each != word))
+            return _default(without, key, config_dir) is not None
+
+        faults = overruled(words, space.space, path, exists) or _faults_at_ends(space, config_dir)
         faults = faults or _faults_of_whole_ranges(space, config_dir)
     if faults:
         raise UserError(f"the search space {name} cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from neurobench.config.overrides import keys_of, parse_word
@@ -61,19 +61,23 @@ def _direction_faults(figure: Any, direction: Any, prune_on: Any) -> Iterator[st
         yield f"prune_on={prune_on}: whether larger is better is not known. Write the figure itself, or null"
 
 
-def overruled(words: Sequence[str], searched: Collection[str], file: str) -> list[str]:
-    """Faults for overrides that would have no effect, since a trial's overrides follow them."""
-    return list(dict.fromkeys(fault for word in words for fault in _overruled(word, searched, file)))
+def overruled(
+    words: Sequence[str], searched: Collection[str], file: str, exists: Callable[[str, str], bool]
+) -> list[str]:
+    """Faults for overrides that would have no effect, since a trial's overrides follow them. `exists`: whether a key
+    exists without the word, since a section such as `model.arguments={hidden:8}` may create the key that is searched.
+    """
+    return list(dict.fromkeys(fault for word in words for fault in _overruled(word, searched, file, exists)))
 
 
-def _overruled(word: str, searched: Collection[str], file: str) -> Iterator[str]:
+def _overruled(word: str, searched: Collection[str], file: str, exists: Callable[[str, str], bool]) -> Iterator[str]:
     override = parse_word(word)
     if override is None:  # it is reported when it is composed
         return
     for key in keys_of(override):
         if key in DECIDED:
             yield f"{word} would have no effect: {DECIDED[key]}. Leave it out"
-        if key in searched:
+        if key in searched and (key == override.key_or_group or exists(key, word)):
             yield (
                 f"{word} would have no effect: {file} searches {key}. Leave it out, or search a copy of the file "
                 f"that sets {key} in its overrides and not in its space"

@@ -59,6 +59,8 @@ def test_a_swept_key_is_a_column_even_if_it_takes_a_single_value(swept: nb.Runs)
     for values in ([0.5], np.array([0.5])):
         runs = nb.sweep("model=toy", {"model.lr": values}, scale="smoke", seed=range(2), progress=False)
         assert [row["model.lr"] for row in runs[:].rows()] == [0.5, 0.5]
+    runs = nb.sweep("model=toy", {"model.lr": 0.5, "training": [{"patience": None}]}, scale="smoke", progress=False)
+    assert runs.rows()[0]["training.patience"] is None
 
 
 def test_a_notebook_shows_runs_with_the_keys_that_differ(swept: nb.Runs) -> None:
@@ -89,7 +91,8 @@ def test_runs_are_selected_by_model_key_seed_and_status(swept: nb.Runs) -> None:
         nb.runs("elsewhere")
 
 
-def test_runs_are_selected_by_the_whole_value_of_a_key_that_is_a_list(swept: nb.Runs) -> None:
+def test_runs_are_selected_by_the_whole_value_of_a_key_that_is_a_list_or_a_section(swept: nb.Runs) -> None:
+    assert len(nb.runs(None, {"model": {"lr": 0.5}})) == 2
     encoders = swept[0].summary["encoders"]
     assert isinstance(encoders, list)
     assert len(nb.runs(encoders=encoders)) == 4

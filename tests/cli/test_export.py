@@ -11,7 +11,6 @@ from neurobench.cli.main import main
 from neurobench.cli.runs import FILES
 from neurobench.config.errors import BAD_USAGE
 from neurobench.experiment import reload
-from neurobench.experiment.build import build_learner
 from neurobench.models.learner import ModelSpec
 from neurobench.models.qcnn.spec import HybridQCNN
 from neurobench.models.qrbm.spec import QRBM
@@ -75,19 +74,24 @@ def test_the_formats_bqm_coo_and_json_are_written_and_can_be_read_back(outputs: 
         assert len(read_file(target.read_bytes(), 784).b) == 5
 
 
-def test_warnings_on_training_are_not_repeated_when_its_run_is_exported(
+def test_warnings_on_training_and_data_are_not_repeated_when_its_run_is_exported_or_predicts(
     outputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
-    """Of a motion that is not applied, or of a chip that learns at a rate of its own."""
+    """Of a motion that is not applied, of a chip that learns at a rate of its own, or of images that are resized."""
 
-    def build_and_warn(*plan: Any, **how: Any) -> Any:
-        warnings.warn("model.augment is not applied", stacklevel=1)
-        return build_learner(*plan, **how)
+    def warning_first(function: Any) -> Any:
+        def warn_and_call(*arguments: Any, **how: Any) -> Any:
+            warnings.warn("given by the run", stacklevel=1)
+            return function(*arguments, **how)
 
-    monkeypatch.setattr(reload, "build_learner", build_and_warn)
+        return warn_and_call
+
+    monkeypatch.setattr(reload, "build_learner", warning_first(reload.build_learner))
+    monkeypatch.setattr(reload, "load_splits", warning_first(reload.load_splits))
     target = str(tmp_path / "model.json")
     assert main(["export", "machine", "--format", "json", "--to", target, "--outputs", str(outputs)]) == 0
-    assert not [each for each in recwarn if "not applied" in str(each.message)]
+    assert main(["show", "machine", "--predict", "1", "--outputs", str(outputs)]) == 0
+    assert not [each for each in recwarn if "given by the run" in str(each.message)]
 
 
 @pytest.mark.parametrize("spec", [SlayerSNN, QRBM, HybridQCNN])

@@ -36,6 +36,10 @@ FAULTY = {
     "a reference to nothing": (["seed=${nowhere}"], "seed=${nowhere} cannot be resolved"),
     "a folder that leads elsewhere": (["name=../x"], "name='../x' is not a plain folder name"),
     "a section that is a number": (["training=3"], "training is not a section of keys"),
+    "a key of a section that is null": (
+        ["model=torch_module", "model.arguments.hidden=3"],
+        "model.arguments is null, not a section of keys. To make it one: +model.arguments.hidden=3",
+    ),
     "a dot for a slash": (["hydra.launcher=joblib"], "would be ignored", "Write hydra/launcher=joblib."),
     "a sweep without -m": (["seed=0,1"], "seed=0,1 gives seed several values: add -m"),
     "no override at all": (["what is this"], "'what is this' is not an override: write key=value."),

@@ -93,6 +93,18 @@ def test_keys_of_rows_are_those_overridden_with_several_values_or_those_requeste
     ]  # fmt: skip
 
 
+def test_a_section_given_as_a_whole_is_shown_by_its_keys_however_it_was_written(tmp_path: Path) -> None:
+    """The overrides state the same section in several ways, or a key of it alone: `+model.arguments.width=3`."""
+    for width in (2, 3):
+        finished(tmp_path, 0.1, 0, 0.9, None, arguments={"width": width, "act": "relu"})
+    finished(tmp_path, 0.1, 0, 0.9, None, arguments=None)
+    for by in ((), ("model.arguments",)):
+        made = results(tmp_path, *by)
+        values = [each.values["model.arguments.width"] for each in made.settings]
+        assert (values, "model.arguments" in made.keys) == ([None, 2, 3], False)
+    assert made.added == ()
+
+
 @pytest.mark.parametrize("key", ["seed", *RUNTIME_KEYS, "logger.tensorboard.name"])
 def test_seed_and_runtime_keys_are_refused_as_keys_of_rows_and_are_never_swept_keys(swept: Path, key: str) -> None:
     """A row combines runs with several of their values: none of these is the value of the row."""

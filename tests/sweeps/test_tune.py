@@ -223,6 +223,17 @@ def test_overrides_on_the_command_line_apply_to_trials_and_win_over_the_space_fi
     assert (plan.run.seed, plan.run.outputs, plan.config["model"]["lr"]) == (3, str(tmp_path), 0.002)
 
 
+def test_an_override_that_creates_the_section_of_a_searched_key_is_accepted(tmp_path: Path) -> None:
+    """Arguments of a torch module of one's own exist only once they are given."""
+    cnn = "model=torch_module, model.module=neurobench.models.torch_module.networks.CNN"
+    text = f"overrides: [{cnn}, 'model.arguments={{channels:[4,4],hidden:8,dropout:0.1}}']\n"
+    text += "figure: validation_accuracy\nspace: {model.arguments.hidden: {low: 8, high: 16}}"
+    (tmp_path / "own.yaml").write_text(text)
+    space = load_space(str(tmp_path / "own.yaml"), [], tmp_path)
+    arguments = plan_of_trial(space, ["model.arguments.hidden=9"], None).config["model"]["arguments"]
+    assert arguments == {"channels": [4, 4], "hidden": 9, "dropout": 0.1}
+
+
 def test_a_fault_at_both_ends_of_a_search_space_is_named_once(tmp_path: Path) -> None:
     text = "overrides: [model=mlp]\nfigure: validation_accuracy\nspace: {model.lrr: {low: 1, high: 2}}"
     (tmp_path / "bad.yaml").write_text(text)
