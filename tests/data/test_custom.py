@@ -286,7 +286,7 @@ CSV_FAULTS: list[tuple[Make, str]] = [
     (lambda r: table(r / "t.csv", X, Y * 0), "not two classes to distinguish, only 0"),
     (lambda r: table(r / "t.csv", X, np.arange(40) + 0.5), "40 different values in 40 rows; is it the label"),
     (lambda r: emptied(r / "t.csv", b"a,b\n"), "a line of names but no samples"),
-    (lambda r: emptied(r / "t.csv", b"kind\n0\n1\n"), "has one column"),
+    (lambda r: emptied(r / "t.csv", b"kind\n0\n1\n"), "has one column; .* or as dataset.separator says"),
     (lambda r: table(r / "t.csv", X[:5], [0, 0, 0, 0, 1]), "class 1 has 1 sample to share between training and test"),
     (lambda r: locked(table(r / "t.csv")), "no permission|fine"),
 ]
@@ -303,6 +303,7 @@ NPZ_FAULTS: list[tuple[Make, str]] = [
     (lambda r: saved(r, x=np.where(np.isin(X, X[1, 1]), np.nan, X), y=Y), r"x\[1, 1\] is nan"),
     (lambda r: saved(r, x=X.astype(str), y=Y), "samples must be numbers"),
     (lambda r: saved(r, x=X.astype(object), y=Y), "array x"),
+    (lambda r: saved(r, x=X, y=Y.astype(object)), r"array y contains Python objects, .* such as y.astype\(str\)"),
     (lambda r: saved(r, x_train=X, y_train=Y, x_test=X[:, :4], y_test=Y), "different shapes"),
     (lambda r: saved(r, x_train=X, y_train=Y, x_test=X[:3], y_test=Y[:3]), "3 test samples are in the training set"),
     (lambda r: saved(r, x_train=X[:30], y_train=Y[:30] % 2, x_test=X[30:], y_test=Y[30:]), "class 2, 3 is in the test"),

@@ -12,6 +12,7 @@ from PIL import Image
 
 from neurobench.config.errors import ConfigError
 from neurobench.data.custom.splits import encode_labels
+from neurobench.data.dataset import DataError
 from tests.data.test_custom import X, Y, loaded, pictures, table
 
 GREY = np.random.default_rng(1).integers(0, 256, (40, 6, 7, 4), np.uint8)
@@ -34,6 +35,8 @@ def test_numbers_that_are_not_scaled_may_be_of_different_types(tmp_path: Path) -
     parts = {"x_train": bits[:30], "y_train": Y[:30], "x_test": bits[30:] * 0.5, "y_test": Y[30:]}
     splits = loaded("dataset=npz", saved(tmp_path, **parts), "dataset.scaling=none", "dataset.validation=0")
     np.testing.assert_array_equal(splits.test.x.numpy(), parts["x_test"])  # type: ignore[union-attr]
+    with pytest.raises(DataError, match=r"a\.npz: values span \[0, 2\], not \[0, 1\]"):
+        loaded("dataset=npz", saved(tmp_path, **{**parts, "x_test": bits[30:] * 2.0}), "dataset.scaling=none")
 
 
 def test_8_bit_numbers_that_use_little_of_their_range_are_reported(
@@ -62,6 +65,16 @@ def test_a_second_column_with_the_labels_name_is_refused_rather_than_learned_fro
             loaded("dataset=csv", f"dataset.root={path}", f"dataset.label={label}")
 
 
+@pytest.mark.filterwarnings("ignore:.*taken as column names")
+def test_a_label_that_is_the_number_of_one_column_and_the_name_of_another_is_refused(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv")
+    path.write_text(path.read_text().replace("c3,", "5,", 1).replace("c0,", "-1,", 1))
+    loaded("dataset=csv", f"dataset.root={path}", "dataset.label=kind")
+    for label in ("5", "-1"):
+        with pytest.raises(ConfigError, match=f"label={label} is the number of column kind and the name of another"):
+            loaded("dataset=csv", f"dataset.root={path}", f"dataset.label={label}")
+
+
 def test_tables_with_their_columns_in_another_order_are_refused_rather_than_mixed(tmp_path: Path) -> None:
     table(tmp_path / "train.csv", X[:30], Y[:30])
     path = table(tmp_path / "test.csv", X[30:], Y[30:])
@@ -76,10 +89,16 @@ def test_tables_with_their_columns_in_another_order_are_refused_rather_than_mixe
     assert len(loaded("dataset=csv", f"dataset.root={tmp_path}").test) == 10, "a table without names has no order"
 
 
-@pytest.mark.parametrize(("names", "called"), [(True, r"2 \(c2\)"), (False, "2")])
-def test_a_column_that_numbers_the_rows_is_reported(names: bool, called: str, tmp_path: Path) -> None:
-    x = np.insert(X, 2, np.arange(7, 47), axis=1)
-    path = table(tmp_path / "t.csv", x, names=names)
+@pytest.mark.parametrize(("names", "called"), [(True, r"2 \(c2\)"), (False, "2"), (True, "2"), (True, r"2 \(ID\)")])
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_a_column_that_numbers_the_rows_is_reported(names: bool, called: str, shuffled: bool, tmp_path: Path) -> None:
+    """Also in a table that pandas has written with its index after its rows were shuffled, or some were left out."""
+    index = np.random.default_rng(0).permutation(40) if shuffled else np.arange(40)
+    name = {"2": "", r"2 \(ID\)": "ID"}.get(called)
+    numbers = 3 * index if names and name is not None else index + 7
+    path = table(tmp_path / "t.csv", np.insert(X, 2, numbers, axis=1), names=names)
+    if names and name is not None:
+        path.write_text(path.read_text().replace("c2", name, 1))
     with pytest.warns(UserWarning, match=rf"t\.csv: column {called} numbers the rows and is used as a feature"):
         loaded("dataset=csv", f"dataset.root={path}")
 
@@ -124,6 +143,16 @@ def test_transparent_pixels_and_further_frames_are_reported(tmp_path: Path, recw
     assert "1 of 11 images have transparent pixels" in told[0]
     assert "1 of 11 images have several frames or pages, of which the first is used" in told[1]
     assert len(splits.train) + len(splits.validation) + len(splits.test) == 11
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "CMYK", "YCbCr", "LAB"])
+def test_images_of_any_8_bit_mode_are_read(mode: str, tmp_path: Path) -> None:
+    root = pictures(tmp_path)
+    image = Image.fromarray(np.random.default_rng(6).integers(0, 256, (20, 20, 3), np.uint8))
+    image = Image.frombytes("LAB", (20, 20), image.tobytes()) if mode == "LAB" else image.convert(mode)
+    image.save(root / "cat" / "other.tif")
+    splits = loaded("dataset=image_folder", f"dataset.root={root}")
+    assert len(splits.train) + len(splits.validation) + len(splits.test) == 9
 
 
 def test_a_photo_is_read_upright(tmp_path: Path) -> None:

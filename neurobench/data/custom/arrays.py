@@ -121,6 +121,11 @@ def _read(path: Path, name: str) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return np.asarray(arrays[name])
+    except ValueError as error:
+        if "Object arrays" in str(error):
+            remedy = "save it as numbers or strings, such as y.astype(str)"
+            raise DataError(f"{path}: array {name} contains Python objects, which are not read; {remedy}") from None
+        raise DataError(f"{path}: array {name} cannot be read ({error})") from error
     except Exception as error:
         raise DataError(f"{path}: array {name} cannot be read ({error})") from error
 

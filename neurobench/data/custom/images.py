@@ -76,7 +76,8 @@ def _opened(file: Path) -> tuple[Image.Image, int]:
             picture.load()
             if picture.mode.startswith(DEEP):
                 raise DataError(f"{file}: has more than 8 bits per pixel (mode {picture.mode}); save it with 8")
-            return ImageOps.exif_transpose(picture), frames
+            upright = ImageOps.exif_transpose(picture)
+            return upright.convert("RGB") if upright.mode == "LAB" else upright, frames  # LAB becomes no other mode
     except DataError:
         raise
     except Exception as error:  # a decoder may raise anything on a damaged file

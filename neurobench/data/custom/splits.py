@@ -93,7 +93,10 @@ def _scaled(raw: Splits, scale: Callable[[np.ndarray, np.ndarray], Tensor] | Non
     learned = _numbers(raw.train)
 
     def through(split: Split) -> Split:
-        return replace(split, x=scale(_numbers(split), learned))
+        try:
+            return replace(split, x=scale(_numbers(split), learned))
+        except DataError as error:
+            raise DataError(f"{raw.source}: {error}") from None
 
     train, validation, test = map(through, (raw.train, raw.validation, raw.test))
     return replace(raw, train=train, validation=validation, test=test)

@@ -22,6 +22,7 @@ SEPARATORS = (",", ";", "\t")
 MISSING = ("", "?", "na", "nan", "n/a", "null", "none")
 MOST_CLASSES = 1000
 COUNTED = 20  # fewest rows of which consecutive numbers are no coincidence
+INDEX = ("", "unnamed: 0", "index", "id")  # names of a column of row numbers, whatever their case; pandas writes ""
 
 
 class Table(NamedTuple):
@@ -104,12 +105,19 @@ def _read(path: str, _version: Any, label: str, separator: str | None) -> Table:
         others = rows
     if not others:
         raise DataError(f"{path}: has a line of names but no samples")
-    label_name = first[place].strip()
-    if named and label_name and [name.strip() for name in first].count(label_name) > 1:
+    label_name, all_names = first[place].strip(), [name.strip() for name in first]
+    if named and label != label_name and label in all_names:
+        raise DataError(
+            f"{path}: label={label} is the number of column {label_name} and the name of another; rename that"
+        )
+    if named and label_name and all_names.count(label_name) > 1:
         raise DataError(f"{path}: several columns are named {label_name}, as the label is; rename or remove the others")
     names = first if named else [str(k) for k in range(len(first))]
     if len(first) < 2:
-        raise DataError(f"{path}: has one column; expected features and a label, separated by a comma or semicolon")
+        raise DataError(
+            f"{path}: has one column; expected features and a label, separated by a comma, semicolon or tab, or as "
+            "dataset.separator says"
+        )
     x, labels = np.empty((len(others), len(first) - 1)), []
     for number, (line, row) in enumerate(others):
         if len(row) != len(first):
@@ -164,16 +172,24 @@ def _label_place(path: str, first: list[str], label: str) -> tuple[int, bool]:
 
 
 def _doubts(path: str, names: list[str], label: int, named: bool, x: np.ndarray) -> Iterator[str]:
-    """A first line of numbers that is taken as names; and columns of consecutive numbers, such as an index: in a table
-    sorted by class they tell the class."""
+    """A first line of numbers that is taken as names; and columns that number the rows, such as an index: in a table
+    that was once sorted by class they tell the class."""
     features = [(k, name) for k, name in enumerate(names) if k != label]
     numbers = [k for k, name in features if _value(name) is not None]
     if named and numbers:
         yield f"{path}: the first line is taken as column names, though column {numbers[0]} reads {names[numbers[0]]}"
     for (k, name), column in zip(features, x.T, strict=True):
-        if len(column) >= COUNTED and (np.diff(column) == 1).all():
+        if len(column) >= COUNTED and _is_index(name, column):
             called = f"{k} ({name})" if named and name else str(k)
             yield f"{path}: column {called} numbers the rows and is used as a feature; remove it if it is an index"
+
+
+def _is_index(name: str, column: np.ndarray) -> bool:
+    """Whether a column has consecutive numbers, also after rows were shuffled; or, if rows were left out since, other
+    whole numbers, each once, under the name of an index."""
+    steps = np.diff(np.sort(column))
+    named = name.strip().lower() in INDEX
+    return bool((steps == 1).all() or (named and (steps > 0).all() and (column == column.round()).all()))
 
 
 def _is_whole(text: str) -> bool:
