@@ -9,6 +9,7 @@ from joblib.externals.loky import get_reusable_executor
 
 from neurobench.api.estimator import forget
 from neurobench.config.home import home_path
+from neurobench.config.own_code import files_of
 from neurobench.config.targets import allow_file
 
 
@@ -19,7 +20,9 @@ def allow(file: str | Path) -> None:
     Raises UserError if there is no such file, or if another module has its name.
     """
     allow_file(home_path(str(file)))
-    sys.modules.pop(Path(file).stem, None)
+    for name, used in files_of(Path(file).stem).items():
+        if getattr(sys.modules.get(name), "__file__", None) == str(used):
+            del sys.modules[name]
     forget()
     # Idle workers of scikit-learn's n_jobs outlive a search, with the text that they imported and what was allowed.
     get_reusable_executor(reuse=True).shutdown()

@@ -19,7 +19,6 @@ anything; for the same reason the variable is read once, before any configuratio
 the file's path in the variable, which the workers of a sweep inherit.
 """
 
-import hashlib
 import importlib
 import importlib.util
 import keyword
@@ -192,7 +191,7 @@ def import_extra(module: str, extra: str, owner: str) -> Any:
 
 def import_fault(module: str) -> str | None:
     """Import a module and return the reason if that fails, else None. Only to be called with an allowed module."""
-    _search_here()
+    search_here()
     # Bytecode is matched to its source by length and second: of two edits within a second the first would run again.
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, not module.startswith("neurobench.")
     try:
@@ -245,18 +244,7 @@ def own_code_findings() -> Iterator[tuple[bool, str]]:
         yield fault is None, f"own code {name}: {fault or where or 'a package'}"
 
 
-def fingerprint(module: str) -> str | None:
-    """Digest (sha256) of the source of a module that the user allows; None for any other."""
-    if not any(f"{module}.".startswith(f"{name}.") for name in ALLOWED):
-        return None
-    _search_here()
-    origin = getattr(sys.modules.get(module), "__file__", None)
-    if module not in sys.modules and (installed := importlib.util.find_spec(module)):
-        origin = installed.origin
-    return hashlib.sha256(Path(origin).read_bytes()).hexdigest() if origin and Path(origin).is_file() else None
-
-
-def _search_here() -> None:
+def search_here() -> None:
     """Add the current folder to the search path, since a module that is allowed by name may lie in it."""
     here = str(Path.cwd())
     if here not in sys.path and set(ALLOWED) - set(PLUGIN_FILES):

@@ -15,12 +15,12 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from neurobench.config.errors import ConfigError
+from neurobench.config.own_code import digests
 from neurobench.config.resolve import OPTIONAL, SECTIONS, Plain, follows_seed, foreign_faults, resolved
 from neurobench.config.schema import Root, Row, Scale, Table, Training
 from neurobench.config.secrets import scrubbed
 from neurobench.config.sections import Reader, quiet, unknown_key, uses
 from neurobench.config.spec import Record, Spec
-from neurobench.config.targets import fingerprint
 from neurobench.data.dataset import DatasetSpec
 from neurobench.data.encoders import EncoderSpec
 from neurobench.devices.spec import DeviceSpec
@@ -271,9 +271,9 @@ def identity(specs: Mapping[str, Record | Sequence[Record]], training: Training,
 
 
 def own_code(specs: Iterable[Spec]) -> dict[str, str]:
-    """sha256 of each module of user code that specs come from; installed packages have versions instead."""
+    """sha256 of each module of user code that specs come from or use; installed packages have versions instead."""
     modules = dict.fromkeys(module for spec in specs for module in spec.sources)
-    return {module: digest for module in modules if (digest := fingerprint(module))}
+    return {name: digest for module in modules for name, digest in digests(module).items()}
 
 
 def _described(record: Record) -> dict[str, Any]:

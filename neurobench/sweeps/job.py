@@ -199,8 +199,8 @@ def is_of_worker(name: str) -> bool:
     return name in (*POOLS, ALLOW) or (name == VISIBLE and has_gpu())
 
 
-def warm(parent: int, code: Sequence[str | None], named_in: str | None, gpus: Sequence[str] = ()) -> None:
-    """Initialise a worker: import once what every job needs and takes seconds to load. `code`: fingerprints of the
+def warm(parent: int, code: Sequence[Mapping[str, str]], named_in: str | None, gpus: Sequence[str] = ()) -> None:
+    """Initialise a worker: import once what every job needs and takes seconds to load. `code`: digests of the
     user's code; `named_in`: folder of code that is allowed by name alone; `gpus`: the worker takes one of them. If any
     of these changes, a new pool is created, since workers outlive a sweep.
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from neurobench.config import targets
 from neurobench.config.errors import UserError
-from neurobench.config.targets import ALLOW, fingerprint, import_extra
+from neurobench.config.own_code import digests
+from neurobench.config.targets import ALLOW, import_extra
 from neurobench.process import run_one_command
 from neurobench.storage.provenance import cores
 from neurobench.sweeps.gpus import visible_gpus
@@ -57,7 +58,7 @@ def local(tasks: Sequence[Task], batch: Batch) -> Iterator[Outcome]:
 
 def _pool(loky: Any, tasks: Sequence[Task], workers: int, threads: int, gpus: tuple[str, ...]) -> Iterator[Outcome]:
     # A pool is reused by the next sweep if none of this has changed, such as code that was edited or allowed since.
-    code = [fingerprint(module) for module in targets.PLUGIN_FILES]
+    code = [digests(module) for module in targets.PLUGIN_FILES]
     env = {**{name: str(threads) for name in POOLS}, ALLOW: os.environ.get(ALLOW, "")}
     here = str(Path.cwd())
     start = {"initializer": warm, "initargs": (os.getpid(), code, here if env[ALLOW] else None, gpus), "env": env}

@@ -97,8 +97,10 @@ def test_allowed_custom_code_runs_and_after_an_edit_its_new_text_runs(own: Path)
     words = ("model=constant", "dataset=yin_yang", "scale=smoke")
     with pytest.raises(nb.UserError, match=r"plugin .*constant_answer\.py: there is no such Python file"):
         nb.allow(own)
-    for answer in (0, 1):
-        own.write_text(CODE.lstrip().replace("ANSWER = 0", f"ANSWER = {answer}"))
+    for answer, half in ((0, 0), (1, 2)):  # both files are edited
+        text = f"from half_answer import HALF\n\n    ANSWER = HALF + {answer - half}"
+        own.write_text(CODE.lstrip().replace("ANSWER = 0", text))
+        own.with_name("half_answer.py").write_text(f"HALF = {half}")
         nb.allow(own)
         run = nb.run(*words, progress=False)
         assert run.metrics["answer"] == answer

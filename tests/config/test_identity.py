@@ -1,11 +1,15 @@
 """Promises of the config hash: it depends on what is computed alone, and does not change when a class gains a field."""
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from neurobench.config import targets
 from neurobench.config.compose import composer
 from neurobench.config.errors import ConfigError
+from neurobench.config.own_code import digests
 from neurobench.config.spec import Record
 from neurobench.experiment.plan import Plan, identity, parse
 
@@ -79,3 +83,29 @@ def test_a_new_field_changes_the_config_hash_only_if_it_differs_from_its_default
     training, scale = plan().training, plan().scale
     hashes = [identity({"model": each}, training, scale, 0) for each in (Before(1), After(1), After(1, 5), After(1, 6))]
     assert hashes[0] == hashes[1] == hashes[2] != hashes[3]
+
+
+def test_the_text_of_custom_code_is_that_of_a_module_and_of_those_next_to_it_that_it_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it imports them, in a function too, or names them as `opens` does; no library, and nothing unused."""
+    texts = {
+        "mine_2": "import torch, parts_2.deep\nclass Mine:\n    opens = 'learner_2.Learner'\n",
+        "learner_2": "def learn():\n    from parts_2 import layers\n",
+        "unused_2": "",
+        "parts_2.__init__": "",
+        "parts_2.layers": "from .wide import Wide\nfrom . import mine_2",
+        "parts_2.wide": "this is no Python",
+        "parts_2.deep": "import mine_2, neurobench.models",
+    }
+    for name, text in texts.items():
+        file = tmp_path.joinpath(*name.split(".")).with_suffix(".py")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(targets, "ALLOWED", ("mine_2",))
+    found = digests("mine_2")
+    used = {name.removesuffix(".__init__"): text for name, text in texts.items() if name != "unused_2"}
+    assert found == {name: hashlib.sha256(text.encode()).hexdigest() for name, text in used.items()}
+    assert next(iter(found)) == "mine_2"
+    assert digests("learner_2") == {}, "it is not allowed"
