@@ -13,7 +13,8 @@ def home_path(text: str) -> str:
 
 def absolute_path(text: str) -> str:
     """Path that means the same in every folder, as `dataset.root` is stored."""
-    return str(Path(home_path(text)).absolute())
+    place = Path(home_path(text))  # links are kept, unless `..` leads back from one
+    return str(place.resolve() if ".." in place.parts else place.absolute())
 
 
 def user_cache() -> Path:

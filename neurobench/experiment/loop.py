@@ -147,8 +147,8 @@ class Loop:
         stops = schedule.patience is not None or schedule.goal is not None
         if stops and schedule.monitor.startswith("validation_") and not len(self.validation):
             raise UserError(
-                f"training.monitor={schedule.monitor} decides when to stop, but no samples are held out for validation. "
-                "Hold some out (dataset.validation; of an estimator: validation=0.1), or monitor a train_ figure."
+                f"training.monitor={schedule.monitor} decides when to stop, but no samples are held out. "
+                "Hold out some (dataset.validation; of an estimator: validation=0.1), or monitor a train_ figure."
             )
         checkpoint = self.folder.load_resumable() if self.folder else None
         if checkpoint is None or self.folder is None:

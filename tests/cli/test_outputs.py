@@ -37,6 +37,19 @@ def test_a_tilde_in_a_key_or_variable_is_the_home_folder(tmp_path: Path, monkeyp
     assert default_outputs() == tmp_path / "runs"
 
 
+def test_data_have_the_same_path_in_whatever_folder_a_command_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    for folder, root, path in ((".", "data", "data"), ("sub", "../data", "data"), (".", "link", "link")):
+        monkeypatch.chdir(tmp_path / folder)
+        with composer() as compose:
+            plain = resolved(compose(read(["model=qrbm", f"dataset.root={root}"])))
+        assert plain["dataset"]["root"] == str(tmp_path / path)
+
+
 def test_a_tilde_in_the_option_for_all_runs_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`tune` creates the folder; other commands require it."""
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -365,7 +365,7 @@ def test_keeping_the_best_by_an_unknown_metric_is_refused_with_the_known_ones(fo
 
 @pytest.mark.parametrize("stop", [{"patience": 1}, {"goal": 0.9}])
 def test_stopping_by_a_validation_metric_without_validation_samples_is_refused(folder: RunFolder, stop: Any) -> None:
-    with pytest.raises(UserError, match=r"validation_loss decides when to stop.*\(dataset.validation; of an estimator: v"):
+    with pytest.raises(UserError, match=r"validation_loss decides when to stop.*\(dataset.validation; of an estim"):
         train(Softmax(), folder, replace(PLAN, **stop))
 
 
