@@ -47,7 +47,7 @@ def raster(x: Any, **settings: Any) -> Tensor:
 
 
 def square(x: Any, **settings: Any) -> Tensor:
-    """Convert vectors to pictures (N, 1, H, H): value i fills place i, in rows, of the smallest square with room."""
+    """Convert vectors to pictures (N, 1, H, H): value i fills place i, in rows, of the smallest square for all."""
     images: Tensor = encode("square", x, **settings)
     return images
 

@@ -38,6 +38,10 @@ def show_command(words: list[str]) -> int:
     )
     add_data(parser)
     args = parser.parse_args(words)
+    if args.predict is not None and args.json:
+        raise UserError("--json does not apply to --predict: predictions.npz of the run has every test sample's class")
+    if args.predict is None and args.data:
+        raise UserError("--data is for --predict N: nothing else here reads the data")
     folder = find_run(args.outputs, args.run, finished=args.predict is not None)
     if args.predict is not None:
         _predict(folder, args.predict, args.data)

@@ -94,6 +94,12 @@ def test_the_configuration_in_a_run_folder_cannot_name_code_that_is_not_allowed(
     assert "_target_=subprocess.Popen is not allowed" in done.stderr
 
 
+@pytest.mark.parametrize("option", [["--json", "--predict", "2"], ["--data", "elsewhere"]])
+def test_an_option_that_would_be_ignored_is_refused(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "latest", *option]) == 2
+    assert f"{option[0]} " in capsys.readouterr().err
+
+
 def test_a_missing_outputs_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["list", "runs", "--outputs", str(tmp_path / "typo")])
