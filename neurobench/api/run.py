@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,9 +118,12 @@ class Run:
 
     @cached_property
     def _loaded(self) -> Loaded:
-        from neurobench.experiment.reload import load_learner
+        from neurobench.experiment.reload import changed_code, load_learner
 
-        return load_learner(self.folder, root=self._data)
+        loaded = load_learner(self.folder, root=self._data)
+        if changed := changed_code(self.folder, loaded.plan):
+            warnings.warn(changed, stacklevel=4)
+        return loaded
 
     @property
     def learner(self) -> Learner:

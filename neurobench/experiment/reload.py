@@ -83,7 +83,8 @@ def changed_code(folder: RunFolder, plan: Plan) -> str | None:
     """Note for the user if their own code has changed since the run was made; or None."""
     before = folder.record().get("own_code", {})
     changed = [module for module, digest in plan.own_code.items() if before.get(module) not in (None, digest)]
-    return f"{', '.join(changed)} has changed since {folder.path} was made" if changed else None
+    verb = "has" if len(changed) == 1 else "have"
+    return f"{', '.join(changed)} {verb} changed since {folder.path} was made" if changed else None
 
 
 def load_learner(folder: RunFolder, root: str | None = None) -> Loaded:

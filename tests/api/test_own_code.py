@@ -2,8 +2,10 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 from joblib.externals.loky import get_reusable_executor
 
@@ -97,14 +99,19 @@ def test_allowed_custom_code_runs_and_after_an_edit_its_new_text_runs(own: Path)
     words = ("model=constant", "dataset=yin_yang", "scale=smoke")
     with pytest.raises(nb.UserError, match=r"plugin .*constant_answer\.py: there is no such Python file"):
         nb.allow(own)
+    runs = []
     for answer, half in ((0, 0), (1, 2)):  # both files are edited
         text = f"from half_answer import HALF\n\n    ANSWER = HALF + {answer - half}"
         own.write_text(CODE.lstrip().replace("ANSWER = 0", text))
         own.with_name("half_answer.py").write_text(f"HALF = {half}")
         nb.allow(own)
-        run = nb.run(*words, progress=False)
-        assert run.metrics["answer"] == answer
-        assert f"--plugin={own}" in run.folder.record()["command"]
+        runs.append(nb.run(*words, progress=False))
+        assert runs[-1].metrics["answer"] == answer
+        assert f"--plugin={own}" in runs[-1].folder.record()["command"]
         (swept,) = nb.sweep(*words, seed=[1], workers=1, progress=False)
         assert swept.metrics["answer"] == answer
         assert nb.estimator("constant").fit([[0.0], [1.0]], ["a", "b"]).predict([[0.5]]) == ["ab"[answer]]
+    with pytest.warns(UserWarning, match="constant_answer, half_answer have changed since .* was made"):
+        runs[0].predict(np.zeros((1, 4)))
+    with warnings.catch_warnings(action="error"):
+        runs[1].predict(np.zeros((1, 4)))
