@@ -54,7 +54,8 @@ def load(spec: EventsFolder, seed: int) -> Splits:
 
     def samples(part: Labelled, warns_as: str | None = None) -> Samples:
         named = ((str(file), _read(str(file), version(file))) for file in part.files)
-        return Samples(joined(named, view, warns_as), np.array(part.labels, np.int64))
+        unit = f", unless times are not in dataset.unit={spec.unit}"
+        return Samples(joined(named, view, warns_as, unit), np.array(part.labels, np.int64))
 
     validation, test = (samples(part) if part else None for part in (folders.validation, folders.test))
     train = samples(folders.train, str(spec.root))
@@ -158,9 +159,9 @@ def windowed(raw: Raw, name: str, view: View) -> Raw:
     )
 
 
-def joined(named: Iterable[tuple[str, Raw]], view: View, warns_as: str | None = None) -> Events:
+def joined(named: Iterable[tuple[str, Raw]], view: View, warns_as: str | None = None, more: str = "") -> Events:
     """Recordings within the window, end to end. Raises DataError. warns_as: name of the data in a warning if a tenth of
-    the events or more come after the window."""
+    the events or more come after the window; more: what else the warning advises."""
     each, n = [], 0
     for name, raw in named:
         each.append(windowed(raw, name, view))
@@ -170,7 +171,7 @@ def joined(named: Iterable[tuple[str, Raw]], view: View, warns_as: str | None = 
     if warns_as and (late := 1 - start[-1] / n) >= MANY:
         warnings.warn(
             f"{warns_as}: {100 * late:.0f} % of the events come after dataset.window={view.window:g} ms and are left "
-            "out; a longer window, or dataset.faster, keeps them",
+            f"out; a longer window, or dataset.faster, keeps them{more}",
             stacklevel=3,
         )
     t, x, y, p = (torch.from_numpy(np.concatenate([one[k] for one in each])) for k in range(4))
