@@ -30,7 +30,7 @@ class Estimate(NamedTuple):
 
 def estimate(plan: Plan) -> Estimate:
     """Estimate a run by rehearsing its start, three updates of each range that uses the device alike (the first, one in
-    the middle, the last) and one batch of each split, scaled up.
+    the middle, the last; likewise with an epoch's last batch, if it is smaller) and one batch of each split, scaled up.
 
     Devices that answer later are opened, but nothing is sent to them. Not counted: what a model does once, between
     training and test, the test's loss, which repeats the requests of its predictions, and the drawing of figures.
@@ -58,15 +58,17 @@ def _rehearse(plan: Plan, learner: Learner, splits: Splits, ledger: Ledger) -> d
         phases[name] = _together(phases.get(name, {}), _scaled(ledger.phases.pop(_REHEARSAL, {}), factor))
 
     size, epochs = min(plan.training.batch_size, len(splits.train)), plan.training.epochs
-    per = math.ceil(len(splits.train) / size)
-    batch = splits.train.batch(slice(0, size))
+    per, rest = math.ceil(len(splits.train) / size), len(splits.train) % size  # samples in an epoch's last batch
     with rehearsed("training", 1):
         learner.start(splits.train, find_initial(plan))
-    for updates in filter(None, plan.model.device_updates(epochs * per)):
-        chosen = sorted({updates[0], updates[len(updates) // 2], updates[-1]})
-        with rehearsed("training", len(updates) / len(chosen)):
-            for k in chosen:
-                learner.learn(batch, Step(k, epochs * per, k // per, per))
+    for updates in plan.model.device_updates(epochs * per):
+        shorter = [k for k in updates if rest and (k + 1) % per == 0]
+        whole = [k for k in updates if not rest or (k + 1) % per]
+        for alike, samples in ((whole, size), (shorter, rest)):
+            chosen = sorted({alike[0], alike[len(alike) // 2], alike[-1]}) if alike else []
+            with rehearsed("training", len(alike) / max(1, len(chosen))):
+                for k in chosen:
+                    learner.learn(splits.train.batch(slice(0, samples)), Step(k, epochs * per, k // per, per))
     if len(splits.validation):
         most = min(BATCH, len(splits.validation))
         with rehearsed("validation", epochs * len(splits.validation) / most):

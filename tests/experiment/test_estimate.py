@@ -37,6 +37,14 @@ def test_a_request_that_starts_training_is_estimated_once_however_many_updates_f
     assert (costs["calls"], costs["reads"]) == (1, 7)
 
 
+def test_smaller_last_batches_of_epochs_are_estimated_with_their_size() -> None:
+    """A read for each sample, in batches of 64, 64, 64 and 8."""
+    with composer() as compose:
+        plan = parse(compose([*QRBM, "model.negative=cd", "training.batch_size=64", "training.epochs=1"]))
+    costs = estimate(plan).phases["training"]["sampler"]
+    assert (costs["calls"], costs["reads"]) == (4, 200)
+
+
 def test_the_device_is_estimated_to_be_used_in_the_phases_that_train_on_it_alone() -> None:
     """The tutorial's perceptron: 201 updates on the host's model, 16 on the chip, two layers each."""
     words = ["model=hxtorch_mlp", "backend=mock", "scale=smoke", "scale.train=434", "training.batch_size=2"]
