@@ -70,8 +70,8 @@ def _in_words(row: ResultRow) -> str:
     if row.mean is None:
         return "no record"
     remarks = [] if row.verdict == "reported" else [f"{band_of(row)}: {row.verdict}"]
-    if len(row.runs) < len(row.declared_seeds):
-        remarks.append(f"{len(row.runs)} of {len(row.declared_seeds)} seeds")
+    if missing := _missing(row):
+        remarks.append(f"{len(row.declared_seeds) - len(missing)} of {len(row.declared_seeds)} seeds")
     return printed(row.row.metric, row.mean, row.sd) + (f" ({', '.join(remarks)})" if remarks else "")
 
 
@@ -106,9 +106,16 @@ def _figures(rows: Sequence[ResultRow]) -> Iterator[str]:
 
 
 def _seeds(row: ResultRow) -> str:
-    """Seeds of a row, "0,1,2", and the number declared if some of these have no run yet."""
-    missing = set(row.declared_seeds) - set(row.by_seed)
-    return (",".join(map(str, row.by_seed)) or "-") + (f" of {len(row.declared_seeds)}" if missing else "")
+    """Seeds of a row, "0,1,2", and those declared that have no run yet: "0,1 of 12", or "0,1,12 without 2" if others
+    have one."""
+    missing, others = _missing(row), row.by_seed.keys() - {*row.declared_seeds}
+    lacking = f" without {','.join(map(str, missing))}" if others else f" of {len(row.declared_seeds)}"
+    return (",".join(map(str, row.by_seed)) or "-") + (lacking if missing else "")
+
+
+def _missing(row: ResultRow) -> list[int]:
+    """Declared seeds that have no run yet."""
+    return [seed for seed in row.declared_seeds if seed not in row.by_seed]
 
 
 def _grid(rows: Sequence[ResultRow]) -> Iterator[str]:

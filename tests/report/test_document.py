@@ -47,6 +47,20 @@ def test_a_marked_place_receives_its_named_rows_in_their_order_and_nothing_else_
     assert refreshed(text, {"lava": LAVA}) == text
 
 
+@pytest.mark.parametrize(
+    ("declared", "cell", "remark"),
+    [((0, 1), " 0,1 ", ""), ((0, 1, 2), " 0,1 of 3 ", ", 2 of 3 seeds"), ((0, 5), " 0,1 without 5 ", ", 1 of 2 seeds")],
+)
+def test_a_declared_seed_without_a_run_is_stated_even_if_another_seed_was_run(
+    declared: tuple[int, ...], cell: str, remark: str
+) -> None:
+    """Two seeds, one of which was not declared, once passed for both that were."""
+    draft = "<!-- table lava -->\n<!-- end -->\n<!-- figure lava accuracy --><!-- end -->\n"
+    text = refreshed(draft, {"lava": [replace(LAVA[0], declared_seeds=declared)]})
+    assert f"|{cell}|" in text
+    assert f"(95 to 96 %: in band{remark})" in text
+
+
 def test_a_marked_place_without_row_ids_receives_every_measured_row() -> None:
     text = refreshed(DRAFT, {"nest": LAVA})
     assert text.count("\n| Accuracy |") == 2
