@@ -58,7 +58,7 @@ def uniform(counter, k0, k1):
     return np.float32(np.int32(x >> _EIGHT)) * _STEP
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=False)
 def key_of_part(part, key):
     """Key of a part of the draws (a read, a matrix) under a given key; part s under the result has the key of part +
     s. Both words differ: keys that share the second one give the same draws in another order."""

@@ -123,20 +123,23 @@ def test_resume_does_not_continue_a_run_of_another_setting(neurobench: Neurobenc
     assert not (folder / "result.json").exists()
 
 
-@pytest.mark.parametrize("resume", ["--resume", "resume=true"])
+ONE = "outputs/toy-yin_yang-sim contains no run of this configuration; a new one begins"
+SEVERAL = "outputs contains no run of any of these 2 configurations; new ones begin"
+
+
 @pytest.mark.parametrize(
-    ("verb", "seeds", "sentence"),
+    ("verb", "resume", "seeds", "sentence"),
     [
-        (["run"], "seed=1", "outputs/toy-yin_yang-sim contains no run of this configuration; a new one begins"),
-        (["run", "-m"], "seed=1,2", "outputs contains no run of any of these 2 configurations; new ones begin"),
-        (["sweep"], "seed=1,2", "outputs contains no run of any of these 2 configurations; new ones begin"),
+        ("run", "--resume", "seed=1", ONE),
+        ("run", "resume=true", "seed=1", ONE),
+        ("run -m", "resume=true", "seed=1,2", SEVERAL),
+        ("sweep", "--resume", "seed=1,2", SEVERAL),
     ],
-    ids=["run", "multirun", "sweep"],
 )
 def test_resume_with_nothing_to_resume_says_so_and_starts_new_runs(
-    neurobench: Neurobench, verb: list[str], seeds: str, sentence: str, resume: str
+    neurobench: Neurobench, verb: str, resume: str, seeds: str, sentence: str
 ) -> None:
-    words = (*verb, "model=toy", "scale=smoke", seeds, "threads=1")
+    words = (*verb.split(), "model=toy", "scale=smoke", seeds, "threads=1")
     first = neurobench(*words, resume)
     assert first.returncode == 0, first.stderr
     assert f"note: nothing to resume: {sentence}\n" in first.stderr

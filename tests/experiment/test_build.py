@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 
 from neurobench.data.dataset import Split, Splits
-from neurobench.experiment.build import build_learner, pick_device
+from neurobench.experiment.build import build_learner, load_splits, pick_device
 from neurobench.experiment.progress import meter_for
 from neurobench.experiment.training import training_loop
 from neurobench.metrics.costs import Ledger
@@ -100,10 +100,11 @@ def test_a_shift_by_more_than_a_quarter_of_the_sensor_is_reported(
 ) -> None:
     x = np.random.default_rng(0).integers(0, 256, (20, side, side), np.uint8)
     np.savez(tmp_path / "a.npz", x=x, y=np.arange(20) % 2)
-    words = ("encoder=latency", f"dataset.root={tmp_path / 'a.npz'}", f"model.shift={shift}")
-    learner = built("model=slayer_snn", "dataset=npz", *words)
+    words = "encoder=latency", "dataset=npz", f"dataset.root={tmp_path / 'a.npz'}", f"model.shift={shift}"
+    made = plan("model=slayer_snn", *words)
+    learner = build_learner(made, torch.device("cpu"), Ledger())
     assert not recwarn, "nothing is moved until training starts"
-    learner.start(None, None)
+    learner.start(load_splits(made).train, None)
     assert [str(each.message) for each in recwarn] == [
         "model.shift=[-4, 3] moves training samples by up to 4 pixels on a sensor of 8 x 8; a smaller shift or "
         "model.augment=false may help"

@@ -43,7 +43,8 @@ def test_figures_rendered_by_a_second_process_are_bit_identical(
             yield name, here
 
     monkeypatch.setattr(module, "rendered_files", both)
-    words = [f"model={model}", "backend=mock", "scale=smoke", f"outputs={tmp_path}", "figures=svg"]
+    few = ("scale=smoke", "scale.train=40", "scale.test=20")
+    words = [f"model={model}", "backend=mock", *few, f"outputs={tmp_path}", "figures=svg"]
     execute(plan_of(words, None)[0], Console(quiet=True))
     assert len(same) > 2
     assert same == dict.fromkeys(same, True)

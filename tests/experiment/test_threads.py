@@ -15,7 +15,7 @@ from neurobench.experiment.request import plan_of
 from neurobench.experiment.threads import MOST, Threads, threads_of
 from neurobench.storage import provenance
 
-SMALL = ("scale=smoke", "training.batch_size=50", "figures=png")
+SMALL = ("scale=smoke", "scale.train=100", "scale.test=50", "training.batch_size=50", "figures=png")
 RUNS = {
     "contrastive divergence": ("model=qrbm", "model.n_hidden=40"),
     "chains": ("model=qrbm", "model.n_hidden=40", "model.negative=pcd", "model.pixels=grey"),
