@@ -34,19 +34,19 @@ CHECKED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "pixels_lr": ({}, {}),
     "sklearn_rbm": ({"n_hidden": 20}, {}),
     "random_features": ({"n_hidden": 20, "threshold": None}, BATCHES),
-    "quantized_mlp": ({"arguments": QUANTIZED, "layout": "vector", "lr": 0.2, "epochs": 8, "batch_size": 20}, {}),
+    "quantized_mlp": ({"arguments": QUANTIZED, "layout": "vector", "lr": 0.4, "epochs": 4, "batch_size": 20}, {}),
     "qrbm": ({"n_hidden": 20, "pixels": "grey"}, BATCHES),
     "mlp": ({"hidden": 40, "epochs": 4, "dropout": 0.0, "input_dropout": 0.0}, {}),
     "cnn": ({"arguments": NETWORK, "jitter": 0, "lr": 0.01, "epochs": 2, "batch_size": 20}, {}),
-    "torch_module": ({"layout": "vector", "lr": 0.3, "epochs": 6, "batch_size": 20}, {}),
+    "torch_module": ({"layout": "vector", "lr": 0.5, "epochs": 3, "batch_size": 20}, {}),
     "hxtorch_mlp": ({"hidden": 20, "epochs": 8, "batch_size": 20, "exact": True}, BATCHES),
     "hybrid_qcnn": ({"head": "linear", "n_qubits": 2, "epochs": 2}, BATCHES),
     "slayer_snn": (
-        {"hidden": (8,), "length": 50.0, "delay": False, "augment": False, "lr": 0.02, "epochs": 6, "batch_size": 16},
+        {"hidden": (8,), "length": 50.0, "delay": False, "augment": False, "lr": 0.04, "epochs": 3, "batch_size": 16},
         {},
     ),
     "eprop_rsnn": ({"hidden": 30, "steps": 50, "lr": 0.01, "epochs": 8}, {}),
-    "eventprop_snn": ({"hidden": (40,), "lr": 0.02, "epochs": 12, "batch_size": 16}, {}),
+    "eventprop_snn": ({"hidden": (40,), "lr": 0.04, "epochs": 6, "batch_size": 16}, {}),
     "nir_graph": ({"hidden": (), "bin": 25.0, "length": 100.0, "lr": 0.1, "epochs": 3, "batch_size": 64}, {}),
 }
 SOME = slice(None, None, 3)
