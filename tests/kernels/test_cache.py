@@ -283,7 +283,7 @@ def test_a_kernel_that_only_kernels_can_call_remains_so_in_another_process(monke
 IMPORTED = """
 import sys
 from neurobench.cli.main import main
-words = ["run", f"outputs={sys.argv[1]}", "scale=smoke", *sys.argv[2:]]
+words = ["run", f"outputs={sys.argv[1]}", "scale=smoke", "scale.train=40", "scale.test=20", *sys.argv[2:]]
 sys.argv = ["neurobench", *words]
 ended = main()
 sys.exit(ended or str({"scipy.linalg", "numba.np.linalg", "numba.np.arraymath"} & set(sys.modules)))
