@@ -13,7 +13,7 @@ def home_path(text: str) -> str:
 
 def absolute_path(text: str) -> str:
     """Path that means the same in every folder, as `dataset.root` is stored."""
-    place = Path(home_path(text))  # links are kept, unless `..` leads back from one
+    place = Path(home_path(text))  # links stay in the path, unless it contains `..`
     return str(place.resolve() if ".." in place.parts else place.absolute())
 
 

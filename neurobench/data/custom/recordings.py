@@ -17,10 +17,9 @@ from neurobench.data.custom.locate import Folders, Labelled, class_folders, vers
 from neurobench.data.custom.specs import EventsFolder, Header
 from neurobench.data.custom.splits import Content, Samples, splits
 from neurobench.data.dataset import DataError, Splits
-from neurobench.data.events import Events, are_emulated
+from neurobench.data.events import MANY_LATE, Events, are_emulated
 
 MICROSECONDS = {"us": 1.0, "ms": 1000.0, "s": 1e6}
-MANY = 0.1  # share of events whose loss is reported; the last few of a recording like N-MNIST's do not matter
 WIDEST = 256  # most rows and columns: an event's are stored in one byte each
 
 
@@ -168,7 +167,7 @@ def joined(named: Iterable[tuple[str, Raw]], view: View, warns_as: str | None = 
         n += len(raw.t)
     start = np.concatenate([[0], np.cumsum([len(one.t) for one in each])]).astype(np.int64)
     assert all(a <= b for a, b in pairwise(start.tolist()))
-    if warns_as and (late := 1 - start[-1] / n) >= MANY:
+    if warns_as and (late := 1 - start[-1] / n) >= MANY_LATE:
         warnings.warn(
             f"{warns_as}: {100 * late:.0f} % of the events come after dataset.window={view.window:g} ms and are left "
             f"out; a longer window, or dataset.faster, keeps them{more}",

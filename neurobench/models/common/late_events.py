@@ -5,10 +5,9 @@ from __future__ import annotations
 import warnings
 
 from neurobench.data.dataset import Split
-from neurobench.data.events import Events
+from neurobench.data.events import MANY_LATE, Events
 
 SEEN = 200  # training samples whose events are inspected
-MANY = 0.1  # share of events; the last few of a recording of N-MNIST do not matter
 
 
 def warn_of_late_events(train: Split, length: float) -> None:
@@ -16,7 +15,7 @@ def warn_of_late_events(train: Split, length: float) -> None:
     events = train.limited(SEEN).batch(slice(None)).x
     assert isinstance(events, Events)
     late = float((events.t >= 1000 * length).float().mean())
-    if late >= MANY:
+    if late >= MANY_LATE:
         warnings.warn(
             f"{100 * late:.0f} % of the events come after model.length={length:g} ms and are ignored; a longer "
             "model.length includes them",

@@ -26,7 +26,7 @@ from neurobench.models.learner import Divergence
 VECTOR = 8  # float32 values in a vector register
 _RECORDS = ("w", "first", "second")
 # Less filtered firing is set to 0. A silent neuron's falls by kappa^T per batch and after thirty is a float32 denormal,
-# which takes Intel's processors a hundred times as long. Beside a target rate it is negligible long before.
+# which takes Intel's processors a hundred times as long. Compared with a target rate it is negligible long before.
 _SILENT = 1e-20
 
 

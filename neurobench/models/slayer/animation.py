@@ -95,7 +95,7 @@ def _letters(text: str) -> np.ndarray:
 
 @cache
 def _font() -> ImageFont.FreeTypeFont:
-    """The font of the other figures: that of Pillow has no letters beside the English ones."""
+    """The font of the other figures; Pillow's has English letters only."""
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", 10)
 
 
