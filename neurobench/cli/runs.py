@@ -101,7 +101,7 @@ def _predict(folder: RunFolder, n: int, root: str | None) -> None:
     if n < 1:
         raise UserError(f"--predict {n}: give a number of test samples, at least 1")
     with importing("torch"):
-        from neurobench.experiment.plots import model_figures
+        from neurobench.experiment.drawing import model_figures
         from neurobench.experiment.reload import changed_code, load_learner
         from neurobench.figures.style import files_of
 

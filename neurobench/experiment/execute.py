@@ -88,8 +88,12 @@ def execute(
         for callback in [*callbacks, *started(plan, console)]:
             callback.begin(plan, folder)
             begun.append(callback)
-        with log_file(folder.path / "run.log", console), named_compilation() as compilation:
-            _Run(plan, folder, console, device, threads, answer, compilation).go(initial, begun)
+        with (
+            log_file(folder.path / "run.log", console),
+            named_compilation() as compilation,
+            second_process(runs_alone() and cores() > 1) as renderer,  # ready by the time that the data are read
+        ):
+            _Run(plan, folder, console, device, threads, answer, compilation, renderer).go(initial, begun)
     except RunInterrupted:
         raise
     except (Pruned, Queued) as end:
@@ -118,6 +122,7 @@ class _Run:
     threads: Threads
     answer: Answer
     compilation: Compilation
+    renderer: Renderer | None
 
     def go(self, initial: Initial | None, callbacks: Sequence[Callback]) -> None:
         from neurobench.experiment.result import Outcome, describe, result
@@ -138,18 +143,17 @@ class _Run:
         loop = self._train(initial, callbacks)
         finalized, undefined = self._finalize(loop)
         evaluation = self._test()
-        with second_process(runs_alone() and cores() > 1) as renderer:  # from here on, so that it is ready for figures
-            tutorial, failed = self._tutorial_metrics(loop)
-            counted, uncounted = self._count()
-            metrics = {**finalized, **evaluation.metrics, **tutorial, **counted, **self.host.joules}
-            undefined |= {**failed, **uncounted, **self.host.undefined}
-            with self.ledger.phase("tutorial"):
-                write_printout(self.folder, self.plan, self.learner, self.splits, loop.record, metrics)
-            if self.compilation.seconds:
-                self.seconds["compile"] = self.compilation.seconds
-            outcome = Outcome(metrics, evaluation.intervals, undefined, self.seconds, self._baselines())
-            self.answer(self.folder, result(self.plan, self.splits, loop, outcome, self.device))
-            self._draw(loop, evaluation, renderer)
+        tutorial, failed = self._tutorial_metrics(loop)
+        counted, uncounted = self._count()
+        metrics = {**finalized, **evaluation.metrics, **tutorial, **counted, **self.host.joules}
+        undefined |= {**failed, **uncounted, **self.host.undefined}
+        with self.ledger.phase("tutorial"):
+            write_printout(self.folder, self.plan, self.learner, self.splits, loop.record, metrics)
+        if self.compilation.seconds:
+            self.seconds["compile"] = self.compilation.seconds
+        outcome = Outcome(metrics, evaluation.intervals, undefined, self.seconds, self._baselines())
+        self.answer(self.folder, result(self.plan, self.splits, loop, outcome, self.device))
+        self._draw(loop, evaluation)
         self.folder.write_result(result(self.plan, self.splits, loop, outcome, self.device))
         self.folder.update(status="finished", finished=_now())
 
@@ -243,10 +247,15 @@ class _Run:
         with phase("fitting a baseline"):
             return baselines(self.splits)
 
-    def _draw(self, loop: Loop, evaluation: Evaluation, renderer: Renderer | None) -> None:
+    def _draw(self, loop: Loop, evaluation: Evaluation) -> None:
         """Draw the figures. The measured result remains valid even if they cannot be drawn."""
+        from neurobench.experiment.drawing import figures_of
+
         try:
-            self._drawn(loop, evaluation, renderer)
+            with phase("drawing figures"):
+                drawn = figures_of(self.plan, self.learner, self.splits, loop.record, evaluation, self.ledger)
+                for name, files in rendered_files(drawn, self.plan.run.figures, self.renderer):
+                    self.folder.save_figure(name, files)
         except OSError:  # a full disk would prevent writing the result as well: the run must be resumed
             raise
         except (Exception, SystemExit) as error:
@@ -256,14 +265,6 @@ class _Run:
                 f"figures could not be drawn ({type(error).__name__}: {error}); the result is not affected. See {story}"
             )
             warnings.warn(scrubbed(sentence), stacklevel=1)
-
-    def _drawn(self, loop: Loop, evaluation: Evaluation, renderer: Renderer | None) -> None:
-        with importing("matplotlib"):
-            from neurobench.experiment.drawing import figures_of
-        with phase("drawing figures"):
-            drawn = figures_of(self.plan, self.learner, self.splits, loop.record, evaluation, self.ledger)
-            for name, files in rendered_files(drawn, self.plan.run.figures, renderer):
-                self.folder.save_figure(name, files)
 
 
 def _now() -> str:

@@ -1,7 +1,7 @@
-"""A second process that renders figures on an otherwise idle core while this process draws the others.
+"""A second process that draws figures on an otherwise idle core while this process draws the others.
 
-If there is none, if it fails or if it would give a warning, the figure is rendered in this process: files, errors and
-warnings are those of one process. Nothing of matplotlib is imported here before that process has been started.
+If there is none, if it fails or if it would give a warning, the figure is drawn in this process: files, errors and
+warnings are those of one process. Nothing of matplotlib is imported here before the second process has figures to draw.
 """
 
 from __future__ import annotations
@@ -12,21 +12,30 @@ import pickle
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from neurobench.figures.drawing import Drawing
+from neurobench.process import importing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PROGRAM = "from neurobench.figures.second_process import serve; serve()"
-PATIENCE = 0.5  # s to wait for a figure of the second process when nothing else is left to do; then it is rendered here
+PATIENCE = 0.5  # s to wait for a figure of the second process when nothing else is left to do; then it is drawn here
 Files = dict[str, bytes]  # files of one figure, by kind
+Surroundings = tuple[Mapping[Any, Any], list[str]]  # the user's settings, and fonts in matplotlib's order
 
 
 class Refused(Exception):
-    """Error of a figure that the second process would render differently from this one."""
+    """Error of a figure that the second process would draw differently from this one."""
+
+
+class Answer(NamedTuple):
+    files: Files
+    surroundings: Surroundings  # in which they were drawn
 
 
 class Renderer:
@@ -45,8 +54,10 @@ class Renderer:
         self._queue = ThreadPoolExecutor(1)
         self._queue.submit(self._answer)  # wait until it is ready; until then every figure can be cancelled
 
-    def submit(self, figure: Figure, vector: str) -> Future[Files]:
-        return self._queue.submit(self._ask, _surroundings(), figure, vector)
+    def submit(self, figure: Figure | Drawing, vector: str) -> Future[Answer]:
+        """Queue a figure. Settings go with it if this process has matplotlib, and so may have changed them."""
+        surroundings = _surroundings() if "matplotlib" in sys.modules else None
+        return self._queue.submit(self._ask, surroundings, figure, vector)
 
     def close(self) -> None:
         self._process.kill()
@@ -54,14 +65,14 @@ class Renderer:
         with suppress(BrokenPipeError), self._process:  # closes the pipes and waits
             pass
 
-    def _ask(self, surroundings: Any, figure: Figure, vector: str) -> Files:
-        if figure.canvas.manager is not None:  # a figure of pyplot, which would open a window in the second process
-            raise Refused
+    def _ask(self, surroundings: Surroundings | None, figure: Figure | Drawing, vector: str) -> Answer:
+        if not isinstance(figure, Drawing) and figure.canvas.manager is not None:
+            raise Refused  # a figure of pyplot, which would open a window in the second process
         request = pickle.dumps((surroundings, figure, vector), pickle.HIGHEST_PROTOCOL)
         assert self._process.stdin is not None
         pickle.dump(request, self._process.stdin)
         self._process.stdin.flush()
-        answer: Files | None = self._answer()
+        answer: Answer | None = self._answer()
         if answer is None:
             raise Refused
         return answer
@@ -87,30 +98,31 @@ def second_process(wanted: bool) -> Iterator[Renderer | None]:
 
 
 def rendered_files(
-    figures: Iterable[tuple[str, Figure | bytes]], vector: str, renderer: Renderer | None
+    figures: Iterable[tuple[str, Figure | bytes | Drawing]], vector: str, renderer: Renderer | None
 ) -> Iterator[tuple[str, Files]]:
-    """Yield names and files once all figures have been drawn; see `files_of`. The second process renders from the first
-    figure forwards, this one from the last figure backwards."""
-    from neurobench.figures.style import files_of
-
-    drawn: dict[str, tuple[Figure | bytes, Future[Files] | None]] = {}
+    """Yield names and files once all figures are known; see `files_of`. The second process draws from the first figure
+    forwards, this one from the last figure backwards."""
+    queued: dict[str, tuple[Figure | bytes | Drawing, Future[Answer] | None]] = {}
     for name, figure in figures:
         is_sent = renderer is not None and not isinstance(figure, bytes)
-        drawn[name] = figure, renderer.submit(figure, vector) if is_sent else None  # type: ignore[union-attr,arg-type]
+        queued[name] = figure, renderer.submit(figure, vector) if is_sent else None  # type: ignore[union-attr,arg-type]
+    with importing("matplotlib"):  # only now, while the second process draws the first figure
+        from neurobench.figures.style import files_of
     begun_there = {}
-    for name, (figure, future) in reversed(drawn.items()) if renderer else drawn.items():
+    for name, (figure, future) in reversed(queued.items()) if renderer else queued.items():
         if future is None or future.cancel():
             yield name, files_of(figure, vector)
         else:
             begun_there[name] = figure, future
     for name, (figure, future) in begun_there.items():
-        files = None
+        answer = None
         with suppress(Exception):  # an error of the second process occurs again here, or does not matter
-            files = future.result(PATIENCE)
-        yield name, files or files_of(figure, vector)
+            answer = future.result(PATIENCE)
+        valid = answer is not None and answer.surroundings == _surroundings()
+        yield name, answer.files if answer is not None and valid else files_of(figure, vector)
 
 
-def _surroundings() -> tuple[Any, list[str]]:
+def _surroundings() -> Surroundings:
     """The user's settings and fonts, on which the look of a figure depends besides the figure itself."""
     from matplotlib import rcParams
     from matplotlib.font_manager import fontManager
@@ -120,7 +132,7 @@ def _surroundings() -> tuple[Any, list[str]]:
 
 
 def serve() -> None:
-    """Main loop of the second process: render figures until its input ends, at a priority below all other processes."""
+    """Main loop of the second process: draw figures until its input ends, at a priority below all other processes."""
     if hasattr(os, "nice"):
         os.nice(19)
     warnings.showwarning = _refuse
@@ -136,27 +148,27 @@ def serve() -> None:
         while True:
             pickle.dump(answer, answers)
             answers.flush()
-            answer = _files(pickle.load(requests))
+            answer = _drawn(pickle.load(requests))
 
 
-def _files(request: bytes) -> Files | None:
-    """Files of the requested figure; None if rendering fails or gives a warning."""
+def _drawn(request: bytes) -> Answer | None:
+    """Files of the requested figure; None if drawing fails or gives a warning."""
     from matplotlib import rcParams
     from matplotlib.font_manager import fontManager
 
     from neurobench.figures.style import files_of
 
     with suppress(Exception):
-        (settings, fonts), figure, vector = pickle.loads(request)
-        dict.update(rcParams, settings)  # validated when they were set
-        here = _surroundings()[1]
-        if here != fonts and sorted(here) == sorted(fonts):
-            # Of equally suitable fonts the first is taken. Processes that make matplotlib's list of fonts at the same
-            # time, the first time on a computer, order it differently.
-            fontManager.ttflist.sort(key=lambda font: fonts.index(font.fname))
-            here = fonts
-        if fonts == here:
-            return files_of(figure, vector)
+        wanted, figure, vector = pickle.loads(request)
+        if wanted is not None:
+            settings, fonts = wanted
+            dict.update(rcParams, settings)  # validated when they were set
+            here = _surroundings()[1]
+            if here != fonts and sorted(here) == sorted(fonts):
+                # Of equally suitable fonts the first is taken. Processes that make matplotlib's list of fonts at the
+                # same time, the first time on a computer, order it differently.
+                fontManager.ttflist.sort(key=lambda font: fonts.index(font.fname))
+        return Answer(files_of(figure, vector), _surroundings())
     return None
 
 

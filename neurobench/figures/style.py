@@ -20,6 +20,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 
+from neurobench.figures.drawing import Drawing
+
 COLUMN, PAGE = 3.5, 7.16  # inches: one and both columns of a page
 
 TRAIN, VALIDATION, TEST = "#0072B2", "#E69F00", "#000000"
@@ -72,9 +74,12 @@ def rendered(figure: Figure, kind: str) -> bytes:
     return file.getvalue()
 
 
-def files_of(figure: Figure | bytes, vector: str) -> dict[str, bytes]:
+def files_of(figure: Figure | bytes | Drawing, vector: str) -> dict[str, bytes]:
     """Files of a figure by kind: a PNG for pages and, as `vector` says, a PDF or SVG for papers. Bytes are returned as
     the GIF that they are."""
+    if isinstance(figure, Drawing):
+        with paper():
+            figure = figure.draw()
     if isinstance(figure, bytes):
         return {"gif": figure}
     return {kind: rendered(figure, kind) for kind in dict.fromkeys(("png", vector))}

@@ -159,6 +159,7 @@ class ModelSpec(Spec):
 
     reads: ClassVar[tuple[Layout, ...]]
     figures: ClassVar[str | None] = None  # (learner, test split, record) -> file name without suffix -> Figure or GIF
+    drawings: ClassVar[str | None] = None  # likewise, -> Drawing, for figures that take long to draw
     exports: ClassVar[str | None] = None  # (learner) -> format -> function that makes the file's bytes
     formats: ClassVar[Mapping[str, str]] = {}  # format of `exports` -> its description and readers
     operations: ClassVar[str | None] = None  # (learner, x) -> Operations of predicting x once

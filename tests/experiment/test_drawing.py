@@ -12,6 +12,7 @@ from neurobench.experiment import execute as module
 from neurobench.experiment.execute import execute
 from neurobench.experiment.request import plan_of
 from neurobench.figures import second_process as process_module
+from neurobench.figures.drawing import Drawing
 from neurobench.figures.second_process import PROGRAM, Files, Renderer, second_process
 from neurobench.figures.style import files_of
 
@@ -34,11 +35,13 @@ def test_figures_rendered_by_a_second_process_are_bit_identical(
 ) -> None:
     same = {}
 
-    def both(figures: Iterable[tuple[str, Figure | bytes]], vector: str, _: object) -> Iterator[tuple[str, Files]]:
+    def both(
+        figures: Iterable[tuple[str, Figure | bytes | Drawing]], vector: str, _: object
+    ) -> Iterator[tuple[str, Files]]:
         for name, figure in list(figures):
             if isinstance(figure, bytes):
                 continue
-            there = renderer.submit(pickle.loads(pickle.dumps(figure)), vector).result()
+            there = renderer.submit(pickle.loads(pickle.dumps(figure)), vector).result().files
             same[name] = there == (here := files_of(figure, vector))
             yield name, here
 

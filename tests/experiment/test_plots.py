@@ -1,41 +1,41 @@
 """Labels and layout of the figures that every run has."""
 
-import torch
+import numpy as np
 from matplotlib.figure import Figure
 
+from neurobench.experiment.drawing import curve_of
 from neurobench.experiment.plots import NUMBERED, confusion, learning_curve
 from neurobench.figures.style import COLUMN, LONGEST
+from neurobench.models.learner import TrainingRecord
 
 FIGURES = ("loss", "accuracy", "hidden_spikes", "lava_loss", "silent_outputs")
 
 
 def test_a_confusion_matrix_is_labelled_with_the_names_of_classes_if_there_are_any() -> None:
     names = ("eight", "$x$ & _y", "a" * 50)
-    figure = confusion(torch.eye(3), "title", names)
+    figure = confusion(np.eye(3), "title", names)
     figure.canvas.draw()
     axis, _ = figure.axes
     for axes in (axis.get_xticklabels(), axis.get_yticklabels()):
         labels = [label.get_text() for label in axes]
         assert labels[:2] == list(names[:2])
         assert labels[2] == "a" * (LONGEST - 1) + "…"
-    axis, _ = confusion(torch.eye(3), "title").axes
+    axis, _ = confusion(np.eye(3), "title").axes
     assert [label.get_text() for label in axis.get_xticklabels()] == ["0", "1", "2"]
 
 
 def test_a_confusion_matrix_has_a_colour_scale_and_contains_numbers_only_for_few_classes() -> None:
-    figure = confusion(torch.eye(10), "title")
+    figure = confusion(np.eye(10), "title")
     assert figure.axes[1].get_ylabel() == "share of the true class"
     assert len(figure.axes[0].texts) == 10
-    assert not confusion(torch.ones(NUMBERED + 1, NUMBERED + 1), "title").axes[0].texts
+    assert not confusion(np.ones((NUMBERED + 1, NUMBERED + 1)), "title").axes[0].texts
 
 
 def curve(epochs: int, parts: int) -> Figure:
     row = {f"{split}_{name}": 0.5 for split in ("train", "validation") for name in FIGURES}
     history = [{"epoch": epoch, **row} for epoch in range(1, epochs + 1)]
     trace = [{"epoch": epochs * (part + 1) / parts, **dict.fromkeys(FIGURES, 0.4)} for part in range(parts)]
-    figure = learning_curve(history, trace)
-    assert figure is not None
-    return figure
+    return learning_curve(history, trace)
 
 
 def test_five_panels_share_one_column_and_legend_with_loss_and_accuracy_first() -> None:
@@ -59,4 +59,4 @@ def test_the_learning_curve_of_a_single_epoch_shows_the_trace_within_it() -> Non
 
 
 def test_without_metrics_of_epochs_there_is_no_learning_curve() -> None:
-    assert learning_curve([{"epoch": 1, "seconds": 2.0}], []) is None
+    assert curve_of(TrainingRecord(epochs=[{"epoch": 1, "seconds": 2.0}])) is None

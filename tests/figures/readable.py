@@ -7,15 +7,19 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from neurobench.figures.drawing import Drawing
 from neurobench.figures.style import PAGE, paper
 
 SMALLEST = 5  # points
 
 
-def in_style(draw: Callable[..., Mapping[str, Figure | bytes]], *arguments: Any) -> Mapping[str, Figure | bytes]:
+def in_style(
+    figures: Callable[..., Mapping[str, Figure | bytes | Drawing]], *arguments: Any
+) -> Mapping[str, Figure | bytes]:
     """Draw figures in the style that a run uses."""
     with paper():
-        return draw(*arguments)
+        known = figures(*arguments)
+        return {name: each.draw() if isinstance(each, Drawing) else each for name, each in known.items()}
 
 
 def assert_readable(figures: Mapping[str, Figure | bytes]) -> None:

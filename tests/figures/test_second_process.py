@@ -7,12 +7,14 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 import pytest
 from matplotlib import font_manager, pyplot, rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from neurobench.figures import second_process as module
+from neurobench.figures.drawing import Drawing
 from neurobench.figures.second_process import PROGRAM, Files, Refused, Renderer, rendered_files, second_process
 from neurobench.figures.style import files_of, paper, stack
 
@@ -53,16 +55,16 @@ def broken() -> Figure:
 @pytest.mark.parametrize("vector", ["png", "pdf", "svg"])
 @pytest.mark.parametrize("draw", [curve, plain])
 def test_the_second_process_renders_the_same_files_as_this_one(renderer: Renderer, draw: type, vector: str) -> None:
-    assert renderer.submit(draw(), vector).result() == files_of(draw(), vector)
+    assert renderer.submit(draw(), vector).result().files == files_of(draw(), vector)
 
 
 def test_the_second_process_uses_the_users_matplotlib_settings(renderer: Renderer) -> None:
     usual = files_of(curve(), "svg")
     with rc_context({"font.family": "monospace"}):
         figure = curve()
-        there = renderer.submit(figure, "svg").result()
+        there = renderer.submit(figure, "svg").result().files
         assert there == files_of(curve(), "svg") != usual
-    assert renderer.submit(curve(), "svg").result() == usual, "and only where they are set"
+    assert renderer.submit(curve(), "svg").result().files == usual, "and only where they are set"
 
 
 def test_the_second_process_renders_the_same_files_if_its_list_of_fonts_has_another_order(
@@ -70,7 +72,7 @@ def test_the_second_process_renders_the_same_files_if_its_list_of_fonts_has_anot
 ) -> None:
     manager = font_manager.fontManager
     monkeypatch.setattr(manager, "ttflist", manager.ttflist[::-1])
-    assert renderer.submit(curve(), "svg").result() == files_of(curve(), "svg")
+    assert renderer.submit(curve(), "svg").result().files == files_of(curve(), "svg")
 
 
 def test_a_figure_that_causes_a_warning_is_rendered_in_this_process(renderer: Renderer) -> None:
@@ -81,16 +83,36 @@ def test_a_figure_that_causes_a_warning_is_rendered_in_this_process(renderer: Re
         assert set(dict(rendered_files(figures, "png", renderer))) == {"no_glyph", "last"}
 
 
-def test_the_second_process_refuses_pyplots_figures_and_any_if_the_fonts_differ(
-    renderer: Renderer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_second_process_refuses_pyplots_figures(renderer: Renderer) -> None:
     window = pyplot.figure()
     with pytest.raises(Refused):
         renderer.submit(window, "png").result()
     pyplot.close(window)
+
+
+def test_a_figure_drawn_with_other_settings_or_fonts_is_drawn_again_in_this_process(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that has not imported matplotlib sends no settings, and compares them afterwards."""
+    monkeypatch.setattr(renderer, "submit", lambda *figure: renderer._queue.submit(renderer._ask, None, *figure))
+    drawing = Drawing("neurobench.experiment.plots.confusion", (np.eye(2), "a title"))
+    usual = renderer.submit(drawing, "svg").result()
+    assert usual.surroundings == module._surroundings()
+    assert usual.files == files_of(drawing, "svg")
+    with rc_context({"font.family": "monospace"}):
+        files = dict(rendered_files([("one", drawing), ("other", drawing)], "svg", renderer))
+        assert files["one"] == files["other"] == files_of(drawing, "svg") != usual.files
     monkeypatch.setattr(font_manager.fontManager, "ttflist", font_manager.fontManager.ttflist[1:])
-    with pytest.raises(Refused):
-        renderer.submit(curve(), "png").result()
+    assert usual.surroundings != module._surroundings()
+
+
+def test_drawings_need_no_torch() -> None:
+    """Importing it takes the second process longer than all its figures."""
+    names = ("experiment.plots", "models.eprop.architecture", "models.eprop.drawings", "models.slayer.animation")
+    modules = ", ".join(f"neurobench.{name}" for name in (*names, "models.slayer.drawings"))
+    code = f"import sys, {modules}; print({{'torch', 'numba', 'scipy', 'hydra'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_a_figure_that_cannot_be_pickled_is_rendered_in_this_process(renderer: Renderer) -> None:
@@ -145,7 +167,7 @@ def test_a_second_process_that_ends_never_starts_or_is_killed_costs_no_figure(
     with second_process(True) as started:
         assert started is not None
         if program == PROGRAM:
-            assert started.submit(curve(), "png").result()
+            assert started.submit(curve(), "png").result().files
             started._process.kill()
         files = dict(rendered_files([("one", curve()), ("other", plain())], "pdf", started))
     assert files == {"one": files_of(curve(), "pdf"), "other": files_of(plain(), "pdf")}
@@ -167,7 +189,7 @@ def test_ctrl_c_does_not_reach_the_second_process_which_ends_with_this_one() -> 
         with second_process(True) as started:
             assert started is not None
             processes.append(started._process)
-            assert started.submit(curve(), "png").result()
+            assert started.submit(curve(), "png").result().files
             assert os.getpgid(started._process.pid) == started._process.pid != os.getpgid(0)
             raise KeyboardInterrupt
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -9,8 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from neurobench.figures.style import COLUMN, LIMIT, TRAIN, WRONG, legend
-from neurobench.kernels.eprop.records import Constants
-from neurobench.models.eprop.spec import EpropRSNN
 
 STATIC, PLASTIC, FEEDBACK = "#9a9a9a", TRAIN, WRONG  # connections
 FILL, DEVICE = "#e8eef5", "#f2f2f2"  # fill of neurons, and of the devices that send them signals
@@ -25,21 +24,33 @@ class Box(NamedTuple):
     fill: str
 
 
-def architecture(spec: EpropRSNN, c: Constants) -> Figure:
-    """Diagram of the network, with the share of existing synapses below each arrow and the membrane time constants."""
+def architecture(
+    sizes: tuple[int, int, int],
+    neuron: str,
+    sparsity: Sequence[float],
+    times: tuple[int, int],
+    tau: tuple[float, float],
+) -> Figure:
+    """Diagram of the network, with the share of existing synapses below each arrow and the membrane time constants.
+
+    sizes: number of inputs, recurrent neurons and readouts; sparsity: shares of missing synapses to recurrent neurons
+    from inputs, from each other, and to readouts; times: ms of a sample and of its window with a target; tau: membrane
+    time constants (ms) of recurrent neurons and readouts.
+    """
+    (inputs, recurrent, readouts), (duration, window) = sizes, times
     figure = Figure(figsize=(COLUMN, 2.6), layout="constrained")
     axes = figure.subplots()
     boxes = {
-        "events": Box(0.38, 0.95, 0.62, 0.42, f"events of\n{c.inputs} inputs", DEVICE),
-        "input": Box(1.12, 0.95, 0.5, 0.8, f"input\n{c.inputs}\nneurons", FILL),
-        "recurrent": Box(2.02, 0.95, 0.66, 0.8, f"recurrent\n{c.N}\n{spec.neuron}", FILL),
-        "readout": Box(2.98, 0.95, 0.52, 0.8, f"readout\n{c.K} leaky\nneurons", FILL),
+        "events": Box(0.38, 0.95, 0.62, 0.42, f"events of\n{inputs} inputs", DEVICE),
+        "input": Box(1.12, 0.95, 0.5, 0.8, f"input\n{inputs}\nneurons", FILL),
+        "recurrent": Box(2.02, 0.95, 0.66, 0.8, f"recurrent\n{recurrent}\n{neuron}", FILL),
+        "readout": Box(2.98, 0.95, 0.52, 0.8, f"readout\n{readouts} leaky\nneurons", FILL),
         "target": Box(2.7, 2.0, 0.56, 0.34, "target\n" + r"$y^*_k$", DEVICE),
-        "window": Box(3.28, 2.0, 0.5, 0.34, f"window\n{c.W} ms", DEVICE),
+        "window": Box(3.28, 2.0, 0.5, 0.34, f"window\n{window} ms", DEVICE),
     }
     for box in boxes.values():
         _box(axes, box)
-    shares = [f"{1 - missing:.0%}" for missing in spec.sparsity]
+    shares = [f"{1 - missing:.0%}" for missing in sparsity]
     flat: dict[str, Any] = {"below": ""}
     _arrow(axes, (0.69, 0.95), (0.87, 0.95), "1", STATIC, **flat)
     _arrow(axes, (1.37, 0.95), (1.69, 0.95), "2", PLASTIC, below=shares[0])
@@ -48,8 +59,8 @@ def architecture(spec: EpropRSNN, c: Constants) -> Figure:
     _arrow(axes, (2.85, 1.35), (2.15, 1.35), "5", FEEDBACK, **flat, bend=0.45, at=(2.47, 1.62))
     _arrow(axes, (2.7, 1.83), (2.9, 1.35), "6", STATIC, **flat, at=(2.71, 1.56))
     _arrow(axes, (3.28, 1.83), (3.1, 1.35), "7", STATIC, **flat, at=(3.31, 1.56))
-    times = f"T = {c.T} ms; membranes {spec.tau_m:g} ms, readouts {spec.tau_out:g} ms"
-    axes.text(0.07, 2.12, times.replace("; ", "\n"), fontsize=6, va="top")
+    constants = f"T = {duration} ms; membranes {tau[0]:g} ms, readouts {tau[1]:g} ms"
+    axes.text(0.07, 2.12, constants.replace("; ", "\n"), fontsize=6, va="top")
     axes.text(0.07, 1.77, r"$E = \frac{1}{2} \sum_{t,k} (y_k - y_k^*)^2$", fontsize=7, va="top")
     for colour, label in ((PLASTIC, "learned by e-prop"), (FEEDBACK, "fixed feedback"), (STATIC, "signals")):
         axes.plot([], [], color=colour, label=label)

@@ -48,7 +48,7 @@ class EpropRSNN(ModelSpec):
         None  # small kernels in a loop over steps: 0.01 to 0.04 of 16 cores on an H100
     )
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
-    figures: ClassVar[str] = "neurobench.models.eprop.figures.figures"
+    drawings: ClassVar[str] = "neurobench.models.eprop.figures.figures"
     exports: ClassVar[str] = "neurobench.models.eprop.exports.formats"
     formats: ClassVar[Mapping[str, str]] = {"nir": "NIR, with recurrent edges"}
     operations: ClassVar[str] = "neurobench.models.eprop.evaluation.operations"

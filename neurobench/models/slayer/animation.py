@@ -5,6 +5,7 @@ long.
 """
 
 import io
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -12,9 +13,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageColor import getrgb
-from torch import Tensor
 
-from neurobench.data.dataset import Split
 from neurobench.figures.style import NEGATIVE, POSITIVE, SERIES, class_name, short
 
 FRAME = 5  # steps per frame
@@ -33,15 +32,17 @@ _COLOURS = [
 _PIXEL, _GAP, _HEAD, _LETTER, _WIDTH = 5, 10, 16, 7, 180  # pixels; the last two: width of a letter and of a raster
 
 
-def input_and_output(x: Tensor, y: Tensor, test: Split, sampling_time: float) -> bytes:
-    """Animated GIF of inputs x (N, T, P, H, W) and outputs y (N, T, C) in {0, 1}; `test` contains the N recordings.
+def input_and_output(
+    x: np.ndarray, y: np.ndarray, labels: Sequence[int], names: Sequence[str], sampling_time: float
+) -> bytes:
+    """Animated GIF of inputs x (N, T, P, H, W) and outputs y (N, T, C), bool, of N recordings with their labels.
 
     Left: the events of the last FRAME steps, polarity 1 (or the only one) in red, 0 in blue. Right: the spikes of each
-    class up to then; the row of the label is tinted. sampling_time: ms per step.
+    class up to then; the row of the label is tinted. names: of the classes, if the data have any. sampling_time: ms per
+    step.
     """
     n, steps, _, height, width = x.shape
-    classes = [short(class_name(test.classes, c), 12) for c in range(y.shape[2])]
-    labels = test.y.tolist()
+    classes = [short(class_name(names, c), 12) for c in range(y.shape[2])]
     left = _GAP + width * _PIXEL + _GAP + _LETTER * max(map(len, classes))
     tall = max(height * _PIXEL, 10 * len(classes))
     row, pitch = _HEAD + tall + _GAP, tall // len(classes)  # pixels from one recording, and from one class, to the next
@@ -55,7 +56,7 @@ def input_and_output(x: Tensor, y: Tensor, test: Split, sampling_time: float) ->
             shown[:_HEAD] = 0
             _paste(shown[:, _GAP:], head)
             _paste(shown[:, _GAP + head.shape[1] :], time)
-            picture = _events(x[k, first : first + FRAME].amax(0).numpy() > 0)
+            picture = _events(x[k, first : first + FRAME].max(0))
             _paste(shown[_HEAD:, _GAP:], picture.repeat(_PIXEL, 0).repeat(_PIXEL, 1))
             _add_spikes(raster[_HEAD:], y[k, first : first + FRAME], pitch, first, steps)
         frames.append(Image.fromarray(canvas.copy()))
@@ -65,7 +66,7 @@ def input_and_output(x: Tensor, y: Tensor, test: Split, sampling_time: float) ->
     return memory.getvalue()
 
 
-def _background(n: int, row: int, pitch: int, left: int, labels: list[int], classes: list[str]) -> np.ndarray:
+def _background(n: int, row: int, pitch: int, left: int, labels: Sequence[int], classes: list[str]) -> np.ndarray:
     """What all frames share, (rows of pixels, columns) uint8: names of classes, and the tinted row of each label."""
     coverage = Image.new("L", (left + _WIDTH + _GAP, n * row))
     draw = ImageDraw.Draw(coverage)
@@ -110,7 +111,7 @@ def _events(seen: np.ndarray) -> np.ndarray:
     return picture
 
 
-def _add_spikes(raster: np.ndarray, y: Tensor, pitch: int, first: int, steps: int) -> None:
+def _add_spikes(raster: np.ndarray, y: np.ndarray, pitch: int, first: int, steps: int) -> None:
     """Add the spikes y (FRAME, C) of the steps from `first` on to those already drawn."""
-    for t, c in y.nonzero().tolist():
+    for t, c in np.argwhere(y).tolist():
         raster[c * pitch + 1 : (c + 1) * pitch - 3, (first + t) * _WIDTH // steps] = _CLASSES + c % len(SERIES)

@@ -1,5 +1,6 @@
 """Forward pass and gradients of a network on a CPU, from lists of spikes, by compiled kernels."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numba
@@ -56,6 +57,16 @@ class Activity(NamedTuple):
     y: Tensor  # (N, T, C) float32, arriving spikes of the last layer
     fired: list[Tensor]  # (N, C) int32 of each layer: spikes before dropout and delay
     tally: list[dict[str, int]]  # of each layer, see `kernels.cuba.forward.TALLY`; on a GPU only if `counted`
+
+
+def joined(parts: Sequence[Activity]) -> Activity:
+    """Results of a batch from those of its parts, in order."""
+    tally = [
+        {name: (max if name.startswith("most_") else sum)(each[name] for each in of_layer) for name in of_layer[0]}
+        for of_layer in zip(*(part.tally for part in parts), strict=True)
+    ]
+    fired = [torch.cat(of_layer) for of_layer in zip(*(part.fired for part in parts), strict=True)]
+    return Activity(torch.cat([part.y for part in parts]), fired, tally)
 
 
 class _Buffers(NamedTuple):

@@ -69,12 +69,13 @@ def operations(learner: SlayerLearner, x: Any) -> Operations:
 def _counted(learner: SlayerLearner, x: Any) -> Iterator[tuple[int, Tensor, int, int]]:
     """For each block of samples and layer: layer number, arrivals of each input (I,), spikes, membrane changes.
 
-    On a GPU convolutions run on the engine that trained them. All else runs on the CPU, from lists of spikes.
+    On a GPU convolutions run on the engine that trained them. All else runs on the CPU, from lists of spikes: on the
+    engine that trained there, whose memory has been touched, or on a new one.
     """
-    engine: EventEngine | DenseEngine | GpuEngine = EventEngine()
-    layers, arriving = [layer.cpu() for layer in learner.quantized], learner.inputs
-    if learner.spec.convolutions and learner.device.type != "cpu":
-        engine, layers, arriving = learner.engine, learner.quantized, learner.arriving
+    engine: EventEngine | DenseEngine | GpuEngine = learner.engine
+    layers, arriving = learner.quantized, learner.arriving
+    if not isinstance(engine, EventEngine) and not (learner.spec.convolutions and learner.device.type != "cpu"):
+        engine, layers, arriving = EventEngine(), [layer.cpu() for layer in layers], learner.inputs
     for index in torch.arange(len(x)).split(BLOCK):
         act = engine.run(arriving(x[index]), layers, learns=True)
         for k, (layer, v, came) in enumerate(zip(layers, engine.voltages(), engine.arrived(), strict=True)):

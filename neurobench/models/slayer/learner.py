@@ -16,7 +16,7 @@ from neurobench.kernels.random import derive, uniforms
 from neurobench.models.common.late_events import warn_of_late_events
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.slayer import losses, spikes
-from neurobench.models.slayer.engine import Activity, Dropout, LayerGradient
+from neurobench.models.slayer.engine import Activity, Dropout, LayerGradient, joined
 from neurobench.models.slayer.gpu_engine import GpuEngine, engine_on
 from neurobench.models.slayer.network import (
     HIGH,
@@ -139,7 +139,8 @@ class SlayerLearner:
         """Return figures of each layer, numbered from 1, on held-out samples if there are any: saturated weights,
         states at their limits, spikes, operations, silence; spikes and operations are means over samples."""
         split = (validation if len(validation) else train).limited(REPORTED)
-        act = self.engine.run(self.inputs(split.batch(slice(None)).x), self.quantized, counted=True)
+        x, blocks = split.batch(slice(None)).x, self._blocks(len(split))
+        act = joined([self.engine.run(self.inputs(x[block]), self.quantized, counted=True) for block in blocks])
         report: dict[str, float] = {}
         for k, (layer, quantized) in enumerate(zip(self.layers, self.quantized, strict=True)):
             figures = _layer_report(layer, quantized, act, k, self.spec)

@@ -31,7 +31,7 @@ class SlayerSNN(ModelSpec):
 
     opens: ClassVar[str] = "neurobench.models.slayer.learner.SlayerLearner"
     reads: ClassVar[tuple[Layout, ...]] = ("events",)
-    figures: ClassVar[str] = "neurobench.models.slayer.figures.all_figures"
+    drawings: ClassVar[str] = "neurobench.models.slayer.figures.all_figures"
     exports: ClassVar[str] = "neurobench.models.slayer.exports.formats"
     formats: ClassVar[Mapping[str, str]] = {
         "netx": "HDF5 for lava-dl's netx and Loihi 2; integers, to the bit",

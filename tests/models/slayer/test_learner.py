@@ -248,7 +248,7 @@ def test_reading_saccades_at_once_equals_shorter_recordings_with_more_polarities
         losses = [one.learn(Batch(x, batch.y), Step(k, 3, 0)).loss for one, x in ((ours, batch.x), (theirs, laid))]
         assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     assert torch.equal(ours.predict(batch.x), theirs.predict(laid))
-    drawn = all_figures(ours, recordings().test, TrainingRecord())["input_and_output"]
+    drawn = all_figures(ours, recordings().test, TrainingRecord())["input_and_output"].draw()
     assert isinstance(drawn, bytes)
 
 
@@ -325,10 +325,9 @@ def test_the_animation_shows_five_inputs_beside_their_outputs_and_names_classes(
 
     one = learner()
     shown = recordings().test.head(5)
-    drawn = all_figures(one, shown, TrainingRecord())["input_and_output"]
-    named = all_figures(one, replace(shown, classes=(*"abcdefghi", "a name")), TrainingRecord())
-    assert isinstance(drawn, bytes)
-    with Image.open(BytesIO(drawn)) as gif, Image.open(BytesIO(named["input_and_output"])) as wider:  # type: ignore[arg-type]
+    named = replace(shown, classes=(*"abcdefghi", "a name"))
+    drawn = [all_figures(one, each, TrainingRecord())["input_and_output"].draw() for each in (shown, named)]
+    with Image.open(BytesIO(drawn[0])) as gif, Image.open(BytesIO(drawn[1])) as wider:  # type: ignore[arg-type]
         assert gif.n_frames == 300 / FRAME  # type: ignore[attr-defined]
         assert gif.height > 5 * 34 * 5, "a row each of five recordings of 34 x 34 pixels"
         assert 2 * 34 * 5 < gif.width < 500, "two panels side by side, for a phone too"

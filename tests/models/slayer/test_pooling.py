@@ -19,9 +19,9 @@ from neurobench.models.learner import Initial, Step, Task, TrainingRecord
 from neurobench.models.slayer.architecture import Convolution, convolutions
 from neurobench.models.slayer.convolution import product, product_gradients
 from neurobench.models.slayer.dense import DenseEngine
+from neurobench.models.slayer.drawings import gradient_flow
 from neurobench.models.slayer.evaluation import activity, operations
 from neurobench.models.slayer.exports import formats, write_netx
-from neurobench.models.slayer.figures import gradient_flow
 from neurobench.models.slayer.spikes import as_dense
 from tests.models.slayer.conftest import CPU, learner, mock, recordings, sim
 from tests.models.slayer.plain import layer as plain_layer
