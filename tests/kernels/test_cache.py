@@ -1,5 +1,6 @@
 """Kernels are cached by the source they are compiled from, outside any checkout, and never outlive a callee's edit."""
 
+import ast
 import fcntl
 import importlib
 import os
@@ -227,6 +228,17 @@ def test_a_module_that_is_not_imported_does_not_change_the_digest(
     (caller.parent / "stranger.py").write_text("# edited")
     cache._module.cache_clear()
     assert cache.content_of(caller) == before
+
+
+def test_the_digest_covers_every_import_that_python_finds() -> None:
+    """Imports are found without parsing; one that is overlooked would leave a callee's old code in use."""
+    for file in sorted((cache.ROOT / "neurobench").rglob("*.py")):
+        names = set()
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+        wanted = {cache.ROOT / f"{name.replace('.', '/')}.py" for name in names if name.startswith("neurobench.")}
+        assert {path for path in wanted if path.is_file()} <= set(cache._module(file)[1]), file
 
 
 def test_kernels_are_cached_in_the_users_folder_each_under_its_modules_name() -> None:
