@@ -126,8 +126,9 @@ class Loop:
         """Number of updates per epoch; the last batch may be short."""
         return math.ceil(len(self.train) / self.schedule.batch_size)
 
-    def save(self) -> None:
-        """Write the checkpoint."""
+    def save(self, state: Mapping[str, Any] | None = None) -> None:
+        """Write the checkpoint. `state`: that of the learner, if it is at hand; if it is also the best, the file
+        contains it once."""
         if self.folder is None:
             return
         updates = {name: torch.tensor(values, dtype=torch.float64) for name, values in self.record.updates.items()}
@@ -137,7 +138,7 @@ class Loop:
                 "position": asdict(self.position),
                 "record": {**vars(self.record), "updates": updates},
                 "costs": self.ledger.phases,
-                "learner": self.learner.state_dict(),
+                "learner": self.learner.state_dict() if state is None else state,
                 "best": self.best,
             }
         )
@@ -159,7 +160,7 @@ class Loop:
                 self.position = Position(**checkpoint["position"])
                 self.record = unpacked(checkpoint["record"])
                 self.ledger.phases.update(checkpoint["costs"])
-                self.best = checkpoint["best"]
+                self.best = copy.deepcopy(checkpoint["best"])  # it may be the learner's memory, see `save`
             self.resumed = True
         if self.folder is not None:
             self.folder.rewrite_metrics(self.record.epochs)
@@ -176,13 +177,14 @@ class Loop:
             if interruption.requested:
                 raise Interrupted(f"after {place.batch} of {self.per_epoch} batches of epoch {place.epoch + 1}")
         row = self._close_epoch()
-        if self._is_best():
+        is_best = self._is_best()
+        if is_best:
             self.best = copy.deepcopy(self.learner.state_dict())
         if self.schedule.goal is not None:
             place.stopped |= self._score(row) >= self.sign * self.schedule.goal
         if self.folder is not None:
             self.folder.append_metrics(row)
-        self.save()
+        self.save(self.best if is_best else None)
 
     def _batch(self, order: torch.Tensor | None) -> None:
         place, begun = self.position, working_time()

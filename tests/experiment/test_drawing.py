@@ -47,7 +47,7 @@ def test_figures_rendered_by_a_second_process_are_bit_identical(
 
     monkeypatch.setattr(module, "rendered_files", both)
     few = ("scale=smoke", "scale.train=40", "scale.test=20")
-    words = [f"model={model}", "backend=mock", *few, f"outputs={tmp_path}", "figures=svg"]
+    words = [f"model={model}", "backend=mock", *few, f"outputs={tmp_path}"]
     execute(plan_of(words, None)[0], Console(quiet=True))
     assert len(same) > 2
     assert same == dict.fromkeys(same, True)

@@ -316,6 +316,36 @@ def test_early_stopping_restores_the_state_of_the_best_epoch(folder: RunFolder) 
     assert learner.W[0, 0] == 2.0
 
 
+def test_a_state_that_is_also_the_best_is_stored_once_and_stays_the_best_when_training_is_resumed(
+    folder: RunFolder,
+) -> None:
+    losses = iter([1.0, 2.0])
+
+    class Adopting(Softmax):
+        """A learner that keeps the memory of a state that it loads, and trains in it."""
+
+        def learn(self, batch: Batch, at: Step) -> Sums:
+            self.W += 1
+            return Sums(1.0)
+
+        def measure(self, batch: Batch) -> Sums:
+            return Sums(next(losses) * len(batch.y))
+
+        def load_state_dict(self, state: Mapping[str, Any]) -> None:
+            self.W = state["W"]
+
+    plan = replace(PLAN, epochs=1, keep_best=True)
+    train(Adopting(), folder, plan, validation=blobs(4))
+    stored = folder.load_checkpoint()
+    assert stored is not None
+    assert stored["learner"]["W"].data_ptr() == stored["best"]["W"].data_ptr()
+    learner = Adopting()
+    place = train(learner, folder, replace(plan, epochs=2), validation=blobs(4))
+    assert place.best is not None
+    assert torch.equal(place.best["W"], stored["best"]["W"])
+    assert torch.equal(learner.W, stored["best"]["W"] + 3)
+
+
 def test_a_monitored_accuracy_improves_only_if_it_increases(folder: RunFolder) -> None:
     rights = iter([1.0, 2.0, 3.0, 3.0, 2.0])
 
