@@ -99,8 +99,8 @@ def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> N
     from neurobench.report.screen import Screen, print_whole
 
     with importing("torch"):
-        from neurobench.data.camera.figure import figures
-        from neurobench.data.camera.likeness import floors, likeness, pairs, summary
+        from neurobench.data.camera.likeness import drawings, floors, likeness, pairs, summary
+        from neurobench.figures.style import paper
 
     if drawing:
         require_writable(Path(drawing), "name a file elsewhere: --figure FILE.png")
@@ -125,5 +125,8 @@ def _camera(camera: str | None, fitted_to: int | None, drawing: str | None) -> N
     print_whole(table, console)
     if drawing:
         with phase("drawing"):
-            figures(camera)["camera"].savefig(drawing, dpi=200)
+            with paper():
+                figure = drawings(camera)["camera"].draw()
+            assert not isinstance(figure, bytes)
+            figure.savefig(drawing, dpi=200)
         console.print(f"drawn: {drawing}", highlight=False, soft_wrap=True)

@@ -19,10 +19,10 @@ from neurobench.config.targets import load
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.figure import Figure
     from torch import Tensor
 
     from neurobench.data.events import Events, StoredEvents
+    from neurobench.figures.drawing import Drawing
 
 Layout = Literal["vector", "image", "events"]
 FEW = 5  # samples of a class; if more are due, random order has at least one of them in 99 of 100 cases
@@ -106,7 +106,7 @@ class Splits:
     disjoint: bool = False  # no sample is in two splits: compared before scaling, which can make samples equal
     bytes_read: int | None = None  # size of the files, if they are a user's
     others: Mapping[str, Split] = field(default_factory=dict)  # further test sets; NAME_accuracy is measured on each
-    figures: Callable[[], Mapping[str, Figure]] | None = None  # figures of the data themselves, for a run's record
+    drawings: Callable[[], Mapping[str, Drawing]] | None = None  # figures of the data themselves, for a run's record
 
     def limited(self, train: int | None, test: int | None) -> Splits:
         """Splits with at most `train` training (and validation) and `test` test samples; `evaluated_on` says so."""

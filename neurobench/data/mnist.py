@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,11 +24,9 @@ from neurobench.data import files
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
 from neurobench.data.files import MNIST_GZ, MNIST_RAW, Declared, checked, checked_bytes
 from neurobench.data.specs import MNIST
+from neurobench.figures.drawing import Drawing
 from neurobench.phases import phase
 from neurobench.storage.atomic import write_bytes
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SIDE = 28  # pixels
 SHOWN = 6  # training images shown, as in the QuTrunk tutorial
@@ -63,20 +60,19 @@ def load(spec: MNIST, seed: int) -> Splits:
         validation_is_tested=spec.test_as_validation,
         evaluated_on="the official test set" if sorted(spec.digits) == list(range(10)) else shown,
         classes=classes,
-        figures=partial(_figures, train, classes, seed),
+        drawings=partial(_drawings, train, classes, seed),
     )
 
 
-def _figures(train: Split, classes: Sequence[str], seed: int) -> dict[str, Figure]:
+def _drawings(train: Split, classes: Sequence[str], seed: int) -> dict[str, Drawing]:
     """Figure of some training images, drawn with `seed`, captioned with their labels."""
-    from neurobench.figures.gallery import gallery  # imports matplotlib
-
     generator = torch.Generator().manual_seed(seed % 2**63)
     chosen = torch.randperm(len(train), generator=generator)[:SHOWN]
     x, y = train.batch(chosen)
     assert isinstance(x, Tensor)
     captions = [f"labelled {classes[label]}" for label in y.tolist()]
-    return {"training_samples": gallery(list(x[:, 0]), captions, [False] * len(chosen), columns=SHOWN)}
+    pictures = (list(x[:, 0].numpy()), captions, [False] * len(chosen), SHOWN)
+    return {"training_samples": Drawing("neurobench.figures.gallery.gallery", pictures)}
 
 
 def read(root: Path, train: bool) -> tuple[Tensor, Tensor]:

@@ -38,12 +38,8 @@ def figures_of(
     with ledger.phase("figures"):
         of_model = model_figures(plan.model, learner, splits, record)
     yield from of_model.items()
-    if splits.figures is not None:
-        from neurobench.figures.style import paper
-
-        with paper():
-            of_data = splits.figures()
-        yield from of_data.items()
+    if splits.drawings is not None:
+        yield from splits.drawings().items()
 
 
 def curve_of(record: TrainingRecord) -> Drawing | None:

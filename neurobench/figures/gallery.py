@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from neurobench.figures.style import COLUMN, WRONG
 
 _LETTER = 0.054  # inches: width of a letter of a caption
 
 
-def gallery(pictures: Sequence[Tensor], captions: Sequence[str], wrong: Sequence[bool], columns: int) -> Figure:
+def gallery(pictures: Sequence[np.ndarray], captions: Sequence[str], wrong: Sequence[bool], columns: int) -> Figure:
     """Figure of pictures, (rows, columns) each, in [0, 1]. Captions of mistakes are bold, in the colour of mistakes.
 
     `columns`: pictures in a row; fewer if the captions need more room.
@@ -30,7 +30,7 @@ def gallery(pictures: Sequence[Tensor], captions: Sequence[str], wrong: Sequence
     for number, picture in enumerate(pictures):
         x, y = number % columns, number // columns * step + head + 0.08
         extent = (x + 0.05, x + 0.95, y + 0.95 * tall, y)
-        axes.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest", aspect="auto")
+        axes.imshow(picture, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest", aspect="auto")
         colour, weight = (WRONG, "bold") if wrong[number] else ("black", "normal")
         look: dict[str, Any] = {
             "fontsize": 6,

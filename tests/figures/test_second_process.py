@@ -109,7 +109,7 @@ def test_a_figure_drawn_with_other_settings_or_fonts_is_drawn_again_in_this_proc
 def test_drawings_need_no_torch() -> None:
     """Importing it takes the second process longer than all its figures."""
     names = ("experiment.plots", "models.eprop.architecture", "models.eprop.drawings", "models.slayer.animation")
-    modules = ", ".join(f"neurobench.{name}" for name in (*names, "models.slayer.drawings"))
+    modules = ", ".join(f"neurobench.{name}" for name in (*names, "models.slayer.drawings", "models.qrbm.drawings"))
     code = f"import sys, {modules}; print({{'torch', 'numba', 'scipy', 'hydra'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -115,18 +115,14 @@ def test_epochs_are_counted_from_1_and_a_single_epoch_is_in_the_middle_of_the_ax
 
 def test_captions_of_a_gallery_do_not_overlap() -> None:
     """Those with names of classes once did in rows of ten pictures."""
-    import torch
-
-    figure = gallery([torch.eye(4)] * 20, ["ambulanc"] * 10 + ["malignant\n(t=1)"] * 10, [True] * 20, columns=10)
+    figure = gallery([np.eye(4)] * 20, ["ambulanc"] * 10 + ["malignant\n(t=1)"] * 10, [True] * 20, columns=10)
     figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in figure.axes[0].texts]
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
 def test_a_gallery_is_one_panel_and_marks_mistakes() -> None:
-    import torch
-
-    figure = gallery([torch.eye(4)] * 7, ["$a_b$"] * 6 + ["7 is\n9"], [False] * 6 + [True], columns=3)
+    figure = gallery([np.eye(4)] * 7, ["$a_b$"] * 6 + ["7 is\n9"], [False] * 6 + [True], columns=3)
     (axes,) = figure.axes
     assert [text.get_color() for text in axes.texts] == ["black"] * 6 + [style.WRONG]
     figure.draw_without_rendering()

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from neurobench.data.camera.likeness import BIN, BINS, Summary, pairs, summary
+from neurobench.data.camera.likeness import BIN, BINS, Summary
 from neurobench.data.camera.parameters import SIDE
-from neurobench.figures.style import LIMIT, NEGATIVE, ORDERED, PAGE, POSITIVE, SIGNED, legend, paper, series
+from neurobench.figures.style import LIMIT, NEGATIVE, ORDERED, PAGE, POSITIVE, SIGNED, legend, series
 
 BITS = ((0, "brighter", POSITIVE), (1, "darker", NEGATIVE))
 KINDS = ("real", "emulated")
@@ -19,27 +19,20 @@ SHOWN = (0, 3, 1, 18, 4)  # test images: digits 7, 0, 2, 3, 4
 MOST = 6  # most events of a pixel in one saccade that the colours distinguish
 
 
-def figures(camera: str | None) -> dict[str, Figure]:
-    """Figure of the quality of a run's emulated data: 300 training and the 100 test pairs."""
-    train, test = (tuple(summary(events) for events in pairs(train, 300, camera)) for train in (True, False))
-    return {"camera": figure(train, test)}
-
-
 def figure(train: tuple[Summary, ...], test: tuple[Summary, ...]) -> Figure:
     """Draw (real, emulated) training and test pairs: five test recordings, rate curves of both, rate maps."""
-    with paper():
-        drawn = Figure(figsize=(PAGE, 6.6), layout="constrained")
-        parts: Any = drawn.subfigures(3, 1, height_ratios=(1.25, 1, 1.05))
-        above, middle, below = parts
-        _recordings(above.subplots(), test)
-        curves = middle.subplots(1, 2, sharey=True)
-        for axes, pair, name in zip(curves, (train, test), ("training", "test"), strict=True):
-            _curves(axes, pair, name)
-        curves[0].set_ylabel("events in 10 ms,\nmean per recording")
-        *maps, counts = below.subplots(1, 3)
-        _rates(below, maps, train)
-        _counts(counts, train, test)
-        legend(middle, curves[0], columns=4)
+    drawn = Figure(figsize=(PAGE, 6.6), layout="constrained")
+    parts: Any = drawn.subfigures(3, 1, height_ratios=(1.25, 1, 1.05))
+    above, middle, below = parts
+    _recordings(above.subplots(), test)
+    curves = middle.subplots(1, 2, sharey=True)
+    for axes, pair, name in zip(curves, (train, test), ("training", "test"), strict=True):
+        _curves(axes, pair, name)
+    curves[0].set_ylabel("events in 10 ms,\nmean per recording")
+    *maps, counts = below.subplots(1, 3)
+    _rates(below, maps, train)
+    _counts(counts, train, test)
+    legend(middle, curves[0], columns=4)
     return drawn
 
 

@@ -17,6 +17,7 @@ from neurobench.data.events import Events, StoredEvents
 from neurobench.data.mnist import checked_root
 from neurobench.data.mnist import read as read_mnist
 from neurobench.data.specs import NMNIST
+from neurobench.figures.drawing import Drawing
 from neurobench.phases import tracked
 
 BIN, BINS = 10_000, 32  # us; bins of a recording
@@ -67,6 +68,12 @@ def pairs(train: bool, n: int, camera: str | None = None, seed: int = 0, first: 
     codes, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
     assert isinstance(real.x, Events)
     return real.x[first:], StoredEvents.contiguous(codes, counts, SENSOR)[:]
+
+
+def drawings(camera: str | None) -> dict[str, Drawing]:
+    """Figure of the quality of a run's emulated data: 300 training and the 100 test pairs."""
+    train, test = (tuple(summary(events) for events in pairs(train, 300, camera)) for train in (True, False))
+    return {"camera": Drawing("neurobench.data.camera.figure.figure", (train, test))}
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:

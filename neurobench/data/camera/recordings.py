@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from neurobench.data.camera.emulation import BLOCK, emulate, fastest, stored
-from neurobench.data.camera.figure import figures
+from neurobench.data.camera.likeness import drawings
 from neurobench.data.camera.parameters import SENSOR, as_json, read
 from neurobench.data.dataset import DataError, Split, Splits, hold_out
 from neurobench.data.events import EMULATED_NOTE, Events, StoredEvents, concatenate
@@ -45,7 +45,7 @@ def load(spec: NMNISTEmulated, seed: int) -> Splits:
         evaluated_on=f"emulated recordings of {first}the official MNIST test images",
         emulated=True,
         others={"recorded": recorded()} if spec.recorded else {},
-        figures=partial(figures, spec.camera) if spec.recorded else None,
+        drawings=partial(drawings, spec.camera) if spec.recorded else None,
     )
 
 

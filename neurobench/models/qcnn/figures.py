@@ -72,7 +72,7 @@ def samples(learner: HybridQCNNLearner, test: Split) -> Figure:
     wrong = (guess != test.y).nonzero()[:shown, 0].tolist()
     chosen = [*range(min(shown, len(test))), *wrong]
     return gallery(
-        [images[index].mean(0) for index in chosen],
+        [images[index].mean(0).numpy() for index in chosen],
         [_caption(test, index, int(guess[index]), float(confidence[index])) for index in chosen],
         [bool(guess[index] != test.y[index]) for index in chosen],
         columns=shown,

@@ -72,7 +72,7 @@ class QRBM(ChosenReadout):
     """
 
     opens: ClassVar[str] = "neurobench.models.qrbm.learner.QRBMLearner"
-    figures: ClassVar[str] = "neurobench.models.qrbm.figures.figures"
+    drawings: ClassVar[str] = "neurobench.models.qrbm.figures.figures"
     exports: ClassVar[str] = "neurobench.models.qrbm.learner.exports"
     formats: ClassVar[Mapping[str, str]] = {**MACHINE, **FORMATS}
     initial_files: ClassVar[tuple[str, ...]] = (".bqm", ".coo", ".json")
@@ -148,7 +148,7 @@ class TutorialQRBM(ModelSpec):
     gpu_from_batch: ClassVar[int | None] = None  # computes on the CPU only
     reads: ClassVar[tuple[Layout, ...]] = ("image", "vector")
     operations: ClassVar[str] = "neurobench.models.qrbm.classifier.operations"
-    figures: ClassVar[str] = "neurobench.models.qrbm.figures.figures"
+    drawings: ClassVar[str] = "neurobench.models.qrbm.figures.figures"
     exports: ClassVar[str] = "neurobench.models.qrbm.learner.exports"
     formats: ClassVar[Mapping[str, str]] = {**MACHINE, **FORMATS}
     tutorial_metrics: ClassVar[str] = "neurobench.models.qrbm.tutorial.tutorial_metrics"

@@ -226,7 +226,8 @@ def test_filters_reconstructions_and_test_samples_are_drawn(task, train, held_ou
     captions = [text.get_text() for text in drawn["reconstructions"].axes[0].texts]
     predicted = learner.predict(held_out.x).argmax(1)
     assert captions == [f"{predicted[n]} (t={held_out.y[n]})" for n in range(SHOWN)]
-    named = figures(learner, replace(held_out, classes=tuple(f"digit {n}" for n in range(10))), TrainingRecord())
+    data = replace(held_out, classes=tuple(f"digit {n}" for n in range(10)))
+    named = in_style(figures, learner, data, TrainingRecord())
     assert_readable(named)
     captions = [text.get_text() for text in named["reconstructions"].axes[0].texts]
     assert captions == [f"digit {predicted[n]}\n(t=digit {held_out.y[n]})" for n in range(SHOWN)]
