@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from neurobench.data.dataset import Splits
+from neurobench.data.dataset import Batch, Split, Splits
 from neurobench.devices.jobs import Jobs
 from neurobench.experiment.build import build_learner, load_splits, pick_device, require_memory
 from neurobench.experiment.evaluate import BATCH
@@ -30,7 +30,8 @@ class Estimate(NamedTuple):
 
 def estimate(plan: Plan) -> Estimate:
     """Estimate a run by rehearsing its start, three updates of each range that uses the device alike (the first, one in
-    the middle, the last; likewise with an epoch's last batch, if it is smaller) and one batch of each split, scaled up.
+    the middle, the last; likewise with an epoch's last batch, if it is smaller) and one batch of each split, and its
+    last one if that is smaller, scaled up.
 
     Devices that answer later are opened, but nothing is sent to them. Not counted: what a model does once, between
     training and test, the test's loss, which repeats the requests of its predictions, and the drawing of figures.
@@ -69,20 +70,25 @@ def _rehearse(plan: Plan, learner: Learner, splits: Splits, ledger: Ledger) -> d
             with rehearsed("training", len(alike) / max(1, len(chosen))):
                 for k in chosen:
                     learner.learn(splits.train.batch(slice(0, samples)), Step(k, epochs * per, k // per, per))
-    if len(splits.validation):
-        most = min(BATCH, len(splits.validation))
-        with rehearsed("validation", epochs * len(splits.validation) / most):
-            learner.measure(splits.validation.batch(slice(0, most)))
-    most = min(BATCH, len(splits.test))
-    tested = splits.test.batch(slice(0, most))
-    if plan.training.test_by_epoch:
-        with rehearsed("tutorial", epochs * len(splits.test) / most):
-            learner.measure(tested)
+    for batch, times in _batches(splits.validation):
+        with rehearsed("validation", epochs * times):
+            learner.measure(batch)
+    for batch, times in _batches(splits.test) if plan.training.test_by_epoch else ():
+        with rehearsed("tutorial", epochs * times):
+            learner.measure(batch)
     with ledger.phase("finalize"):
         learner.finalize(splits.train.head(_FITTED), splits.validation.head(_FITTED), TrainingRecord())
-    with rehearsed("test", sum(map(len, (splits.test, *splits.others.values()))) / most):
-        learner.predict(tested.x)
+    for split in (splits.test, *splits.others.values()):
+        for batch, times in _batches(split):
+            with rehearsed("test", times):
+                learner.predict(batch.x)
     return phases
+
+
+def _batches(split: Split) -> list[tuple[Batch, int]]:
+    """A batch of each size in which a split is evaluated, and the number of such batches."""
+    whole, rest = divmod(len(split), BATCH)
+    return [(split.batch(slice(0, size)), times) for size, times in ((BATCH, whole), (rest, 1)) if size and times]
 
 
 def _together(*parts: Totals) -> Totals:
@@ -117,5 +123,6 @@ def lines(made: Estimate, limits: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _words(costs: Mapping[str, float]) -> str:
     counted = [f"{value:,.0f} {key}" for key, value in costs.items() if key != "device_seconds"]
-    modelled = [f"{costs['device_seconds']:,.1f} s of device time, modelled"] if "device_seconds" in costs else []
-    return ", ".join([*counted, *modelled])
+    if (seconds := costs.get("device_seconds")) is not None:
+        counted.append(f"{seconds:{',.1f' if seconds >= 10 else '.3g'}} s of device time, modelled")
+    return ", ".join(counted)

@@ -143,7 +143,7 @@ def joules_of_sample(energies: Energies, batches: Sequence[Operations]) -> float
     (energy,) = energies.values() if len(energies) == 1 else (" ".join(map(str, energies.values())),)
     if isinstance(energy, str):
         return energy
-    if not energy.accumulation:
+    if not (energy.accumulation or energy.update or energy.rest):
         return "the source gives only the system's power: joules of the whole run are in device_costs"
     accumulations = sum(c.effective for b in batches for c in b.connections if c.spikes)
     neurons = [p for b in batches for p in b.populations if p.updates is not None]

@@ -192,7 +192,7 @@ def test_a_dry_run_sends_nothing_and_says_what_would_be_sent(
     assert device.jobs == {}
     assert not (tmp_path / "dry").exists()
     # 2 updates of 6 images, each with a circuit and two shifted ones, 20 shots each; 4 circuits per job.
-    assert "training   circuit: 4 calls, 36 circuits, 720 shots, 10 jobs, 0.1 s of device time, modelled" in told
+    assert "training   circuit: 4 calls, 36 circuits, 720 shots, 10 jobs, 0.072 s of device time, modelled" in told
     assert "price      circuit: nothing, it is computed on this machine" in told
     assert "limit      circuit: max_shots=100 would be exceeded" in told
 
@@ -225,5 +225,5 @@ def test_a_dry_run_expects_the_shots_of_tests_by_epoch(
     """Two epochs of 6 test images in 20 shots each, besides the test after training."""
     assert run(tmp_path, "dry", *SHIFTED, "training.test_by_epoch=true", "scale.epochs=2", "--dry-run") == 0
     told = capsys.readouterr().out.splitlines()
-    assert "tutorial   circuit: 2 calls, 12 circuits, 240 shots, 4 jobs, 0.0 s of device time, modelled" in told
-    assert "test       circuit: 1 calls, 6 circuits, 120 shots, 2 jobs, 0.0 s of device time, modelled" in told
+    assert "tutorial   circuit: 2 calls, 12 circuits, 240 shots, 4 jobs, 0.024 s of device time, modelled" in told
+    assert "test       circuit: 1 calls, 6 circuits, 120 shots, 2 jobs, 0.012 s of device time, modelled" in told

@@ -18,6 +18,7 @@ from neurobench.devices.circuit import extract
 from neurobench.devices.circuit import layouts as module
 from neurobench.devices.circuit.chips import Chip, chips
 from neurobench.devices.circuit.layouts import edges_within, layouts
+from neurobench.devices.circuit.mock_chip import SeatNoise
 from neurobench.devices.circuit.mock_noise import PAULIS, Fused, fused
 from neurobench.devices.circuit.routing import route
 from neurobench.devices.circuit.sim_statevector import StatevectorDevice
@@ -124,7 +125,8 @@ def test_best_median_and_worst_layout_are_chosen_among_all_paths_by_their_expect
 
     def errors(layout: tuple[int, ...]) -> float:
         total = sum(-math.log1p(-(chip.qubits[q].p1_given_0 + chip.qubits[q].p0_given_1) / 2) for q in layout)
-        for step in fused(route(program, edges_within(chip, layout)).program):
+        basis = SeatNoise(chip, layout, "residual").basis  # an ecr takes further pulses, Willow and Garnet fewer
+        for step in fused(route(program, edges_within(chip, layout)).program, basis):
             if isinstance(step, Fused):
                 total -= step.pulses * math.log1p(-chip.qubits[layout[step.wire]].error)
             else:
@@ -272,6 +274,7 @@ def test_a_read_out_error_above_one_half_is_emulated_and_not_scaled_up() -> None
     ours = device.expectation(program, angles).values[0].numpy()
     assert np.abs(ours - numpy_read_on_chip(device, program, of_sample(angles, 0))).max() < 1e-12
     assert chips()["kingston"].qubits[132].scaled(3.0).p0_given_1 == chips()["kingston"].qubits[132].p0_given_1
+    assert [qpu(p0_given_1=0.7, scale=scale).processor.qubit.p0_given_1 for scale in (3.0, 0.5)] == [0.7, 0.35]
 
 
 def test_a_chip_of_identical_qubits_gives_the_results_of_a_profile_with_their_values() -> None:

@@ -317,6 +317,8 @@ def test_any_permitted_scale_has_variants_up_to_the_largest(scale: float, levels
     variants = qpu(scale=scale).variants()
     assert [*variants.noise] == [0.0, 1.0, 3.0, 10.0, 30.0][:levels]
     assert [device.spec.scale for device in variants.noise.values()] == [scale * level for level in variants.noise]
+    mitigable = scale < 50  # read-out errors of 0.0054 and 0.0134 times 100 are capped at one half
+    assert [*variants.readout] == ["gates_only", "raw", *["mitigated"] * mitigable]
 
 
 @pytest.mark.parametrize(

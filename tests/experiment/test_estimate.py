@@ -70,13 +70,16 @@ def test_the_rehearsal_of_an_estimate_fits_readouts_to_at_most_2000_samples(monk
     assert 0 < max(sizes) <= 2000  # a thousand for training, and a thousand held out
 
 
-def test_an_estimate_includes_the_predictions_of_every_test_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A perceptron with two layers on an analog array: a vector of each for each sample of both test sets."""
+def test_an_estimate_includes_the_predictions_of_every_batch_of_every_test_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A perceptron with two layers on an analog array: a vector of each for each sample of both test sets, in two calls
+    for each batch. Of 30 samples, batches of 20 and of 10."""
     load = seam.load_splits
     monkeypatch.setattr(seam, "load_splits", lambda plan: replace(made := load(plan), others={"more": made.test}))
+    monkeypatch.setattr(seam, "BATCH", 20)
     with composer() as compose:
         plan = parse(compose(["model=hxtorch_mlp", "scale=smoke", "scale.test=30"]))
-    assert estimate(plan).phases["test"]["mac"]["vectors"] == 2 * 2 * 30
+    costs = estimate(plan).phases["test"]["mac"]
+    assert (costs["calls"], costs["vectors"]) == (2 * 2 * 2, 2 * 2 * 30)
 
 
 def test_a_dry_run_names_devices_without_counted_calls_such_as_spiking_cores() -> None:

@@ -33,6 +33,7 @@ def test_the_energy_of_a_prediction_on_loihi_2_matches_a_hand_computation() -> N
 def test_the_energy_of_a_prediction_on_reckon_matches_a_hand_computation_for_any_batches() -> None:
     assert joules_of_sample({"learning_core": ReckOn.energy}, [TOLD]) == pytest.approx(8 * 5.3e-12 / 2, rel=1e-12)
     assert joules_of_sample({"learning_core": ReckOn.energy}, [TOLD, TOLD]) == pytest.approx(8 * 5.3e-12 / 2, rel=1e-12)
+    assert joules_of_sample({"core": Energy("updates alone", update=1e-12)}, [TOLD]) == pytest.approx(10e-12 / 2)
 
 
 def test_a_systems_power_gives_the_joules_of_a_run_but_not_of_a_sample() -> None:

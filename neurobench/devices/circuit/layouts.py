@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurobench.devices.circuit.chips import Chip
-from neurobench.devices.circuit.mock_noise import Fused, fused
+from neurobench.devices.circuit.mock_noise import Basis, Fused, fused
 from neurobench.devices.circuit.routing import Edges, route
 from neurobench.problems.circuit import Program
 
@@ -103,20 +103,25 @@ def _drawn(chip: Chip, n: int) -> list[tuple[int, ...]]:
 
 
 def _errors(chip: Chip, layouts: NDArray[np.int64], program: Program) -> NDArray[np.float64]:
-    """Expected errors (P,). Layouts with the same couplers between seats share the routed circuit."""
+    """Expected errors (P,). Layouts with the same couplers between seats share the circuit in the chip's gates."""
     pair_cost, pulse_cost, read_cost = _costs(chip)
     errors = read_cost[layouts].sum(1)
-    for edges, rows in _alike(np.isfinite(pair_cost), layouts).items():
-        pulses, pairs = _tally(program, edges)
+    for couplers, rows in _alike(chip, layouts).items():
+        basis = Basis(chip.pulses, couplers if chip.entangler == "ecr" else frozenset())
+        pulses, pairs = _tally(program, couplers, basis)
         errors[rows] += pulse_cost[layouts[rows]] @ pulses
         for (a, b), count in pairs.items():
             errors[rows] += count * pair_cost[layouts[rows, a], layouts[rows, b]]
     return errors
 
 
-def _alike(coupled: NDArray[np.bool_], layouts: NDArray[np.int64]) -> dict[Edges, list[int]]:
-    """Group rows of the layouts by the couplers between their seats."""
-    first, second = np.triu_indices(layouts.shape[1], 1)
+def _alike(chip: Chip, layouts: NDArray[np.int64]) -> dict[Edges, list[int]]:
+    """Group rows of the layouts by the couplers between their seats: in the order of an ecr, which takes further pulses
+    on either side, else in both orders."""
+    coupled = np.zeros((chip.size, chip.size), dtype=bool)
+    for a, b in chip.pairs:
+        coupled[a, b], coupled[b, a] = True, coupled[b, a] or chip.entangler != "ecr"
+    first, second = np.nonzero(~np.eye(layouts.shape[1], dtype=bool))
     within = coupled[layouts[:, first], layouts[:, second]]
     kinds: dict[bytes, list[int]] = {}
     for row, key in enumerate(np.packbits(within, axis=1)):
@@ -137,10 +142,11 @@ def _costs(chip: Chip) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArra
     return pair, pulse, read
 
 
-def _tally(program: Program, edges: Edges) -> tuple[NDArray[np.float64], dict[tuple[int, int], int]]:
+def _tally(program: Program, couplers: Edges, basis: Basis) -> tuple[NDArray[np.float64], dict[tuple[int, int], int]]:
     """Numbers of pulses of each seat, and of gates of each pair, in the routed circuit."""
+    edges = frozenset((min(pair), max(pair)) for pair in couplers)
     pulses, pairs = np.zeros(program.n), dict.fromkeys(edges, 0)
-    for step in fused(route(program, edges).program):
+    for step in fused(route(program, edges).program, basis):
         if isinstance(step, Fused):
             pulses[step.wire] += step.pulses
         else:

@@ -99,12 +99,13 @@ class QPUDevice:
         return StatevectorDevice(self.device)
 
     def variants(self) -> CircuitVariants:
-        plain, mitigable = replace(self.spec, mitigation=False), self.processor.mitigable
+        plain = replace(self.spec, mitigation=False)
         readout = {
             "gates_only": QPUDevice(plain, 0, self.device, misreads=False),
             "raw": QPUDevice(plain, 0, self.device),
-            "mitigated": QPUDevice(replace(self.spec, mitigation=True) if mitigable else self.spec, 0, self.device),
         }
+        if self.processor.mitigable:
+            readout["mitigated"] = QPUDevice(replace(self.spec, mitigation=True), 0, self.device)
         scales = {level: level * plain.scale for level in LEVELS if level * plain.scale <= MOST_SCALE}
         noise = {level: QPUDevice(replace(plain, scale=scale), 0, self.device) for level, scale in scales.items()}
         return CircuitVariants(readout, noise)

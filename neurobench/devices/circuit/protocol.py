@@ -51,5 +51,5 @@ class CircuitDevice(Protocol):
 class CircuitVariants(NamedTuple):
     """Variants of a device; empty for an ideal one."""
 
-    readout: Mapping[str, CircuitDevice]  # by treatment of read-out errors: "gates_only", "raw", "mitigated"
+    readout: Mapping[str, CircuitDevice]  # by treatment of misreading: "gates_only", "raw", "mitigated" if possible
     noise: Mapping[float, CircuitDevice]  # factor on the errors of gates and read-out -> device

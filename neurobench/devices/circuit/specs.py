@@ -48,9 +48,12 @@ class Profile:
     t2: float  # us
 
     def scaled(self, factor: float) -> Profile:
-        """Multiply errors and the rates 1/T by `factor`. Scaled errors are capped at those of a random output."""
+        """Multiply errors and the rates 1/T by `factor`; errors grow to those of a random output at most, or stay if
+        above them."""
         most = {"error_1q": 0.5, "error_2q": 0.75, "p1_given_0": 0.5, "p0_given_1": 0.5}
-        errors = {name: min(bound, getattr(self, name) * factor) for name, bound in most.items()}
+        errors = {
+            name: min(max(bound, getattr(self, name)), getattr(self, name) * factor) for name, bound in most.items()
+        }
         times = {name: getattr(self, name) / factor if factor else float("inf") for name in ("t1", "t2")}
         return replace(self, **errors, **times)
 

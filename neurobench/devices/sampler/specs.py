@@ -193,8 +193,9 @@ class AnnealingQPU(DeviceSpec):
     Sources of ranges, times and errors: D-Wave's QPU solver datasheet and "Error sources" pages (errors at the end of
     the anneal; spreads were measured on the 2X generation), h-scale and DAC figures included. beta = 6.35: D-Wave's
     example of sampling at unit temperature divides a model by 6.35 (Advantage2). Flux noise is drawn once per call:
-    its slow part is the fixed offset, since a device keeps no random state. offset_h, offset_j (half of the spreads)
-    and chain_break are estimates; no figures are published.
+    its slow part is the fixed offset, since a device keeps no random state. Reads from given states, and those of a
+    tile, are programmed one by one but share the errors of one programming, drawn for each call and tile. offset_h,
+    offset_j (half of the spreads) and chain_break are estimates; no figures are published.
     """
 
     kind: ClassVar[str] = "sampler"
