@@ -14,6 +14,7 @@ from neurobench.config.secrets import scrubbed_values
 from neurobench.data.dataset import stamp
 from neurobench.experiment.build import load_splits
 from neurobench.experiment.plan import Plan
+from neurobench.storage.atomic import write_bytes
 from neurobench.storage.folder import RunFolder, choosing
 from neurobench.storage.store import find_run, same_setting
 
@@ -52,7 +53,10 @@ def folder_for(plan: Plan, console: Console, into: RunFolder | None) -> tuple[Ru
         ]
         unfinished = [folder for folder in same if not folder.is_finished]
         if unfinished:
-            return _taken(unfinished[0]), False
+            folder = _taken(unfinished[0])
+            write_bytes(folder.path / "config.yaml", _stored(plan).encode())  # `poll` applies the newest limits
+            folder.update(**plan.choices)
+            return folder, False
         return (same[0], True) if same else (_new_folder(plan), False)
 
 
@@ -63,13 +67,17 @@ def _taken(folder: RunFolder) -> RunFolder:
 
 
 def _new_folder(plan: Plan) -> RunFolder:
-    trackers = scrubbed_values(plan.config.get("logger") or {})  # the address of a server may contain a password
     initial = _initial(plan)  # before the run itself can be the latest
-    text = yaml.safe_dump({**plan.config, "logger": trackers}, sort_keys=False, allow_unicode=True)
-    folder = RunFolder.create(Path(plan.run.outputs), plan.run.name, plan.config_hash, text)
+    folder = RunFolder.create(Path(plan.run.outputs), plan.run.name, plan.config_hash, _stored(plan))
     hashes = {"config_hash": plan.config_hash, "setting_hash": plan.setting_hash}
     folder.update(status="running", **hashes, **initial, **plan.choices)
     return folder
+
+
+def _stored(plan: Plan) -> str:
+    """Content of config.yaml."""
+    trackers = scrubbed_values(plan.config.get("logger") or {})  # the address of a server may contain a password
+    return yaml.safe_dump({**plan.config, "logger": trackers}, sort_keys=False, allow_unicode=True)
 
 
 def initial_sha256(plan: Plan) -> str | None:

@@ -146,11 +146,14 @@ def test_the_printed_poll_command_names_the_plugin_that_the_run_needs(monkeypatc
 def test_a_run_that_would_exceed_its_limit_ends_before_anything_is_sent(
     device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(tmp_path, "short", "backend.circuit.max_shots=100") == 1
+    assert run(tmp_path, "short", *SHIFTED, "backend.circuit.max_shots=100") == 1
     assert "max_shots=100 is not enough: 0 shots are spent" in capsys.readouterr().err
     assert device.jobs == {}
+    assert run(tmp_path, "short", *SHIFTED, "backend.circuit.max_shots=10000", "--resume", "--no-wait") == 4
+    finish(device)
     device.faults["delay"] = 0.0
-    assert run(tmp_path, "short", "backend.circuit.max_shots=10000", "--resume") == 0
+    poll = ["poll", "--wait", "--outputs", str(tmp_path / "short"), "-cd", str(tmp_path)]
+    assert main(poll) == 0  # with the limit given last
     assert len(list((tmp_path / "short").glob("*/*/config.yaml"))) == 1  # a limit makes no other configuration
 
 
@@ -216,7 +219,7 @@ def test_a_run_is_billed_for_the_jobs_that_were_sent_and_a_dry_run_expects_their
     capsys.readouterr()
     assert run(tmp_path, "dry", *more, "--dry-run") == 0
     (expected,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("all ")]
-    assert f" {costs['circuits']:,} circuits, {costs['shots']:,} shots, " in expected
+    assert f" {costs['circuits']:,} circuits, {costs['shots']:,} shots, {costs['jobs']} jobs, " in expected
 
 
 def test_a_dry_run_expects_the_shots_of_tests_by_epoch(
