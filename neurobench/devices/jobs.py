@@ -31,6 +31,7 @@ from neurobench.storage.journal import FILE, Attempt, Journal, gone_line
 ATTEMPTS = 3  # at a job that fails
 TRIES = 6  # to reach a device, with pauses that double from FIRST_PAUSE
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # s between requests to a device
+ROUNDING = 1e-11  # relative, of a sum of the seconds of many jobs
 
 
 class JobGone(Exception):
@@ -73,6 +74,11 @@ class Limits(NamedTuple):
 
     max_shots: int | None
     max_seconds: float | None
+
+
+def exceeds(amount: float, most: float) -> bool:
+    """Whether an amount is more than its limit, by more than the rounding of its sum."""
+    return amount > most * (1 + ROUNDING)
 
 
 class Queued(UserError):
@@ -129,12 +135,13 @@ class Jobs:
         fresh = [request for request, last in lasts if last is None or not last.is_open]
         more = sum(request.shots for request in fresh), sum(request.seconds for request in fresh)
         for (name, most), spent, amount in zip(limits._asdict().items(), self.journal.spent(), more, strict=True):
-            if fresh and most is not None and spent + amount > most:
+            if fresh and most is not None and exceeds(spent + amount, most):
                 what, one = name.removeprefix("max_"), len(fresh) == 1
                 raise UserError(
                     f"{device}: {name}={most:g} is not enough: {spent:g} {what} are spent, and "
                     f"{len(fresh)} more {'job takes' if one else 'jobs take'} {amount:g}. "
-                    f"{'It was' if one else 'They were'} not sent. Set a higher {name} and continue with --resume."
+                    f"{'It was' if one else 'They were'} not sent. Set a higher {name}"
+                    f"{' and continue with --resume' if self.journal.folder else ''}."
                 )
 
     def _send(self, device: str, queue: Queue, request: Request) -> Attempt:
@@ -185,6 +192,8 @@ class Jobs:
         try:
             checked = request.check(answer)
         except UserError as fault:  # not resent automatically: it is paid for, and its decoding may be at fault
+            if self.journal.folder is None:
+                raise
             raise UserError(
                 f"{fault} --resume fetches the answer to job {attempt.id} again. To send the job again instead, add "
                 f"this line to {FILE} in the run's folder first: {gone_line(request.key, 'invalid answer')}"
@@ -197,9 +206,12 @@ class Jobs:
         another account had sent it, it would be paid for twice."""
         job = self._reach(device, partial(queue.find, attempt.tag))
         if job is None:
+            unknown = f"this account knows no job {attempt.id} of {device}"
+            if self.journal.folder is None:
+                raise UserError(f"{unknown}.")
             raise UserError(
-                f"this account knows no job {attempt.id} of {device}: is it the account that sent it? With that one go "
-                f"on with --resume. Where the job is lost, delete the line of {FILE} in the run's folder that says "
+                f"{unknown}: is it the account that sent it? With that one go on with --resume. Where the job is lost, "
+                f"delete the line of {FILE} in the run's folder that says "
                 '"event": "job" and this id: --resume then sends it again.'
             )
         if job != attempt.id:
@@ -214,7 +226,8 @@ class Jobs:
                 reason = str(error)
             time.sleep(pause)
             pause *= 2
-        raise UserError(f"{device} cannot be reached ({reason}). No job is lost: continue later with --resume.")
+        remedy = "No job is lost: continue later with --resume" if self.journal.folder else "Try again later"
+        raise UserError(f"{device} cannot be reached ({reason}). {remedy}.")
 
     def _queued(self, device: str, missing: Sequence[Request]) -> Queued:
         ids = [last.id for request in missing if (last := self.journal.last(request.key)) and last.id]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from neurobench.data.dataset import Batch, Split, Splits
-from neurobench.devices.jobs import Jobs
+from neurobench.devices.jobs import Jobs, exceeds
 from neurobench.experiment.build import build_learner, load_splits, pick_device, require_memory
 from neurobench.experiment.evaluate import BATCH
 from neurobench.experiment.plan import Plan
@@ -115,7 +115,7 @@ def lines(made: Estimate, limits: Mapping[str, Mapping[str, Any]]) -> list[str]:
         said += [
             f"{'limit':11}{name}: {limit}={most:g} would be exceeded"
             for limit, keys in (("max_shots", ("shots", "reads")), ("max_seconds", ("device_seconds",)))
-            if (most := limits.get(name, {}).get(limit)) and sum(costs.get(key, 0) for key in keys) > most
+            if (most := limits.get(name, {}).get(limit)) and exceeds(sum(costs.get(key, 0) for key in keys), most)
         ]
     uncounted = [f"{'all':11}{name}: no counted calls" for name in made.prices]
     return said or uncounted or ["this run uses no device"]

@@ -214,6 +214,27 @@ def test_jobs_that_would_exceed_a_limit_are_refused_before_anything_is_sent(tmp_
     require_right(ask(tmp_path, Direct(device), Limits(1, None)))  # nothing is left to be sent
 
 
+def test_jobs_may_take_exactly_their_limit_whatever_the_rounding_of_their_sum() -> None:
+    """Three jobs of 0.1 s: 0.1 + 0.1 + 0.1 is 0.30000000000000004."""
+    jobs, limits = Jobs(Journal(None)), Limits(None, 0.3)
+    sampling = QueuedSampling("loopback", Direct(Device({})), jobs, limits, lambda program: 0.1 / (4 * SHOTS))
+    require_right(sampling.run(one_qubit(), PARTS, SHOTS, seed=7))
+    assert not jobs.journal.waiting()
+
+
+def test_without_a_run_folder_no_message_advises_to_resume() -> None:
+    """As for an estimator."""
+
+    class Dead(Direct):
+        def submit(self, *_: Any) -> str:
+            raise Unreachable("no route")
+
+    with pytest.raises(UserError, match=r"Set a higher max_shots\.$"):
+        ask(None, Direct(Device({})), Limits(1, None))
+    with pytest.raises(UserError, match=r"cannot be reached \(no route\)\. Try again later\.$"):
+        ask(None, Dead(Device({})))
+
+
 def test_a_job_that_fails_three_times_ends_the_run_with_the_devices_reason(tmp_path: Path) -> None:
     device = Device({"fail": 1.0})
     with pytest.raises(UserError, match="loopback dropped a job 3 times, most recently job-6: failed"):
