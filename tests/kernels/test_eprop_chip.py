@@ -316,6 +316,9 @@ def test_a_chips_limits_and_lsb_follow_from_its_register_widths() -> None:
     largest = max(np.abs(first.w_in).max(), np.abs(first.w_rec).max())
     assert 128 * made.lsb == pytest.approx(2 * largest)  # a weight may grow to twice the largest
     assert made.chip.trace_one / (1 - TINY.alpha) <= made.chip.trace_limit == 2047
+    coarse = ChipEngine(TINY, numbers._replace(alpha_bits=5, kappa_bits=5), first, 0).chip
+    assert min(TINY.alpha_out, TINY.kappa) > 31.5 / 32  # nearest to 1, with which neither would decay
+    assert (coarse.alpha, coarse.alpha_out, coarse.kappa) == (round(32 * TINY.alpha), 31, 31)
 
 
 def test_the_chips_update_has_the_direction_and_size_of_eprops_gradient() -> None:

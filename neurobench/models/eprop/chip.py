@@ -64,9 +64,9 @@ class ChipEngine:
         same |= {name: getattr(numbers, name) for name in ("alpha_bits", "kappa_bits", "stochastic")}
         return Chip(
             **same,
-            alpha=round(c.alpha * 2**numbers.alpha_bits),
-            alpha_out=round(c.alpha_out * 2**numbers.alpha_bits),
-            kappa=round(c.kappa * 2**numbers.kappa_bits),
+            alpha=_fraction(c.alpha, numbers.alpha_bits),
+            alpha_out=_fraction(c.alpha_out, numbers.alpha_bits),
+            kappa=_fraction(c.kappa, numbers.kappa_bits),
             v_th=v_th,
             v_limit=v_limit,
             w_limit=self.w_limit,
@@ -108,3 +108,8 @@ class ChipEngine:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.w = restored(self.w, state.get("w"))
+
+
+def _fraction(decay: float, bits: int) -> int:
+    """Numerator of a decay factor below 1 over 2^bits: the nearest that the bits hold, since with 1 nothing decays."""
+    return min(round(decay * 2**bits), 2**bits - 1)
