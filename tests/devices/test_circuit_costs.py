@@ -37,7 +37,7 @@ def test_device_seconds_of_an_emulated_processor_match_a_hand_computation() -> N
     device.counts(TURN, turns(6), 10, 1)
     cost, qubit = ledger.of_run()["circuit"], processor.properties()
     shot = 250e-6 + (2 * qubit.time_1q + qubit.time_readout) * 1e-9
-    assert (cost["circuits"], cost["shots"]) == (13, 60)
+    assert (cost["circuits"], cost["shots"], cost["jobs"]) == (13, 60, 2)
     assert cost["device_seconds"] == pytest.approx(60 * shot + 2 * 0.5, rel=1e-12)
 
 

@@ -76,8 +76,9 @@ class QPUDevice:
                 parts = [self.probabilities(program, part) for part in _parts(angles, _AT_ONCE // 4**program.n)]
                 counts = draw_counts(torch.cat(parts).reshape(*angles.rows, -1), shots, seed)
         n = math.prod(angles.rows)
-        cost = {"circuits": n, "shots": n * shots, "device_seconds": self.seconds(program, n, shots)}
-        return Counts(counts, {**cost, **_times(placed.work, n * shots)})
+        cost = {"circuits": n, "shots": n * shots, "jobs": self._jobs(n)}
+        modelled = {"device_seconds": self.seconds(program, n, shots)}
+        return Counts(counts, {**cost, **modelled, **_times(placed.work, n * shots)})
 
     def estimate(self, program: Program, counts: Tensor) -> Tensor:
         frequencies = counts.to(torch.float64) / counts.sum(-1, keepdim=True)
@@ -92,8 +93,11 @@ class QPUDevice:
         placed = self.processor.place(program)
         gates = duration(placed.program, placed.noise)
         shot = self.spec.reset + gates / 1000 + placed.time_readout / 1000  # us
-        jobs = -(-circuits // self.spec.job) if shots else 0
+        jobs = self._jobs(circuits) if shots else 0
         return circuits * shots * shot / 1e6 + jobs * self.spec.queue
+
+    def _jobs(self, circuits: int) -> int:
+        return -(-circuits // self.spec.job)
 
     def ideal(self) -> StatevectorDevice:
         return StatevectorDevice(self.device)

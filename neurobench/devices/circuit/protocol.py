@@ -21,7 +21,7 @@ class Counts(NamedTuple):
     """Number of times that each basis state was read."""
 
     counts: Tensor  # (..., 2^n) int64, rows sum to shots
-    cost: Mapping[str, float]  # circuits, shots, and device_seconds if device time is modelled
+    cost: Mapping[str, float]  # circuits, shots, jobs if the device takes any, device_seconds if its time is modelled
 
 
 class CircuitDevice(Protocol):
