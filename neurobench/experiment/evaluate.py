@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from neurobench.config.targets import load
 from neurobench.data.dataset import Split
+from neurobench.kernels.compilation import working_time
 from neurobench.metrics.costs import Energies, Ledger, joules_of_sample
 from neurobench.metrics.operations import total
 from neurobench.metrics.statistics import means, wilson_interval
@@ -31,6 +33,7 @@ class Evaluation:
     intervals: dict[str, tuple[float, float]]  # 95 %, for the proportions among the metrics
     confusion: Tensor  # (n_classes, n_classes) int64, row: true class
     predicted: Tensor  # (N,) int64 class
+    seconds: float  # spent on the predictions
 
 
 def mean_sums(learner: Learner, split: Split) -> dict[str, float]:
@@ -60,20 +63,27 @@ def scores_of(learner: Learner, x: Any) -> Tensor:
     return scores
 
 
-def evaluate(learner: Learner, test: Split, n_classes: int, ledger: Ledger | None = None) -> Evaluation:
-    """Predict every test sample once. Raises ValueError if a score is not finite.
+def evaluate(
+    learner: Learner,
+    test: Split,
+    n_classes: int,
+    ledger: Ledger | None = None,
+    measured: AbstractContextManager[None] | None = None,
+) -> Evaluation:
+    """Predict every test sample once, within `measured`. Raises ValueError if a score is not finite.
 
     Requests for the loss are billed as "loss": they repeat those of the predictions, which are billed as "test".
     """
-    ledger = ledger or Ledger()
-    with ledger.phase("test"):
+    ledger, begun = ledger or Ledger(), working_time()
+    with ledger.phase("test"), measured or nullcontext():
         classes = scores_of(learner, test.x).argmax(1)
+    seconds = working_time() - begun
     correct = int((classes == test.y).sum())
     with ledger.phase("loss"):
         metrics = {f"test_{name}": value for name, value in mean_sums(learner, test).items()}
     metrics["test_accuracy"] = correct / len(test)
     intervals = {"test_accuracy": wilson_interval(correct, len(test))}
-    return Evaluation(metrics, intervals, confusion_matrix(test.y, classes, n_classes), classes)
+    return Evaluation(metrics, intervals, confusion_matrix(test.y, classes, n_classes), classes, seconds)
 
 
 def confusion_matrix(y: Tensor, predicted: Tensor, n_classes: int) -> Tensor:

@@ -209,11 +209,10 @@ class _Run:
         from neurobench.experiment.evaluate import evaluate
 
         n_classes = self.plan.task.n_classes
-        begun = self.compilation.working_time()
-        with self.host.measured("test"):
-            evaluation = evaluate(self.learner, self.splits.test, n_classes, self.ledger)
-        self.seconds["test"] = self.compilation.working_time() - begun
-        test = self.splits.test
+        test, begun = self.splits.test, self.compilation.working_time()
+        evaluation = evaluate(self.learner, test, n_classes, self.ledger, self.host.measured("test"))
+        self.seconds["test"] = evaluation.seconds
+        self.seconds["loss"] = self.compilation.working_time() - begun - evaluation.seconds
         arrays = (test.ids.numpy(), test.y.numpy(), evaluation.predicted.numpy())
         write_predictions(self.folder, Predictions(*arrays))
         for name, split in self.splits.others.items():

@@ -5,8 +5,11 @@ import torch
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
+from neurobench.data.dataset import Batch
+from neurobench.experiment import evaluate as module
 from neurobench.experiment.evaluate import confusion_matrix, evaluate
 from neurobench.metrics.statistics import wilson_interval
+from neurobench.models.learner import Sums
 from tests.toy import Softmax, blobs
 
 
@@ -46,6 +49,23 @@ def test_metrics_count_all_samples_of_several_batches() -> None:
     assert evaluation.metrics["test_loss"] == pytest.approx(-float(log_p.mean()), rel=1e-5)
     assert evaluation.intervals["test_accuracy"] == wilson_interval(right, 2500)
     assert torch.equal(evaluation.predicted, (test.x[:, 0] > 0).long())
+
+
+def test_seconds_are_those_of_the_predictions_not_of_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The samples tested per second had been half of those predicted: measuring the loss predicts again."""
+    clock = [100.0]
+
+    class Timed(Softmax):
+        def predict(self, x: torch.Tensor) -> torch.Tensor:
+            clock[0] += 0.25
+            return super().predict(x)
+
+        def measure(self, batch: Batch) -> Sums:
+            clock[0] += 10
+            return super().measure(batch)
+
+    monkeypatch.setattr(module, "working_time", lambda: clock[0])
+    assert evaluate(Timed(), blobs(1001), 2).seconds == 0.5
 
 
 @pytest.mark.parametrize("samples", [1, 10])
