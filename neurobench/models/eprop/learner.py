@@ -121,7 +121,7 @@ class EpropLearner:
             self.warned = True
             warnings.warn(
                 f"no recurrent neuron fired in the {len(labels)} samples of update {at.k}: a silent network learns "
-                "nothing (loss 0.5 with error 0.9). Lower model.v_th or model.lr.",
+                f"nothing (its loss is {self.c.W / (2 * self.c.K):g}). Lower model.v_th or model.lr.",
                 stacklevel=1,
             )
         return sums(response, labels)

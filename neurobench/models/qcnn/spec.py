@@ -104,6 +104,8 @@ class HybridQCNN(ModelSpec):
             faults.append(("depth", ", reupload and zz belong to head=linear; head=binary has the tutorial's circuit"))
         if not self.entangled and self.head not in ("auto", "linear"):
             faults.append(("entangled", f"=False removes the CZ ring from head=linear; head={self.head} has none"))
+        if not self.entangled and self.head == "linear" and (self.n_qubits == 1 or self.depth == 0):
+            faults.append(("entangled", "=False removes the CZ ring; with one qubit or depth=0 there is none"))
         if self.head == "linear" and self.zz and self.n_qubits == 1:
             faults.append(("zz", "=True needs a pair of qubits; set n_qubits=2 or more"))
         if self.head == "linear" and self.reupload and self.depth == 0:
@@ -120,6 +122,9 @@ class HybridQCNN(ModelSpec):
         if self.gradient == "autograd" and counts and self.train_on == "device":
             sentence = f"=autograd needs exact expectations, counts of shots={self.shots} have no derivative; set "
             faults.append(("gradient", sentence + "gradient=param_shift, or shots=null, or train_on=ideal"))
+        if self.gradient != "autograd" and self.train_on == "ideal" and self.head not in get_args(Classical):
+            sentence = f"={self.gradient} is for train_on=device; train_on=ideal learns by gradient=autograd"
+            faults.append(("gradient", sentence))
         if self.shift_without_half and self.gradient != "param_shift":
             faults.append(("shift_without_half", f"=True changes gradient=param_shift, not {self.gradient}"))
         return faults
