@@ -2,7 +2,8 @@
 
 euler: u += dt / tau_syn (w_in x - u), then v += dt / tau_mem (v_leak - v + r u), with the new u. Used by norse,
     snnTorch, SpikingJelly and lava.
-lagged: the same, but v uses the u of the previous step. Both at once, as in the textbook's explicit Euler step.
+lagged: the same, but v uses the u of the previous step. Both at once, as in the textbook's explicit Euler step;
+    neurons without u are as with euler.
 exponential: exp(-dt / tau) instead of 1 - dt / tau: exact if the input is constant within a step; sinabs, rockpool.
 """
 
@@ -100,8 +101,11 @@ class NeuronStep(NamedTuple):
 
     def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Run one step: x (B, *shape) -> output and new state, the membrane of a spiking neuron after its reset."""
-        u = x if self.ku is None or self.z is None else self.ku * state.u + self.z * x
-        v = self.kv * state.v + self.g * (state.u if self.how.scheme == "lagged" else u) + self.c
+        u = driving = x  # without a synapse the voltage is driven by the input itself, whatever the scheme
+        if self.ku is not None and self.z is not None:
+            u = self.ku * state.u + self.z * x
+            driving = state.u if self.how.scheme == "lagged" else u
+        v = self.kv * state.v + self.g * driving + self.c
         if self.threshold is None or self.reset is None:
             return v, State(u, v)
         s = spike(v - self.threshold, self.how.tie == "reached")

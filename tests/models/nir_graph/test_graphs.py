@@ -89,6 +89,7 @@ def test_schemes_resets_and_ties_match_their_closed_forms() -> None:
     both = written(graph({"n": cuba(tau_syn=1, w_in=1, tau_mem=2, r=1)}))
     now, before = (run(both, ones, Dynamics(1.0, scheme))[1]["n"][:, 0, 0] for scheme in ("euler", "lagged"))
     assert before[1:].tolist() == now[:-1].tolist()
+    assert run(fires, ones, Dynamics(1.0, "lagged"))[0].tolist() == run(fires, ones)[0].tolist()  # it has no current
 
 
 def test_recurrent_spikes_arrive_a_step_later_and_delays_add_their_steps() -> None:
