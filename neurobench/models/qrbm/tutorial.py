@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ from neurobench.problems.rbm import RBM
 # Purposes of random draws
 DEVICE, GIBBS, VISIBLE, UPDATES, FEATURES, PARTICLES = range(6)
 _N_PARTICLES = 10  # the tutorial's num_particles
+_LARGEST_EXPONENT = 709  # e^709 is still a floating-point number
 FITTED = 150  # test images on which the tutorial both fits and scores its classifier
 
 
@@ -76,7 +78,9 @@ class TutorialLearner(classifier.MachineClassifier):
     def _descend(self, v: Tensor, k: int) -> float:
         """Perform one update for each of v (B, V). Returns the sum of their errors."""
         spec, key = self.spec, kernel_key(derive(self.seeds.training, UPDATES, k))
-        lr, momentum = spec.lr / spec.decay_factor**self.updates, np.float32(spec.momentum)
+        beyond = self.updates * math.log(spec.decay_factor) > _LARGEST_EXPONENT
+        lr = 0.0 if beyond else spec.lr / spec.decay_factor**self.updates
+        momentum = np.float32(spec.momentum)
         rbm, velocity = as_arrays(self.rbm), as_arrays(self.velocity)
         return sequential_cd(v.numpy(), lr, spec.decay_factor, momentum, key, rbm, velocity)
 

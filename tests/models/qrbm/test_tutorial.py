@@ -55,15 +55,16 @@ def slowly(x: np.ndarray, rbm: RBM, speed: RBM, u: np.ndarray, lr: float, decay:
     return (W, a, b), (dW, da, db), error
 
 
-def test_two_batches_match_a_slow_re_implementation(task, train, sampler):
-    learner = build(task, sampler, decay_factor=1.01)
+@pytest.mark.parametrize("decay", [1.01, 1e4])  # 1e4^101 is beyond a float: the rate is 0
+def test_two_batches_match_a_slow_re_implementation(task, train, sampler, decay):
+    learner = build(task, sampler, decay_factor=decay)
     learner.start(train, None)
     for k in (0, 1):
         x = (train.x[100 * k : 100 * k + 100].flatten(1) > 128 / 255).double().numpy()
         u = uniforms(derive(SEEDS.training, UPDATES, k), (100, 2 * (36 + 10))).double().numpy()
-        rate = 0.05 / 1.01 ** (1 + 100 * k)
+        rate = 0.05 * decay ** -(1 + 100 * k)
         before = RBM(*(part.clone() for part in learner.rbm)), RBM(*(part.clone() for part in learner.velocity))
-        parameters, speeds, error = slowly(x, *before, u, rate, 1.01, 0.9)
+        parameters, speeds, error = slowly(x, *before, u, rate, decay, 0.9)
         (sums,) = teach(learner, train, range(k, k + 1))
         assert sums.extra["reconstruction_mse"] == pytest.approx(error, rel=1e-4)
         for ours, slow in zip((*learner.rbm, *learner.velocity), (*parameters, *speeds), strict=True):
