@@ -23,6 +23,7 @@ BSSHSLM = "iaf_bsshslm_2020"  # the authors' initials: e-prop as they published 
 NO_CUTOFF = 100  # the shipped value, which engine=minibatch does not use
 NO_KAPPA_REG = 0.99  # likewise for iaf_bsshslm_2020
 LEAST_KAPPA, LEAST_TAU = 1e-3, 0.1  # (ms) for engines that divide by powers of these decays
+LEAST_EPSILON = 1e-30  # smaller ones would be 0 in float32
 SENSOR = (2, 34, 34)  # of N-MNIST: polarities, rows, columns
 N_ACTIVE = 1196  # number of its pixels that ever see an event: the tutorial's inputs
 SNAPSHOTS = 500  # approximate maximum number of snapshots of the weights plotted over training
@@ -118,6 +119,8 @@ class EpropRSNN(ModelSpec):
             yield "v_th", f"is below v_min={self.v_min}"
         if self.neuron.startswith("psc_delta") and self.v_reset >= self.v_th:
             yield "v_reset", f"is not below v_th={self.v_th}"
+        if self.optimizer == "adam" and self.epsilon < LEAST_EPSILON:
+            yield "epsilon", f"is below {LEAST_EPSILON:g}: Adam would divide 0 by 0 where a gradient is 0"
         if self.w_min > self.w_max:
             yield "w_min", f"is above w_max={self.w_max}"
         if self.delay != 1:

@@ -33,6 +33,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"lr": -1.0}, "lr=-1.0"),
     ({"cutoff": -1}, "cutoff=-1"),
     ({"epsilon": -1.0}, "epsilon=-1.0"),
+    ({"epsilon": 0.0}, "epsilon=0.0 is below 1e-30: Adam would divide 0 by 0"),
     ({"v_min": 1.0}, "v_th=0.6 is below v_min=1.0"),
     ({"kappa": 1.5}, "kappa=1.5"),
     ({"surrogate": "tanh"}, "surrogate='tanh' is not one of piecewise_linear"),
