@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurobench.api.overrides import folder_of, override_words
+from neurobench.api.torch_state import usual_torch
 from neurobench.config.compose import choices
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ def names(config_dir: str | Path | None = None) -> list[str]:
     return choices("dataset", folder_of(config_dir))
 
 
+@usual_torch()
 def load(name: str, *, seed: int = 0, config_dir: str | Path | None = None, **keys: Any) -> Splits:
     """Train, validation and test splits of a data set as in a run with this seed: `load("nmnist", root="data")`.
 

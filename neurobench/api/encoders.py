@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurobench.api.overrides import folder_of, override_words
+from neurobench.api.torch_state import usual_torch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,6 +59,7 @@ def flat(x: Any) -> Tensor:
     return vectors
 
 
+@usual_torch()
 def encode(name: str, x: Any, *, config_dir: str | Path | None = None, **settings: Any) -> Any:
     """Apply the encoder of this name, which may be your own (NEUROBENCH_ALLOW, or a folder of YAML files). Noise
     depends only on a sample's position.

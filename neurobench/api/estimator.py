@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from inspect import Parameter, Signature
@@ -15,9 +16,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from neurobench.api.overrides import folder_of, override_words, plain
+from neurobench.api.overrides import UNUSED, folder_of, override_words, plain
+from neurobench.api.torch_state import usual_torch
 from neurobench.config.errors import ConfigError, UserError, did_you_mean
 from neurobench.config.overrides import keys_of, parse_word
+from neurobench.config.targets import own_folders
 from neurobench.data.dataset import DataError
 from neurobench.experiment.plan import Plan, parse
 from neurobench.experiment.request import plan_of
@@ -35,15 +38,6 @@ COMMON: Mapping[str, Any] = {
 }
 SCHEDULE = ("epochs", "batch_size")
 ROOT = ("backend", "seed", "threads", "device")  # parameters of COMMON that are keys of the configuration
-NO_RUN = "only a run has that, and an estimator creates none"
-UNUSED: Mapping[str, str] = {  # keys and sections without effect on an estimator, and why
-    **dict.fromkeys(("outputs", "name", "resume", "wait", "figures", "table", "logger", "host_energy"), NO_RUN),
-    **dict.fromkeys(("training.checkpoint_every", "training.keep_best"), NO_RUN),
-    "training.test_by_epoch": "an estimator runs no test",
-    "dataset": "an estimator learns from the X and y passed to fit, not from a data set",
-    "scale": "an estimator learns from all of X and y; epochs=... sets the number of epochs",
-    "experiment": "the estimator sets data, schedule and seed; an experiment's model keys are parameters here",
-}
 
 
 def estimator(model: str, *, config_dir: str | Path | None = None, **parameters: Any) -> Classifier:
@@ -54,13 +48,19 @@ def estimator(model: str, *, config_dir: str | Path | None = None, **parameters:
 
     Raises ConfigError if there is no such model; `fit` raises ValueError with sentences on what cannot be run.
     """
-    made: Classifier = classifier(model, folder_of(config_dir))(**parameters)
-    return made
+    return classifier(model, folder_of(config_dir))(**parameters)
+
+
+def classifier(model: str, config_dir: str | None = None) -> type[Classifier]:
+    """Class of a model's estimators, whose signature lists the parameters, as scikit-learn requires. It is created
+    anew if one of the user's YAML files has been edited."""
+    files = [file for folder in own_folders(config_dir) for file in sorted(folder.glob("*/*.yaml"))]
+    return _classifier(model, config_dir, tuple((file, file.stat().st_mtime_ns) for file in files))
 
 
 @cache
-def classifier(model: str, config_dir: str | None = None) -> type[Classifier]:
-    """Class of a model's estimators, whose signature lists the parameters, as scikit-learn requires."""
+def _classifier(model: str, config_dir: str | None, edition: tuple[tuple[Path, int], ...]) -> type[Classifier]:
+    _planned.cache_clear()  # from another edition, perhaps
     plan = _planned((f"model={model}",), config_dir, "vector", (2,), 2)
     parameters = {
         key: value for key, value in plan.config["model"].items() if key not in ("name", "_target_", *plan.wiring)
@@ -92,7 +92,7 @@ def classifier(model: str, config_dir: str | None = None) -> type[Classifier]:
 
 def forget() -> None:
     """Clear the cached classes and plans, whose code may have been edited since."""
-    classifier.cache_clear()
+    _classifier.cache_clear()
     _planned.cache_clear()
 
 
@@ -126,6 +126,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
     defaults: ClassVar[Mapping[str, Any]]
     own: ClassVar[tuple[str, ...]]  # parameters of the model itself
 
+    @usual_torch()
     def fit(self, X: Any, y: Any) -> Classifier:
         """Train on numbers X (N, D), (N, H, W) or (N, C, H, W) and labels y (N,) of any kind. Raises ValueError."""
         try:
@@ -137,7 +138,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"a classifier needs at least two classes; y has one class, {self.classes_[0]!r}")
+            raise ValueError(f"a classifier needs at least two classes; y has one class, {self.classes_.tolist()[0]!r}")
         axis = 0 if X.ndim == 2 else None  # one range per feature; for images one for all pixels
         self.low_, self.span_ = X.min(axis), np.ptp(X, axis)
         try:
@@ -146,6 +147,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
             raise ValueError(str(error)) from error
         return self
 
+    @usual_torch()
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores (N, C), highest for the predicted class; for two classes (N,), above 0 for the second."""
         from neurobench.data.encoders import TEST
@@ -189,12 +191,15 @@ class Classifier(ClassifierMixin, BaseEstimator):
         from neurobench.metrics.costs import Ledger
 
         x = samples(X)
-        words = self._words(len(labels) - self._n_held_out(len(labels)))
-        plan = _planned(words, self.config_dir, *kind(x), len(self.classes_))
+        y, n_held_out = torch.from_numpy(labels), int(self.validation * len(labels))
+        plan = _planned(self._words(len(y) - n_held_out), self.config_dir, *kind(x), len(self.classes_))
         pin_threads(threads_of(plan))
-        y, n_held_out = torch.from_numpy(labels), self._n_held_out(len(labels))
         splits = held_out_splits(encoded(x, plan.encoders), y, n_held_out, plan.seeds.data)
         require_memory(plan, splits)
+        if absent := set(labels) - set(splits.train.y.tolist()):
+            names = ", ".join(str(self.classes_[label]) for label in sorted(absent))
+            fault = f"validation={self.validation} holds out all samples of class {names}, which cannot be learned"
+            warnings.warn(fault, stacklevel=3)
         ledger = Ledger()
         learner = build_learner(plan, pick_device(plan.run.device, plan.model, plan.training.batch_size), ledger)
         meter = meter_for(Console(quiet=True))
@@ -256,9 +261,6 @@ class Classifier(ClassifierMixin, BaseEstimator):
         model = {f"model.{name}": name for name in self.own}
         return {**model, **{f"training.{name}": name for name in SCHEDULE}, **{name: name for name in ROOT}}
 
-    def _n_held_out(self, n: int) -> int:
-        return int(self.validation * n)
-
     def _words(self, n_train: int) -> tuple[str, ...]:
         """Overrides for what differs from the model's defaults; a batch never exceeds the number of samples."""
         values = {key: plain(key, getattr(self, key)) for key in self.defaults}
@@ -277,6 +279,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
             state["learner_"], state["plan_"] = state_of(self.learner_), self.plan_.config
         return _blank, (self.model, self.config_dir), state
 
+    @usual_torch()
     def __setstate__(self, state: dict[str, Any]) -> None:
         from neurobench.api.pickled import restored
 

@@ -20,6 +20,15 @@ from neurobench.storage.store import default_outputs
 
 Word = str | Mapping[str, Any]
 COMMAND = "NEUROBENCH_COMMAND"  # variable with the command line that a run's record states
+_NO_RUN = "only a run has that, and an estimator creates none"
+UNUSED: Mapping[str, str] = {  # keys and sections without effect on an estimator, and why
+    **dict.fromkeys(("outputs", "name", "resume", "wait", "figures", "table", "logger", "host_energy"), _NO_RUN),
+    **dict.fromkeys(("training.checkpoint_every", "training.keep_best"), _NO_RUN),
+    "training.test_by_epoch": "an estimator runs no test",
+    "dataset": "an estimator learns from the X and y passed to fit, not from a data set",
+    "scale": "an estimator learns from all of X and y; epochs=... sets the number of epochs",
+    "experiment": "the estimator sets data, schedule and seed; an experiment's model keys are parameters here",
+}
 
 
 def override_words(words: Sequence[Word], keys: Mapping[str, Any]) -> list[str]:

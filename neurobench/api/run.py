@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from neurobench.api.html import figure, shown
 from neurobench.api.overrides import Word, console_for, folder_of, override_words, recorded_as
+from neurobench.api.torch_state import usual_torch
 from neurobench.config.errors import UserError
 from neurobench.config.home import home_path
 from neurobench.report.summary import headline, pictures
@@ -17,6 +18,7 @@ from neurobench.storage.store import default_outputs, find_run, summary
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
     from neurobench.data.dataset import Splits
     from neurobench.experiment.plan import Plan
@@ -43,7 +45,7 @@ def run(*overrides: Word, config_dir: str | Path | None = None, progress: bool =
     for sentence in (note, nothing_to_resume([plan]) if plan.run.resume else None):
         if sentence:
             console.print(f"note: {sentence}", soft_wrap=True)
-    with recorded_as("run", words, folder):
+    with recorded_as("run", words, folder), usual_torch():
         return Run(execute(plan, console))
 
 
@@ -62,7 +64,8 @@ class Run:
     """A run's configuration and results. Files are read on access."""
 
     def __init__(self, folder: RunFolder, data: str | None = None):
-        self.folder, self._data = folder, data
+        # Absolute, since a notebook may change the current folder before it reads the files
+        self.folder, self._data = RunFolder(folder.path.absolute()), data
 
     @property
     def path(self) -> Path:
@@ -120,7 +123,8 @@ class Run:
     def _loaded(self) -> Loaded:
         from neurobench.experiment.reload import changed_code, load_learner
 
-        loaded = load_learner(self.folder, root=self._data)
+        with usual_torch():
+            loaded = load_learner(self.folder, root=self._data)
         if changed := changed_code(self.folder, loaded.plan):
             warnings.warn(changed, stacklevel=4)
         return loaded
@@ -138,7 +142,9 @@ class Run:
     def data(self) -> Splits:
         """Train, validation and test splits as the model saw them, encoded. Raises UserError if they have changed
         since."""
-        return self._loaded.splits()
+        loaded = self._loaded
+        with usual_torch():
+            return loaded.splits()
 
     def scores(self, x: Any) -> np.ndarray:
         """Scores (N, n_classes) float32, highest for the predicted class. `x`: N samples in the layout of the model or
@@ -146,14 +152,24 @@ class Run:
 
         Raises UserError if the samples have neither layout.
         """
-        from neurobench.experiment.evaluate import scores_of
-        from neurobench.experiment.samples import as_read
-
-        return scores_of(self.learner, as_read(x, self.plan)).numpy()
+        return self._scores(x).float().numpy()
 
     def predict(self, x: Any) -> np.ndarray:
         """Predicted class of each sample, (N,) int64; `x` as in `scores`."""
-        return self.scores(x).argmax(1)
+        return self._scores(x).argmax(1).numpy()
+
+    def _scores(self, x: Any) -> Tensor:
+        """Scores as the model computes them, by which its test accuracy is counted: some in float64 or bfloat16."""
+        from neurobench.experiment.evaluate import scores_of
+        from neurobench.experiment.samples import as_read
+
+        loaded = self._loaded
+        with usual_torch():
+            return scores_of(loaded.learner, as_read(x, loaded.plan))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """State to pickle and copy: the folder, from which the trained model is loaded again."""
+        return {name: value for name, value in vars(self).items() if name != "_loaded"}
 
     def __repr__(self) -> str:
         return f"<Run {self.name}: {headline(self.result) if self.folder.is_finished else self.status}>"

@@ -29,7 +29,7 @@ def samples(x: Any) -> Samples:
             raise UserError("recordings: " + "; ".join(faults))
         return x
     try:
-        array = x if isinstance(x, Tensor) else torch.from_numpy(np.asarray(x, np.float32))
+        array = x if isinstance(x, Tensor) else torch.from_numpy(np.require(x, np.float32, ["C", "W"]))
     except (TypeError, ValueError) as error:
         raise UserError(f"samples are an array of numbers or recordings, not a {type(x).__name__}: {error}") from None
     if array.dim() not in (2, 3, 4):

@@ -158,6 +158,31 @@ def test_samples_of_another_shape_than_the_fitted_ones_are_refused(
         made.predict(draw.random((20, *other)))
 
 
+@pytest.mark.parametrize("model", ["torch_module", "qrbm"])
+def test_what_a_notebook_has_set_in_torch_neither_changes_a_fit_nor_is_changed_by_it(model: str) -> None:
+    X, y = load_iris(return_X_y=True)
+    made = nb.estimator(model, **CHECKED[model][0])
+    expected = made.fit(X, y).decision_function(X)
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    try:
+        with torch.inference_mode():
+            again = pickle.loads(pickle.dumps(clone(made).fit(X, y)))
+            np.testing.assert_array_equal(again.decision_function(X), expected)
+        state = (torch.get_default_dtype(), torch.get_default_device())
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    assert state == (torch.float64, torch.device("meta"))
+
+
+def test_a_class_of_which_all_samples_are_held_out_is_reported() -> None:
+    X, y = np.linspace(0, 1, 60).reshape(20, 3), np.array(["many"] * 19 + ["one"])
+    made = nb.estimator("mlp", hidden=2, epochs=1, validation=0.95)
+    with pytest.warns(UserWarning, match=r"validation=0.95 holds out all samples of class one, which cannot be learn"):
+        made.fit(X, y)
+
+
 def test_training_that_diverges_raises_a_value_error_as_documented() -> None:
     X, y = load_iris(return_X_y=True)
     with pytest.raises(ValueError, match="diverged at update"):

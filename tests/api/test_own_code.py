@@ -78,6 +78,16 @@ def own(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
+def test_an_estimator_has_the_defaults_of_a_yaml_file_that_was_edited_since_the_last_one(own: Path) -> None:
+    own.write_text(CODE.lstrip())
+    nb.allow(own)
+    for text, bias in ((YAML, 0.0), (YAML.replace("0.0", "0.25"), 0.25)):
+        (own.parent / "model" / "constant.yaml").write_text(text.lstrip())
+        made = nb.estimator("constant")
+        assert made.bias == bias
+        assert made.fit([[0.0], [1.0]], ["a", "b"]).plan_.model.bias == bias
+
+
 def test_processes_of_scikit_learn_are_started_anew_after_code_was_allowed(own: Path) -> None:
     own.write_text(CODE.lstrip())
     before = get_reusable_executor(max_workers=1).submit(os.getpid).result()

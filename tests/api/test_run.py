@@ -1,13 +1,17 @@
 """Promises of `neurobench.run` and `load`: runs, checks and records equal those of the command line."""
 
+import copy
 import json
+import pickle
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 import neurobench as nb
@@ -39,6 +43,48 @@ def test_a_run_has_the_contents_of_its_files_and_predicts_with_its_test_accuracy
     test = toy.data().test
     assert np.mean(toy.predict(test.x) == test.y.numpy()) == result["metrics"]["test_accuracy"]
     np.testing.assert_allclose(toy.scores(test.x.numpy()), toy.learner.predict(test.x).numpy())
+
+
+def test_a_run_can_be_used_from_another_current_folder_and_copied_after_it_was_loaded(
+    toy: nb.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = toy.data().test.x
+    expected = toy.predict(x)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    again = pickle.loads(pickle.dumps(toy))
+    for each in (toy, again, copy.deepcopy(toy)):
+        assert each.metrics == toy.metrics
+        assert [*each.figures]
+        np.testing.assert_array_equal(each.predict(x), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_scores_are_float32_and_predictions_follow_those_of_the_model(toy: nb.Run, dtype: torch.dtype) -> None:
+    close = torch.tensor([[1.0, 1.0 + 2.0**-40, 0.0]], dtype=dtype)
+    vars(toy)["_loaded"] = SimpleNamespace(learner=SimpleNamespace(predict=lambda x: close), plan=toy.plan)
+    assert toy.scores(np.zeros((1, 4))).dtype == np.float32
+    assert toy.predict(np.zeros((1, 4))) == [close.argmax()]
+
+
+def test_samples_are_read_from_arrays_that_are_flipped_or_cannot_be_written(toy: nb.Run) -> None:
+    x = toy.data().test.x.numpy()
+    locked = x.copy()
+    locked.flags.writeable = False
+    with warnings.catch_warnings(action="error"):
+        np.testing.assert_array_equal(toy.predict(x[::-1]), toy.predict(x)[::-1])
+        np.testing.assert_array_equal(toy.predict(locked), toy.predict(x))
+
+
+def test_what_a_notebook_has_set_in_torch_does_not_change_a_run(toy: nb.Run) -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.inference_mode():
+            again = nb.run("model=toy", "scale=smoke", seed=1, progress=False)
+            assert again.metrics == toy.metrics
+            assert again.data().train.x.dtype == torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_resume_says_if_there_is_nothing_to_resume(here: Path, capfd: pytest.CaptureFixture[str]) -> None:

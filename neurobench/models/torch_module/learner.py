@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from neurobench.models.torch_module.spec import TASK, WITH_MOMENTUM, TorchModule
 
 _DRAW, _MOVE, _PREDICT = range(3)  # purposes of random draws
 _ROUNDING = 0.01  # of the largest score: more than bfloat16 rounds in batches of different sizes
+_GENERATORS = threading.RLock()  # of torch; a module may predict with another run's
 OPTIMIZERS = {
     "adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop",
     "adagrad": "Adagrad", "nadam": "NAdam", "radam": "RAdam",
@@ -162,7 +164,8 @@ def exports(learner: TorchModuleLearner) -> Mapping[str, Callable[[], bytes]]:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Context manager: seed torch's generators, and restore their previous state afterwards."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    """Context manager: seed torch's generators, and restore their previous state afterwards. All threads share them:
+    one at a time."""
+    with _GENERATORS, torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield

@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
@@ -386,3 +387,12 @@ def test_a_class_that_an_allowed_module_only_imports_is_not_allowed(monkeypatch:
     monkeypatch.setattr(targets, "ALLOWED", ("borrowing",))
     with pytest.raises(BoundsError, match="is defined in torch.nn.modules.linear, which is not allowed"):
         spec("model/torch_module", module="borrowing.Linear", arguments={"in_features": 5, "out_features": 3})
+
+
+def test_threads_draw_the_same_numbers_at_the_same_time_as_one_after_the_other() -> None:
+    def draw(seed: int) -> list[float]:
+        with seeded(seed, CPU):
+            return [float(torch.rand(())) for _ in range(500)]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(draw, range(8))) == [draw(seed) for seed in range(8)]
