@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from neurobench.storage.store import default_outputs
 
 Word = str | Mapping[str, Any]
 COMMAND = "NEUROBENCH_COMMAND"  # variable with the command line that a run's record states
+_COMPUTING = threading.RLock()
 _NO_RUN = "only a run has that, and an estimator creates none"
 UNUSED: Mapping[str, str] = {  # keys and sections without effect on an estimator, and why
     **dict.fromkeys(("outputs", "name", "resume", "wait", "figures", "table", "logger", "host_energy"), _NO_RUN),
@@ -107,13 +109,15 @@ def console_for(progress: bool) -> Console:
 
 @contextmanager
 def recorded_as(verb: str, words: Sequence[str], config_dir: str | None) -> Iterator[None]:
-    """Context manager: runs record the equivalent command line."""
-    before = os.environ.get(COMMAND)
-    os.environ[COMMAND] = shlex.join(["neurobench", verb, *own_options(config_dir), *words])
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[COMMAND]
-        else:
-            os.environ[COMMAND] = before
+    """Context manager: runs record the equivalent command line. Threads enter one after the other, since this, the
+    warnings and the times of phases are those of the process."""
+    with _COMPUTING:
+        before = os.environ.get(COMMAND)
+        os.environ[COMMAND] = shlex.join(["neurobench", verb, *own_options(config_dir), *words])
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[COMMAND]
+            else:
+                os.environ[COMMAND] = before

@@ -31,7 +31,8 @@ def run(*overrides: Word, config_dir: str | Path | None = None, progress: bool =
 
     `overrides` and `keys` are those of the command line: `run("model=qrbm", {"model.lr": 0.1}, seed=1)`. `config_dir`:
     a folder of YAML files of your own. Without `progress` nothing is shown; run.log in the run's folder has it all. The
-    threads of torch, numba and BLAS stay as the run sets them (`threads`).
+    threads of torch, numba and BLAS stay as the run sets them (`threads`). Runs in several Python threads are computed
+    one after the other.
 
     Raises ConfigError with every fault before anything is computed, and UserError if the run began and failed.
     """

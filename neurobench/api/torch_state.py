@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
+
+_LOCK = threading.Lock()
+_dtypes: list[Any] = []  # default dtypes when a thread entered: the caller's, then float32 for each further one
 
 
 @contextmanager
@@ -11,12 +16,13 @@ def usual_torch() -> Iterator[None]:
     """Context manager, also a decorator: torch's default dtype float32, default device cpu, gradients enabled.
 
     Elsewhere results would differ from those of the command line, or no derivative would be found. The caller's
-    defaults are restored afterwards.
+    defaults are restored afterwards, and the dtype, which all threads share, once no thread computes.
     """
     import torch
 
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
+    with _LOCK:
+        _dtypes.append(torch.get_default_dtype())
+        torch.set_default_dtype(torch.float32)
     try:
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode(False))
@@ -25,4 +31,7 @@ def usual_torch() -> Iterator[None]:
                 stack.enter_context(torch.device("cpu"))
             yield
     finally:
-        torch.set_default_dtype(before)
+        with _LOCK:
+            before = _dtypes.pop()
+            if not _dtypes:
+                torch.set_default_dtype(before)

@@ -1,6 +1,7 @@
 """Composition of a configuration with Hydra, and sentences on why one cannot be composed."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -27,6 +28,7 @@ from neurobench.config.targets import config_packages, config_places, own_folder
 GROUPS_OF_SEVERAL = ("logger", "experiment")  # may have several choices, or none
 GROUPS = ("model", "dataset", "encoder", "backend", "scale", "logger", "experiment")
 Composer = Callable[[Sequence[str]], DictConfig]
+_HYDRA = threading.RLock()  # Hydra has one state for all threads
 
 
 def _paper(full: Any, cut: Any, *, _root_: DictConfig) -> Any:
@@ -95,7 +97,7 @@ def composer(config_dir: str | None = None) -> Iterator[Composer]:
         return keep_texts(config, overrides)
 
     register_sources()
-    with initialize_config_module("neurobench.conf", version_base="1.3", job_name="neurobench"):
+    with _HYDRA, initialize_config_module("neurobench.conf", version_base="1.3", job_name="neurobench"):
         yield checked
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import NotFittedError
@@ -17,6 +18,7 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import neurobench as nb
+from neurobench.api.torch_state import usual_torch
 from neurobench.config.compose import choices
 from neurobench.config.targets import load
 
@@ -174,6 +176,28 @@ def test_what_a_notebook_has_set_in_torch_neither_changes_a_fit_nor_is_changed_b
         torch.set_default_dtype(torch.float32)
         torch.set_default_device(None)
     assert state == (torch.float64, torch.device("meta"))
+
+
+def test_torchs_default_dtype_is_restored_when_the_last_of_several_threads_is_done() -> None:
+    first, second = usual_torch(), usual_torch()
+    torch.set_default_dtype(torch.float64)
+    try:
+        for enters_or_ends in (first.__enter__, second.__enter__, lambda: first.__exit__(None, None, None)):
+            enters_or_ends()
+            assert torch.get_default_dtype() == torch.float32
+        second.__exit__(None, None, None)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_a_grid_search_in_threads_plans_its_fits_one_after_the_other() -> None:
+    X, y = load_iris(return_X_y=True)
+    made = nb.estimator("pixels_lr", threshold=None)
+    search = GridSearchCV(made, {"l2": [0.11, 0.012, 0.0013]}, cv=2, n_jobs=3, error_score="raise")
+    with parallel_config("threading"):
+        search.fit(X, y)
+    assert search.cv_results_["mean_test_score"].min() > 0.8
 
 
 def test_a_class_of_which_all_samples_are_held_out_is_reported() -> None:

@@ -5,6 +5,7 @@ import json
 import pickle
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -85,6 +86,14 @@ def test_what_a_notebook_has_set_in_torch_does_not_change_a_run(toy: nb.Run) -> 
             assert again.data().train.x.dtype == torch.float32
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_runs_in_several_threads_are_those_of_their_own_keys(toy: nb.Run) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        made = [*pool.map(lambda seed: nb.run("model=toy", "scale=smoke", seed=seed, progress=False), (1, 2))]
+    assert made[0].metrics == toy.metrics
+    for seed, run in zip((1, 2), made, strict=True):
+        assert run.folder.record()["command"] == f"neurobench run model=toy scale=smoke seed={seed}"
 
 
 def test_resume_says_if_there_is_nothing_to_resume(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
