@@ -25,6 +25,7 @@ from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, Training
 from neurobench.models.torch_module.spec import TASK, WITH_MOMENTUM, TorchModule, given
 
 _DRAW, _MOVE, _PREDICT = range(3)  # purposes of random draws
+_CPU = torch.device("cpu")
 _ROUNDING = 0.01  # of the largest score: more than bfloat16 rounds in batches of different sizes
 _GENERATORS = threading.RLock()  # of torch; a module may predict with another run's
 OPTIMIZERS = {
@@ -83,7 +84,7 @@ class TorchModuleLearner:
     @torch.no_grad()
     def _warn_of_odd_scores(self) -> None:
         """Warn if scores of a sample do not depend on the sample alone, or are probabilities."""
-        pair = torch.rand(2, *self.task.shape, generator=torch.Generator().manual_seed(0)).to(self.device)
+        pair = self._pair().to(self.device)
         self.net.eval()
         with seeded(self.seeds.init, self.device):
             scores, again, alone = (self.net(x.clone()) for x in (pair, pair, pair[:1]))
@@ -97,6 +98,30 @@ class TorchModuleLearner:
         else:
             return
         warnings.warn(f"model.module={self.spec.module} {odd}", stacklevel=2)
+
+    @torch.no_grad()
+    def _warn_of_unsaved_state(self) -> None:
+        """Warn if a copy with the module's state_dict gives other scores: a checkpoint would not restore the module."""
+        with seeded(self.seeds.init, _CPU):
+            copied = self._made()
+        odd = "has a state that is not in its state_dict (make it a parameter or a buffer)"
+        try:
+            copied.load_state_dict(self.net.state_dict())
+            with seeded(derive(self.seeds.training, _PREDICT), _CPU):
+                restored = copied.eval()(self._pair())
+        except RuntimeError as error:
+            odd = f"cannot be restored from its state_dict ({error!s:.300})"
+        else:
+            scores = self.predict(self._pair()).cpu()
+            if bool((scores - restored).abs().max() <= _ROUNDING * float(scores.abs().max())):
+                return
+        warnings.warn(
+            f"model.module={self.spec.module} {odd}: predictions of the stored run, and a resumed run, will differ",
+            stacklevel=3,
+        )
+
+    def _pair(self) -> Tensor:
+        return torch.rand(2, *self.task.shape, generator=torch.Generator().manual_seed(0))
 
     def _fault(self, what: str, error: Exception, remedy: str = "") -> UserError:
         return UserError(f"model.module={self.spec.module} {what} ({type(error).__name__}: {error!s:.300}){remedy}")
@@ -130,13 +155,15 @@ class TorchModuleLearner:
             remedy = ". Set a training.batch_size that leaves no single sample for the last batch"
             raise self._fault(f"cannot learn from a batch of {len(x)}", error, remedy if len(x) == 1 else "") from error
         self._require_logits(logits, len(x), f"a batch of {len(x)} in training")
-        return logits
+        return _at_least_float32(logits)
 
     def measure(self, batch: Batch) -> Sums:
         return measured(self.predict(batch.x), batch.y.to(self.device), self.spec.smoothing)
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
-        """Return the number of parameters; nothing is left to learn."""
+        """Return the number of parameters; nothing is left to learn. Warns of a module that a checkpoint does not
+        restore."""
+        self._warn_of_unsaved_state()
         return {"parameters": float(sum(part.numel() for part in self.net.parameters()))}
 
     @torch.no_grad()
@@ -144,7 +171,7 @@ class TorchModuleLearner:
         """Logits of the module in evaluation mode. If it draws random numbers, equal x get equal draws."""
         self.net.eval()
         with seeded(derive(self.seeds.training, _PREDICT), self.device):
-            return self.net(of_task(x, self.task, self.device))
+            return _at_least_float32(self.net(of_task(x, self.task, self.device)))
 
     def state_dict(self) -> dict[str, Any]:
         return copy.deepcopy({"net": dict(self.net.state_dict()), "optimizer": self.optimizer.state_dict()})
@@ -160,6 +187,11 @@ def exports(learner: TorchModuleLearner) -> Mapping[str, Callable[[], bytes]]:
     """Export formats of the module, from samples to logits."""
     name = f"model.module={learner.spec.module}"
     return Network(name, learner.net, learner.task.shape, learner.net.state_dict).formats()
+
+
+def _at_least_float32(logits: Tensor) -> Tensor:
+    """Logits in which losses can be summed: bfloat16 has three digits, and float16 ends at 65504."""
+    return logits.float() if logits.dtype.itemsize < 4 else logits
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import Batch, Split
 from neurobench.metrics.operations import total
-from neurobench.models.learner import Divergence, Seeds, Step, Task
+from neurobench.models.learner import Divergence, Seeds, Step, Task, TrainingRecord
 from neurobench.models.torch_module.learner import TorchModuleLearner, seeded
 from neurobench.models.torch_module.operations import operations
 from tests.draws import uniform
@@ -95,6 +95,38 @@ class Squeezed(nn.Linear):
 class Probabilities(nn.Sequential):
     def __init__(self) -> None:
         super().__init__(nn.Linear(5, 3), nn.Softmax(1))
+
+
+class Annealed(nn.Linear):
+    """Its state beside the weights is in no state_dict."""
+
+    def __init__(self) -> None:
+        super().__init__(5, 3)
+        self.temperature = 1.0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.temperature *= 0.5 if self.training else 1.0
+        return super().forward(x) / self.temperature
+
+
+class Collecting(Annealed):
+    """It can learn, but no state_dict of it can be loaded: a buffer grows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(0, 5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen = torch.cat([self.seen, x]) if self.training else self.seen
+        return nn.Linear.forward(self, x)
+
+
+class Half(nn.Linear):
+    def __init__(self) -> None:
+        super().__init__(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).bfloat16()
 
 
 class Dropping(nn.Linear):
@@ -323,6 +355,24 @@ def test_scores_that_are_probabilities_random_or_depend_on_other_samples_are_war
         learner = built(name)
     with pytest.warns(UserWarning, match=f"{name}.* {sentence}"):
         learner.start(NO_SAMPLES, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("Annealed", "has a state that is not in"), ("Collecting", "cannot be restored from")]
+)
+def test_a_module_that_its_state_dict_does_not_restore_is_warned_of_after_training(name: str, sentence: str):
+    learner = built(name)
+    learner.learn(batch(), Step(0, 1, 0))
+    with pytest.warns(UserWarning, match=f"{name} {sentence} its state_dict"):
+        learner.finalize(NO_SAMPLES, NO_SAMPLES, TrainingRecord())
+
+
+def test_losses_of_a_module_with_scores_of_16_bits_are_summed_in_32():
+    learner, some = built("Half"), batch()
+    logits = learner.net(some.x).detach().double()
+    expected = float(cross_entropy(logits, some.y, reduction="sum"))
+    assert learner.measure(some).loss == pytest.approx(expected, rel=1e-6)
+    assert learner.learn(some, Step(0, 1, 0)).loss == pytest.approx(expected, rel=1e-6)
 
 
 def test_predictions_of_a_module_that_draws_random_numbers_follow_from_the_seed():
