@@ -72,7 +72,10 @@ def plain(key: str, value: Any) -> Any:
         return {str(name): plain(key, each) for name, each in value.items()}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise UserError(f"{key}={value!r} is a {type(value).__name__}: a key takes numbers, strings and lists of them")
+    remedy = f". Name the class: '{value.__module__}.{value.__qualname__}'" if isinstance(value, type) else ""
+    raise UserError(
+        f"{key}={value!r} is a {type(value).__name__}: a key takes numbers, strings and lists of them{remedy}"
+    )
 
 
 def folder_of(config_dir: str | Path | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import sys
 from collections.abc import Mapping
@@ -62,9 +63,7 @@ class TorchModule(ModelSpec):
             return []  # reported for the field itself
         fault = outside_fault(self.module, OURS)
         if fault:
-            module = self.module.partition(".")[0]
-            ways = f"--plugin {module}.py, or NEUROBENCH_ALLOW={module}, or {in_python(module)}"
-            return [("module", f"{fault} If the code is yours: {ways}")]
+            return [("module", f"{fault} {_remedy(self.module.partition('.')[0])}")]
         return [] if self.module in OURS else _own_faults(self.module, self.arguments or {})
 
     def conflicts(self) -> list[Fault]:
@@ -75,6 +74,16 @@ class TorchModule(ModelSpec):
         if self.jitter and self.layout != "image":
             faults.append(("jitter", f"={self.jitter} moves images, and layout={self.layout}: set 0"))
         return faults
+
+
+def _remedy(module: str) -> str:
+    """How a user allows the code of a module."""
+    if module == "__main__":
+        return 'Write the class to a file, in a notebook with %%writefile mynet.py, and allow it: nb.allow("mynet.py")'
+    installed = importlib.util.find_spec(module) if module.isidentifier() else None
+    if installed and "site-packages" in str(installed.origin):
+        return f"To allow the package: NEUROBENCH_ALLOW={module} in the environment before neurobench is imported"
+    return f"If the code is yours: --plugin {module}.py, or NEUROBENCH_ALLOW={module}, or {in_python(module)}"
 
 
 def _own_faults(path: str, arguments: Mapping[str, Any]) -> list[Fault]:

@@ -382,6 +382,19 @@ def test_predictions_of_a_module_that_draws_random_numbers_follow_from_the_seed(
     assert torch.equal(one.predict(x), one.predict(x))
 
 
+@pytest.mark.parametrize(
+    ("module", "remedy"),
+    [
+        ("__main__.Net", r"to a file, in a notebook with %%writefile mynet.py, and allow it: nb.allow\("),
+        ("torch.nn.Linear", "NEUROBENCH_ALLOW=torch in the environment before neurobench is imported"),
+        ("unknown_net.Net", r"--plugin unknown_net.py, or NEUROBENCH_ALLOW=unknown_net, or in Python nb.allow\("),
+    ],
+)
+def test_a_class_that_is_not_allowed_is_refused_with_a_remedy_that_can_be_followed(module: str, remedy: str):
+    with pytest.raises(BoundsError, match=remedy):
+        spec("model/torch_module", module=module)
+
+
 def test_modules_without_anything_to_learn_are_refused():
     with pytest.raises(UserError, match="Frozen has no parameters that are learned"):
         built("Frozen")
