@@ -40,11 +40,11 @@ class Loaded:
         except DataError as error:
             if self.plan.root is None:
                 raise
-            raise UserError(f"{error} If they have moved, give their location with --data PATH.") from None
+            raise UserError(f"{error}\n{MOVED}") from None
         if splits.sha256 != self.sha256:
             raise UserError(
                 f"the run read data of sha256 {self.sha256:.12}, but {splits.source} now has {splits.sha256:.12}: "
-                "these are different samples. Restore them, or give their location with --data PATH."
+                f"these are different samples. Restore them, or {MOVED}"
             )
         return splits
 

@@ -52,6 +52,7 @@ def test_changed_data_are_never_mixed_with_a_run_on_the_original_data(
     refused = neurobench("show", first.name, "--predict", "3")
     assert refused.returncode == 2
     assert "these are different samples" in refused.stderr
+    assert "data=PATH of nb.load" in refused.stderr
 
     recording.write_bytes(raw)
     elsewhere = tmp_path / "elsewhere"
