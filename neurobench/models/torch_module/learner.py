@@ -25,7 +25,6 @@ from neurobench.models.learner import Initial, Seeds, Step, Sums, Task, Training
 from neurobench.models.torch_module.spec import TASK, WITH_MOMENTUM, TorchModule, given
 
 _DRAW, _MOVE, _PREDICT = range(3)  # purposes of random draws
-_CPU = torch.device("cpu")
 _ROUNDING = 0.01  # of the largest score: more than bfloat16 rounds in batches of different sizes
 _GENERATORS = threading.RLock()  # of torch; a module may predict with another run's
 OPTIMIZERS = {
@@ -102,18 +101,18 @@ class TorchModuleLearner:
     @torch.no_grad()
     def _warn_of_unsaved_state(self) -> None:
         """Warn if a copy with the module's state_dict gives other scores: a checkpoint would not restore the module."""
-        with seeded(self.seeds.init, _CPU):
-            copied = self._made()
         odd = "has a state that is not in its state_dict (make it a parameter or a buffer)"
         try:
+            with seeded(self.seeds.init, self.device):
+                copied = self._made().to(self.device)
             copied.load_state_dict(self.net.state_dict())
-            with seeded(derive(self.seeds.training, _PREDICT), _CPU):
-                restored = copied.eval()(self._pair())
-        except RuntimeError as error:
+            with seeded(derive(self.seeds.training, _PREDICT), self.device):
+                restored = copied.eval()(self._pair().to(self.device))
+        except Exception as error:  # third-party code may raise anything
             odd = f"cannot be restored from its state_dict ({error!s:.300})"
         else:
-            scores = self.predict(self._pair()).cpu()
-            if bool((scores - restored).abs().max() <= _ROUNDING * float(scores.abs().max())):
+            scores = self.predict(self._pair())
+            if not bool((scores - restored).abs().max() > _ROUNDING * float(scores.abs().max())):  # or not finite
                 return
         warnings.warn(
             f"model.module={self.spec.module} {odd}: predictions of the stored run, and a resumed run, will differ",
