@@ -11,8 +11,22 @@ def home_path(text: str) -> str:
     return os.path.expanduser(text)  # noqa: PTH111 - Path.expanduser raises RuntimeError
 
 
+def as_stored(key: str, text: str) -> str:
+    """Value of a key as a run stores it: paths of data and of initial networks mean the same in every folder. Unless
+    there is such a file, `model.init_from` names a run."""
+    if key in ("dataset.root", "dataset.camera") or (key == "model.init_from" and _is_named_file(text)):
+        return absolute_path(text)
+    return home_path(text) if text.startswith("~/") else text
+
+
+def _is_named_file(text: str) -> bool:
+    """Whether there is a file, with a suffix, which says what it is."""
+    path = Path(home_path(text))
+    return bool(path.suffix) and path.is_file()
+
+
 def absolute_path(text: str) -> str:
-    """Path that means the same in every folder, as `dataset.root` is stored."""
+    """Path that means the same in every folder."""
     place = Path(home_path(text))  # links stay in the path, unless it contains `..`
     return str(place.resolve() if ".." in place.parts else place.absolute())
 

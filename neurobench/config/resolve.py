@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.config.errors import ConfigError
-from neurobench.config.home import absolute_path, home_path
+from neurobench.config.home import as_stored
 
 DEVICE = re.compile(r"^\$\{backend\.(\w+)\}$")
 MACHINERY = re.compile(r"^_\w+_$")  # _target_, _args_, _partial_, ...: keys that Hydra's `instantiate` would act on
@@ -54,20 +54,16 @@ def resolved(config: DictConfig) -> Plain:
     assert isinstance(plain, dict)
     for path, device in wired.items():
         plain["model"][path.removeprefix("model.")] = f"${{backend.{device}}}"
-    plain = _at_home(plain)
-    root = plain["dataset"].get("root")
-    if isinstance(root, str):  # a run means the same whatever folder it is repeated from
-        plain["dataset"]["root"] = absolute_path(root)
-    return cast(Plain, plain)
+    return cast(Plain, _stored(plain))
 
 
-def _at_home(value: Any) -> Any:
-    """Plain values with the home folder in place of ~/ at the beginning of a text."""
+def _stored(value: Any, path: str = "") -> Any:
+    """Plain values with the home folder in place of ~/ at the beginning of a text, and absolute paths of files."""
     if isinstance(value, dict):
-        return {key: _at_home(item) for key, item in value.items()}
+        return {key: _stored(item, f"{path}.{key}" if path else str(key)) for key, item in value.items()}
     if isinstance(value, list):
-        return [_at_home(item) for item in value]
-    return home_path(value) if isinstance(value, str) and value.startswith("~/") else value
+        return [_stored(item) for item in value]
+    return as_stored(path, value) if isinstance(value, str) else value
 
 
 def wiring(config: DictConfig) -> dict[str, str]:

@@ -69,8 +69,9 @@ class Plan:
 
     @property
     def root(self) -> str | None:
-        """Absolute path of the data; None if they are bundled or generated."""
-        return getattr(self.dataset, "root", None)
+        """Absolute path of the data, or of the camera from which they are emulated; None if they ship with the package
+        or follow from the configuration alone."""
+        return getattr(self.dataset, "root", None) or getattr(self.dataset, "camera", None)
 
     @property
     def choices(self) -> dict[str, Any]:

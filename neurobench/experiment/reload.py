@@ -38,7 +38,7 @@ class Loaded:
             with warnings.catch_warnings(action="ignore", category=UserWarning):  # on the data: the run has given them
                 splits = load_splits(self.plan)
         except DataError as error:
-            if self.plan.root is None:
+            if self.plan.config["dataset"].get("root") is None:
                 raise
             raise UserError(f"{error}\n{MOVED}") from None
         if splits.sha256 != self.sha256:

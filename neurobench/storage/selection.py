@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from neurobench.config.errors import UserError, did_you_mean
-from neurobench.config.home import absolute_path, home_path
+from neurobench.config.home import as_stored
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder, flat
@@ -53,7 +53,7 @@ def chosen(entries: Sequence[Entry], outputs: Path, where: Mapping[str, Any]) ->
     Raises UserError for a key that no run has.
     """
     by_record = {key: value for key, value in where.items() if key in PRESENT}
-    others = {key: _as_stored(key, value) for key, value in where.items() if key not in PRESENT}
+    others = {key: _stored(key, value) for key, value in where.items() if key not in PRESENT}
     matching = [entry for entry in entries if _is(entry.summary(outputs), by_record)]
     if not others:
         return matching
@@ -65,13 +65,11 @@ def chosen(entries: Sequence[Entry], outputs: Path, where: Mapping[str, Any]) ->
     return [entry for entry, config in zip(matching, configs, strict=True) if _is(config, others)]
 
 
-def _as_stored(key: str, value: Any) -> Any:
-    """A wanted value as configurations store it: with the home folder in place of ~/, and the path of data absolute."""
+def _stored(key: str, value: Any) -> Any:
+    """A wanted value as configurations store it."""
     if isinstance(value, list):
-        return [_as_stored(key, each) for each in value]
-    if not isinstance(value, str):
-        return value
-    return absolute_path(value) if key == "dataset.root" else home_path(value) if value.startswith("~/") else value
+        return [_stored(key, each) for each in value]
+    return as_stored(key, value) if isinstance(value, str) else value
 
 
 def _is(values: Mapping[str, Any], where: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from neurobench.config.compose import composer, read
 from neurobench.config.resolve import resolved
 from neurobench.data.files import cache_folder
 from neurobench.experiment import callbacks, trackers
+from neurobench.experiment.plan import parse
 from neurobench.experiment.request import plan_of
 from neurobench.report.screen import Screen
 from neurobench.storage.store import default_outputs
@@ -48,6 +49,21 @@ def test_data_have_the_same_path_in_whatever_folder_a_command_is_given(
         with composer() as compose:
             plain = resolved(compose(read(["model=qrbm", f"dataset.root={root}"])))
         assert plain["dataset"]["root"] == str(tmp_path / path)
+
+
+def test_a_camera_and_an_initial_network_have_the_same_path_in_whatever_folder_a_command_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in ("camera.json", "net.json", "latest"):
+        (tmp_path / file).touch()
+    (tmp_path / "a_run.2").mkdir()
+    monkeypatch.chdir(tmp_path)
+    words = ["dataset=nmnist_emulated", "dataset.camera=camera.json"]
+    for initial, stored in (("net.json", str(tmp_path / "net.json")), ("latest", "latest"), ("a_run.2", "a_run.2")):
+        with composer() as compose:
+            plan = parse(compose(read(["model=qrbm", *words, f"model.init_from={initial}"])))
+        assert (plan.start_from, plan.config["dataset"]["camera"]) == (stored, str(tmp_path / "camera.json"))
+        assert plan.root == str(tmp_path / "camera.json"), "a run does not count if that file has changed"
 
 
 def test_a_tilde_in_the_option_for_all_runs_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -81,6 +81,11 @@ def test_each_row_of_a_table_is_in_one_split_and_columns_are_scaled_by_the_train
     assert splits.test.y.bincount().tolist() == [2, 2, 2, 2]  # equally many of each class
     assert splits.classes == ("0", "1", "2", "3")
     assert splits.bytes_read == (tmp_path / "t.csv").stat().st_size
+    quoted = '"' + (tmp_path / "t.csv").read_text().replace(",", '", "').replace("\n", '"\n"').removesuffix('"')
+    (tmp_path / "t.csv").write_text(quoted)
+    other = loaded("dataset=csv", f"dataset.root={tmp_path / 't.csv'}", "dataset.label=kind")
+    assert other.train.x.equal(splits.train.x), "quotation marks and blanks around cells change nothing"  # type: ignore[union-attr, arg-type]
+    assert other.classes == splits.classes
 
 
 def test_the_seed_changes_the_validation_set_but_only_split_seed_changes_the_test_set(tmp_path: Path) -> None:
@@ -172,12 +177,18 @@ def test_events_long_after_the_window_are_ignored_without_a_warning(tmp_path: Pa
     assert after.train.x.t.equal(before.train.x.t)
 
 
-def test_a_window_that_leaves_out_a_tenth_of_the_events_or_more_is_reported(tmp_path: Path) -> None:
+def test_a_window_that_leaves_out_a_tenth_of_the_events_or_more_and_a_wrong_unit_are_reported(tmp_path: Path) -> None:
     root = recordings(tmp_path)
     each = [np.load(file)["t"] for file in root.glob("*/*.npy")]
     window = float(np.median(np.concatenate([t - t[0] for t in each]))) / 1000
     with pytest.warns(UserWarning, match=rf"(49|50|51) % of the events come after dataset\.window={window:g} ms"):
         loaded("dataset=events_folder", f"dataset.root={root}", f"dataset.window={window}")
+    for file in root.glob("*/*.npy"):
+        events = np.load(file)
+        events["t"] //= 1000
+        np.save(file, events)
+    with pytest.warns(UserWarning, match=r"the longest recording lasts 0\.\d+ ms; are its times in dataset.unit=us"):
+        loaded("dataset=events_folder", f"dataset.root={root}")
 
 
 def test_repeated_samples_are_used_once_with_a_warning(tmp_path: Path) -> None:

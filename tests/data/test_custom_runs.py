@@ -94,6 +94,15 @@ def test_a_torchvision_data_set_with_fewer_labels_than_images_is_refused(tmp_pat
         loaded("dataset=torchvision", f"dataset.root={tmp_path}")
 
 
+@pytest.mark.parametrize("magic", [0x5503, 0x0D03, 0x0805])  # no type, floats, five axes: torchvision raises others
+def test_a_torchvision_file_of_another_kind_is_refused_with_its_data_set(magic: int, tmp_path: Path) -> None:
+    fashion(tmp_path / "FashionMNIST" / "raw", 40)
+    file = tmp_path / "FashionMNIST" / "raw" / "train-images-idx3-ubyte"
+    file.write_bytes(magic.to_bytes(4, "big") + file.read_bytes()[4:])
+    with pytest.raises(DataError, match="FashionMNIST cannot be read"):
+        loaded("dataset=torchvision", f"dataset.root={tmp_path}")
+
+
 @pytest.mark.parametrize(
     ("first", "sentence"),
     [

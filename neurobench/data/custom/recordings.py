@@ -20,6 +20,7 @@ from neurobench.data.dataset import DataError, Splits
 from neurobench.data.events import MANY_LATE, Events, are_emulated
 
 MICROSECONDS = {"us": 1.0, "ms": 1000.0, "s": 1e6}
+BRIEF = 10  # ms; a recording that is shorter has hardly a time step, or its times are in another unit
 WIDEST = 256  # most rows and columns: an event's are stored in one byte each
 
 
@@ -53,8 +54,7 @@ def load(spec: EventsFolder, seed: int) -> Splits:
 
     def samples(part: Labelled, warns_as: str | None = None) -> Samples:
         named = ((str(file), _read(str(file), version(file))) for file in part.files)
-        unit = f", unless times are not in dataset.unit={spec.unit}"
-        return Samples(joined(named, view, warns_as, unit), np.array(part.labels, np.int64))
+        return Samples(joined(named, view, warns_as, f"dataset.unit={spec.unit}"), np.array(part.labels, np.int64))
 
     validation, test = (samples(part) if part else None for part in (folders.validation, folders.test))
     train = samples(folders.train, str(spec.root))
@@ -158,20 +158,25 @@ def windowed(raw: Raw, name: str, view: View) -> Raw:
     )
 
 
-def joined(named: Iterable[tuple[str, Raw]], view: View, warns_as: str | None = None, more: str = "") -> Events:
+def joined(named: Iterable[tuple[str, Raw]], view: View, warns_as: str | None = None, unit: str = "") -> Events:
     """Recordings within the window, end to end. Raises DataError. warns_as: name of the data in a warning if a tenth of
-    the events or more come after the window; more: what else the warning advises."""
+    the events or more come after the window, or all recordings are shorter than BRIEF; unit: the key that gives the
+    unit of times, if it may be wrong."""
     each, n = [], 0
     for name, raw in named:
         each.append(windowed(raw, name, view))
         n += len(raw.t)
     start = np.concatenate([[0], np.cumsum([len(one.t) for one in each])]).astype(np.int64)
     assert all(a <= b for a, b in pairwise(start.tolist()))
-    if warns_as and (late := 1 - start[-1] / n) >= MANY_LATE:
+    late, longest = 1 - start[-1] / n, max(int(one.t[-1]) for one in each) / 1000
+    if warns_as and late >= MANY_LATE:
+        other = f", unless times are not in {unit}" if unit else ""
         warnings.warn(
             f"{warns_as}: {100 * late:.0f} % of the events come after dataset.window={view.window:g} ms and are left "
-            f"out; a longer window, or dataset.faster, keeps them{more}",
+            f"out; a longer window, or dataset.faster, keeps them{other}",
             stacklevel=3,
         )
+    elif warns_as and unit and not late and longest < BRIEF:
+        warnings.warn(f"{warns_as}: the longest recording lasts {longest:g} ms; are its times in {unit}?", stacklevel=3)
     t, x, y, p = (torch.from_numpy(np.concatenate([one[k] for one in each])) for k in range(4))
     return Events(t, x, y, p, torch.from_numpy(start), view.shape)

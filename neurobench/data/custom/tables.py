@@ -144,7 +144,7 @@ def _rows(path: str, separator: str | None) -> list[tuple[int, list[str]]]:
                 start = stream.readline()
                 separator = max(SEPARATORS, key=start.count)
                 stream.seek(0)
-            reader = csv.reader(stream, delimiter=separator, strict=True)
+            reader = csv.reader(stream, delimiter=separator, skipinitialspace=True, strict=True)
             return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 text at byte {error.start}; save it as UTF-8") from error
@@ -193,7 +193,7 @@ def _is_index(name: str, column: np.ndarray) -> bool:
 
 
 def _is_whole(text: str) -> bool:
-    return text.removeprefix("-").isdigit()
+    return text.removeprefix("-").isdecimal()
 
 
 def _value(cell: str) -> float | None:
