@@ -9,12 +9,13 @@ import typing
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from hydra.plugins.config_source import ConfigSource
 from omegaconf import DictConfig, OmegaConf
 
 from neurobench.config.bounds import hint_words, hints_of
 from neurobench.config.compose import GROUPS, choices, composer
 from neurobench.config.errors import UserError, did_you_mean
-from neurobench.config.explanations import Path, explained
+from neurobench.config.explanations import Key, Path, explained
 from neurobench.config.json_schema import Keys, explanations_by_class
 from neurobench.config.overrides import override_of
 from neurobench.config.resolve import DEVICE
@@ -57,9 +58,8 @@ def choice_help(group: str, name: str, config_dir: str | None = None) -> ChoiceH
     sections = _sections(config)
     file = _file(group, name, config_dir)
     explained_elsewhere, _ = explanations_by_class(config_dir)
-    prefix: Path = () if group in ("model", "experiment") else (group,)
     leaves = [path for path in file if path and _is_leaf(path, file)]
-    keys = [_key_help(prefix, path, file, sections, explained_elsewhere) for path in leaves]
+    keys = [_key_help(path, file[path], sections, explained_elsewhere) for path in leaves]
     sources = {".".join(path): inspect.getdoc(kind) or "" for path, kind in sections.items() if path[:1] == (group,)}
     parts = {"model": ("dataset",), "experiment": ("model", "dataset", "backend")}.get(group, ())
     return ChoiceHelp(file[()].comment, [f"{part}={config[part].name}" for part in parts], sources, keys)
@@ -79,15 +79,30 @@ def _sections(config: DictConfig) -> Sections:
 
 
 def _file(group: str, name: str, config_dir: str | None) -> Keys:
-    """Explanations in the file of a choice. An experiment of conf/matrix is one section of its model's file."""
+    """Explanations in the file of a choice and in those of its group that its defaults list takes over, by path in the
+    configuration. An experiment of conf/matrix is one section of its model's file."""
     places = [*config_places(config_dir)]
     for place in places:
         file = place.joinpath(group, f"{name}.yaml")
         if file.is_file():
-            return explained(file.read_text("utf-8"))
+            return _layered(group, file.read_text("utf-8"), config_dir)
     model, _, dataset = name.removeprefix("matrix_").partition("_")
     keys = explained(next(iter(places)).joinpath("matrix", f"{model}.yaml").read_text("utf-8"))
     return {path[1:]: key for path, key in keys.items() if path[:1] == (dataset,)}
+
+
+def _layered(group: str, text: str, config_dir: str | None) -> Keys:
+    """Explanations in a file and those that it takes over, the last value of a key as Hydra sets it."""
+    own, package = explained(text), ConfigSource._get_header_dict(text)["package"] or group
+    prefix: Path = () if package == "_global_" else tuple(package.split("."))
+    defaults = [each for each in (own[()].value or {}).get("defaults") or [] if isinstance(each, str)]
+    keys: dict[Path, Key] = {}
+    for each in defaults if "_self_" in defaults else [*defaults, "_self_"]:
+        if each == "_self_":
+            keys |= {(*prefix, *path): key for path, key in own.items() if path}
+        elif each in choices(group, config_dir):
+            keys |= _file(group, each, config_dir)
+    return {**keys, (): own[()]}
 
 
 def _is_leaf(path: Path, file: Keys) -> bool:
@@ -95,8 +110,7 @@ def _is_leaf(path: Path, file: Keys) -> bool:
     return not is_section and path[0] not in ("defaults", "table", "hydra") and path[-1] not in NOT_SET
 
 
-def _key_help(prefix: Path, path: Path, file: Keys, sections: Sections, elsewhere: Mapping[str, Keys]) -> KeyHelp:
-    whole, key = (*prefix, *path), file[path]
+def _key_help(whole: Path, key: Key, sections: Sections, elsewhere: Mapping[str, Keys]) -> KeyHelp:
     owner = max((section for section in sections if whole[: len(section)] == section), key=len, default=())
     kind, inner = sections[owner], whole[len(owner) :]
     known = ".".join(owner) in SHARED

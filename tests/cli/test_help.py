@@ -1,5 +1,7 @@
 """Tests of `help GROUP=NAME`: each key with the value, bound and comment that its YAML file and spec declare."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -42,6 +44,32 @@ def test_help_on_a_choice_shows_every_key_of_its_yaml_file(group: str, name: str
     wanted = {f"{group}.{one}" for one in section if one not in ("name", "_target_")}
     keys = {".".join(one.key.split(".")[:2]) for one in choice_help(group, name).keys}
     assert {key for key in keys if not key.startswith("training.")} == wanted
+
+
+def test_help_on_a_choice_shows_the_keys_that_its_defaults_list_takes_over(tmp_path: Path) -> None:
+    texts = {
+        "dataset/flowers.yaml": "defaults: [csv, _self_]\nname: flowers\nlabel: kind # its species\n",
+        "dataset/kept.yaml": "defaults: [_self_, csv]\nname: kept\nlabel: kind\n",
+        "model/narrow.yaml": "defaults:\n  - mlp\nname: narrow\nhidden: 24\n",
+        "experiment/first.yaml": "# @package _global_\ndefaults: [override /model: narrow]\ntraining:\n  epochs: 2\n",
+        "experiment/second.yaml": "# @package _global_\ndefaults:\n  - first\n  - _self_\nmodel:\n  lr: 0.1\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    shown = {
+        name: {each.key: each for each in choice_help(*name.split("/"), str(tmp_path)).keys}
+        for name in ("dataset/flowers", "dataset/kept", "model/narrow", "experiment/second")
+    }
+    assert shown["dataset/flowers"].keys() == {each.key for each in choice_help("dataset", "csv").keys}
+    assert shown["dataset/flowers"]["dataset.label"][1::3] == ("kind", "its species")
+    assert shown["dataset/kept"]["dataset.label"].default == "'-1'", "the last file of the list counts"
+    assert shown["model/narrow"].keys() == {each.key for each in choice_help("model", "mlp").keys}
+    assert shown["model/narrow"]["model.hidden"].default == "24"
+    assert {name: each.default for name, each in shown["experiment/second"].items()} == {
+        "training.epochs": "2",
+        "model.lr": "0.1",
+    }
 
 
 @pytest.mark.parametrize("word", ["model=qrbm", "qrbm", "QRBM"])
