@@ -343,7 +343,6 @@ from neurobench.experiment.trackers import TrackerSpec
 @dataclass(frozen=True)
 class Diary(TrackerSpec):
     opens: ClassVar[str] = "diary.Writer"
-    needs: ClassVar[str] = "json"
 
     file: str
 
@@ -373,7 +372,7 @@ class Net(nn.Sequential):
 """
 
 
-def test_a_custom_encoder_and_a_custom_tracker_serve_a_run(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_custom_encoder_and_a_custom_tracker_without_a_package_serve_a_run(own: Own) -> None:
     own("rowwise", ENCODER, "encoder", "name: rowwise\n_target_: rowwise.Rows\n")
     own("diary", TRACKER, "logger", "diary: {_target_: diary.Diary, file: diary.txt}\n")
     words = ["run", "--plugin", "rowwise.py", "--plugin", "diary.py", "name=both"]

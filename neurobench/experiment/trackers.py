@@ -20,10 +20,10 @@ class TrackerSpec(Spec):
     """Spec of a tracker, as in its YAML. `opens` names the callable that takes (spec, folder of all runs) and returns a
     `neurobench.experiment.callbacks.Callback`."""
 
-    needs: ClassVar[str]  # the package that it uses, and the extra that installs it
+    needs: ClassVar[str] = ""  # the package that it uses, and the extra that installs it; "": none
 
     def absent_extras(self) -> list[Fault]:
-        if is_installed(self.needs):
+        if not self.needs or is_installed(self.needs):
             return []
         return [("", f": {not_installed(type(self).__name__, self.needs, self.needs)}")]
 
