@@ -44,8 +44,14 @@ class EncoderSpec(Spec):
         return True
 
     def encode(self, x: Any, ids: Tensor) -> Any:
-        """Encode samples into the layout that it yields; `x` is that of a split, `ids` (N,) number its samples."""
-        return load(self.opens)(self, x, ids)
+        """Encode samples into the layout that it yields; `x` is that of a split, `ids` (N,) number its samples. Raises
+        DataError if the function, which may be a user's, returns them in another form."""
+        from neurobench.data.form import require_encoded  # imports torch
+
+        shape = x.sensor if hasattr(x, "sensor") else tuple(x.shape[1:])
+        encoded = load(self.opens)(self, x, ids)
+        require_encoded(encoded, self.yields, self.shape(shape), len(ids), type(self).__name__)
+        return encoded
 
 
 @dataclass(frozen=True)

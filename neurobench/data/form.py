@@ -1,4 +1,5 @@
-"""Checks of the form in which a data set's function returned its samples: types, shapes and ranges that models rely on.
+"""Checks of the form in which a data set's or an encoder's function returned samples: types, shapes and ranges that
+models rely on.
 
 Compiled kernels do not check indices: a column outside the sensor would read foreign memory.
 """
@@ -32,6 +33,17 @@ def require_form(splits: Any, layout: Layout, shape: tuple[int, ...], n_classes:
         raise DataError(f"{splits.source}: " + "; ".join(faults))
 
 
+def require_encoded(x: Any, layout: Layout, shape: tuple[int, ...], n: int, encoder: str) -> None:
+    """Check the form of n samples that an encoder returned. Raises DataError with all faults."""
+    faults = [*_sample_faults(x, layout, shape)]
+    if not faults and len(x) != n:
+        faults.append(f"x has {len(x)} samples; expected {n}")
+    if not faults and isinstance(x, Tensor) and bool(x.isnan().any()):
+        faults.append("x contains NaN")
+    if faults:
+        raise DataError(f"encoder {encoder}: " + "; ".join(faults))
+
+
 def _faults(split: Any, layout: Layout, shape: tuple[int, ...]) -> Iterator[str]:
     if not isinstance(split, Split):
         yield f"is a {type(split).__name__}; expected a Split"
@@ -40,7 +52,7 @@ def _faults(split: Any, layout: Layout, shape: tuple[int, ...]) -> Iterator[str]
         if not isinstance(part, Tensor) or part.dtype != torch.int64 or part.dim() != 1:
             yield f"{name} is {_described(part)}; expected a tensor of int64 (N,)"
             return
-    faults = [*(event_faults(split.x, shape) if layout == "events" else _number_faults(split.x, shape))]
+    faults = [*_sample_faults(split.x, layout, shape)]
     yield from faults
     if not faults and not len(split.x) == len(split.y) == len(split.ids):
         yield f"x has {len(split.x)} samples, y {len(split.y)} and ids {len(split.ids)}"
@@ -50,6 +62,10 @@ def _described(part: Any) -> str:
     if not isinstance(part, Tensor):
         return f"a {type(part).__name__}"
     return f"a tensor of {str(part.dtype).removeprefix('torch.')} {tuple(part.shape)}"
+
+
+def _sample_faults(x: Any, layout: Layout, shape: tuple[int, ...]) -> Iterator[str]:
+    return event_faults(x, shape) if layout == "events" else _number_faults(x, shape)
 
 
 def _number_faults(x: Any, shape: tuple[int, ...]) -> Iterator[str]:

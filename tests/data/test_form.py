@@ -10,6 +10,7 @@ import torch
 from neurobench.api import datasets, encoders
 from neurobench.config.errors import UserError
 from neurobench.data.dataset import DataError, Split, Splits
+from neurobench.data.encoders import Flat, Latency
 from neurobench.data.events import Events
 from neurobench.data.form import require_form
 from neurobench.experiment.build import load_splits
@@ -122,3 +123,25 @@ def test_the_form_is_checked_wherever_a_data_set_is_loaded(monkeypatch: pytest.M
         datasets.load("yin_yang")
     with pytest.raises(DataError, match="mine: training set: x is a tensor"):
         load_splits(plan("model=mlp", "dataset=yin_yang"))
+
+
+def test_the_form_of_what_an_encoder_returns_is_checked_likewise(monkeypatch: pytest.MonkeyPatch) -> None:
+    def encode(spec: Any, returned: Any) -> None:
+        monkeypatch.setattr(spec.opens, lambda spec, x, ids: returned)
+        spec.encode(uniform(2, 2, 2, 2), torch.arange(2))
+
+    latency, flat = Latency(window=50, repeats=1, cells=1, dimmest=0.1), Flat()
+    encode(latency, recordings())
+    for fields, sentence in EVENTS.values():
+        with pytest.raises(DataError, match=f"encoder Latency: .*{sentence}"):
+            encode(latency, recordings(**fields))
+    encode(flat, uniform(2, 8))
+    for returned, sentence in (
+        (uniform(2, 8) + 1, r"x has values in \[1"),
+        (uniform(2, 8).double(), r"x is a tensor of float64"),
+        (uniform(2, 7), r"\(2, 7\); expected a tensor of float32 \(N, 8\)"),
+        (uniform(3, 8), "x has 3 samples; expected 2"),
+        (uniform(2, 8) * torch.nan, "x contains NaN"),
+    ):
+        with pytest.raises(DataError, match=f"encoder Flat: .*{sentence}"):
+            encode(flat, returned)
