@@ -230,8 +230,9 @@ def _description(test: Sequence[RecordingFile]) -> str:
     return f"{first}{n} of the {full:,} official test recordings"
 
 
-def decode(raw: bytes, name: str) -> Recording:
-    """Decode the events in the bytes of a file. Raises DataError with the file's name and the offset of the fault."""
+def decode(raw: bytes, name: str, side: int = SIDE) -> Recording:
+    """Decode the events in the bytes of a file from a sensor of `side` rows and columns at most. Raises DataError with
+    the file's name and the offset of the fault."""
     if not raw:
         raise DataError(f"{name}: is empty; a recording has at least one event. Replace the file.")
     if len(raw) % EVENT:
@@ -243,7 +244,7 @@ def decode(raw: bytes, name: str) -> Recording:
     byte = np.frombuffer(raw, np.uint8).reshape(-1, EVENT)
     stamp = byte[:, 2].astype(np.int32) << 16 | byte[:, 3].astype(np.int32) << 8 | byte[:, 4]
     events = Recording(t=stamp & 0x7FFFFF, x=byte[:, 0], y=byte[:, 1], p=(stamp >> 23).astype(np.uint8))
-    _check(events, name)
+    _check(events, name, side)
     return events
 
 
@@ -256,14 +257,14 @@ def encode(events: Recording) -> bytes:
     return byte.tobytes()
 
 
-def _check(events: Recording, name: str) -> None:
+def _check(events: Recording, name: str, side: int) -> None:
     """Refuse pixels outside the sensor and times that run backwards."""
     for column_or_row, axis in ((events.x, "x"), (events.y, "y")):
-        if column_or_row.max() >= SIDE:
-            k = int(np.argmax(column_or_row >= SIDE))
+        if column_or_row.max() >= side:
+            k = int(np.argmax(column_or_row >= side))
             mark = axis == "y" and column_or_row[k] == OVERFLOW_ROW
             why = "; row 240 marks an overflow of the camera's clock" if mark else ""
-            _refuse(name, k, f"{axis}={column_or_row[k]} is outside the sensor, whose pixels are 0 to {SIDE - 1}{why}")
+            _refuse(name, k, f"{axis}={column_or_row[k]} is outside the sensor, whose pixels are 0 to {side - 1}{why}")
     backwards = events.t[1:] < events.t[:-1]
     if backwards.any():
         k = int(np.argmax(backwards)) + 1

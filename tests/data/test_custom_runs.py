@@ -138,6 +138,12 @@ def test_a_number_in_pythons_underscore_notation_is_refused(tmp_path: Path) -> N
         plan("model=mlp", "dataset=csv", f"dataset.root={path}")
 
 
+def words_of_40_bits(events: np.ndarray) -> bytes:
+    """Events as those of N-MNIST and N-Caltech101: column, row, polarity above 23 bits of microseconds."""
+    fields = zip(*(events[name].tolist() for name in "txyp"), strict=True)
+    return b"".join(bytes([x, y]) + (p << 23 | t).to_bytes(3, "big") for t, x, y, p in fields)
+
+
 def evt2(events: np.ndarray) -> bytes:
     """Events in EVT 2.0, by Prophesee's manual: the upper bits of the time are in separate words."""
     t, x, y, p = (events[name].astype(np.int64) for name in "txyp")
@@ -202,6 +208,7 @@ def aedat3(events: np.ndarray) -> bytes:
 
 
 FORMATS = [
+    ("1.bin", words_of_40_bits),
     ("0.raw", evt2),
     ("03.raw", evt3),
     ("0.dat", dat),
@@ -222,6 +229,7 @@ def test_recordings_in_camera_formats_are_read_as_the_events_written(
         folder.mkdir(exist_ok=True)
         events = recording(seed=k)
         events["t"] += 1000
+        events["x"] *= 11  # up to 121
         (folder / f"{k}{name}").write_bytes(write(events))
     splits = loaded("dataset=events_folder", f"dataset.root={tmp_path}", "dataset.validation=0")
     order = [*range(0, 8, 2), *range(1, 8, 2)]
@@ -229,7 +237,7 @@ def test_recordings_in_camera_formats_are_read_as_the_events_written(
         one, wanted = splits.train.x[place : place + 1], recording(seed=order[k])
         assert one.t.tolist() == (wanted["t"] - wanted["t"][0]).tolist()  # type: ignore[union-attr]
         for field in "xyp":
-            assert getattr(one, field).tolist() == wanted[field].tolist()
+            assert getattr(one, field).tolist() == (wanted[field] * (11 if field == "x" else 1)).tolist()
 
 
 @pytest.mark.parametrize("head", [b"% evt 2.1\n% end\n", b"", b"garbage"])

@@ -11,7 +11,7 @@ import numpy as np
 
 from neurobench.config.errors import not_installed
 from neurobench.data.dataset import DataError
-from neurobench.data.nmnist import decode
+from neurobench.data.nmnist import OVERFLOW_ROW, decode
 
 
 class Raw(NamedTuple):
@@ -42,7 +42,7 @@ def _fields(file: Path, arrays: Mapping[str, Any]) -> Raw:
 
 
 def _bin(file: Path) -> Raw:
-    events = decode(file.read_bytes(), str(file))
+    events = decode(file.read_bytes(), str(file), OVERFLOW_ROW)  # other cameras' files, as N-Caltech101's, have it too
     return Raw(events.t, events.x, events.y, events.p)
 
 
