@@ -20,8 +20,8 @@ from neurobench.config.composed_cache import composed
 from neurobench.config.errors import ConfigError
 from neurobench.config.hydra_section import hydra_faults, is_hydra, missing_plugin
 from neurobench.config.overrides import keep_texts, override_of, parse_word, read_words, sweep_fault, values_of
-from neurobench.config.sections import unknown_key
-from neurobench.config.sources import SCHEME, matrix_cells, register_sources
+from neurobench.config.sections import HEADER, unknown_key
+from neurobench.config.sources import OWN, SCHEME, matrix_cells, register_sources
 from neurobench.config.suggestions import offered, own_file, word_faults
 from neurobench.config.targets import config_packages, config_places, own_folders
 
@@ -55,7 +55,7 @@ OmegaConf.register_new_resolver("case", _case, replace=True)
 
 def folders(config_dir: str | None = None) -> list[str]:
     """Places of YAML files that Hydra searches besides this package: a user's folder, own code's, then plugins'."""
-    urls = [f"file://{folder}" for folder in own_folders(config_dir)]
+    urls = [f"{OWN}://{folder}" for folder in own_folders(config_dir)]
     return [*urls, *(f"{SCHEME}://{name}" for name in config_packages()[1:])]
 
 
@@ -230,7 +230,7 @@ def _first_line(error: Exception) -> str:
     """First lines of the error and of the one it wraps: Hydra names the override, OmegaConf says what is wrong."""
     wrapped = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else None
     lines = [str(each).splitlines()[0].rstrip(".") for each in (error, wrapped) if str(each or "")]
-    return ": ".join(dict.fromkeys(lines)) + "."
+    return ": ".join(dict.fromkeys(lines)) + "." + (HEADER if "@experiment." in lines[0] else "")
 
 
 def _try(compose_: Composer, overrides: Sequence[str], faults: list[str]) -> DictConfig | None:

@@ -132,5 +132,7 @@ def _compose(words: Sequence[str]) -> DictConfig:
         raise ConfigError([" ".join(str(error).split())]) from None
     except (HydraException, OmegaConfBaseException):
         raise
+    except RecursionError:
+        raise HydraException("the defaults lists of some files name each other in a circle") from None
     except Exception as error:  # Hydra does not wrap errors that it did not expect in a user's overrides or files
         raise HydraException(str(error) or type(error).__name__) from error

@@ -25,7 +25,7 @@ def _texts(group: str, config_dir: str | None) -> dict[str, str]:
         files = (folder.joinpath(f"{name}.yaml") for folder in folders)
         file = next((file for file in files if file.is_file()), None)
         if file is not None:
-            descriptions[name] = file.read_text("utf-8")
+            descriptions[name] = file.read_text("utf-8-sig", "replace")
     return descriptions
 
 

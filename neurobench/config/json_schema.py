@@ -134,7 +134,7 @@ def _files(config_dir: str | None) -> Iterator[tuple[str, Keys]]:
         entries += [(group, folder.joinpath(name)) for name in names if name.endswith(".yaml")]
     for group, file in entries:
         try:
-            yield group, explained(file.read_text("utf-8"))
+            yield group, explained(file.read_text("utf-8-sig"))
         except (yaml.YAMLError, ValueError, OSError) as error:  # a broken file is no reason to leave the others out
             print(f"left out: {file}: {' '.join(str(error).split())}", file=sys.stderr)
 

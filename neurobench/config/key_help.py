@@ -85,7 +85,7 @@ def _file(group: str, name: str, config_dir: str | None) -> Keys:
     for place in places:
         file = place.joinpath(group, f"{name}.yaml")
         if file.is_file():
-            return _layered(group, file.read_text("utf-8"), config_dir)
+            return _layered(group, file.read_text("utf-8-sig"), config_dir)
     model, _, dataset = name.removeprefix("matrix_").partition("_")
     keys = explained(next(iter(places)).joinpath("matrix", f"{model}.yaml").read_text("utf-8"))
     return {path[1:]: key for path, key in keys.items() if path[:1] == (dataset,)}

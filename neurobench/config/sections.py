@@ -24,6 +24,11 @@ S = TypeVar("S", bound=Spec)
 RECORDS = {"": Root, "training": Training, "scale": Scale}  # sections that are the same for every model
 KINDS = {"model": "model", "dataset": "dataset", "encoder": "encoder", "backend": "device", "logger": "tracker"}
 
+HEADER = (
+    " The file of an experiment begins with the line `# @package _global_`, since its keys are those of a whole "
+    "configuration."
+)
+
 
 class Reader:
     """Builder of records that collects faults; `config` serves only to find where a misplaced key does exist."""
@@ -140,7 +145,9 @@ def unknown_key(key: str, owner: str, part: str, known: Sequence[str] | None, co
     """
     prefix = f"{owner}." if owner else ""
     hint = did_you_mean(part, known or (), prefix)
-    if MACHINERY.match(part):
+    if key == "experiment":
+        hint = HEADER
+    elif MACHINERY.match(part):
         hint = " Only a section that names a class has one."
     elif known is None:
         hint = " It is a value, not a section of keys."

@@ -11,9 +11,11 @@ import pickle
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
@@ -24,7 +26,7 @@ from omegaconf import OmegaConf
 from neurobench.config.errors import ConfigError
 from neurobench.config.targets import config_packages
 
-SCHEME = "cached"
+SCHEME, OWN = "cached", "own"
 Plain = dict[str, Any]
 
 
@@ -72,6 +74,26 @@ class PackageSource(ConfigSource):
         return sorted({*names, *(matrix_cells(self.path) if holds_cells else ())})
 
 
+class OwnFolder(FileConfigSource):
+    """YAML files of a user's folder: Hydra's, which does not see the `@package` of a file with a byte order mark, as
+    editors on Windows write it, and does not name a file that is not UTF-8."""
+
+    @staticmethod
+    def scheme() -> str:
+        return OWN
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        file = Path(self.path, self._normalize_file_name(config_path))
+        try:
+            text = file.read_text("utf-8-sig")
+        except OSError as error:
+            raise ConfigLoadError(f"{file} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigLoadError(f"{file} is not UTF-8 text at byte {error.start}; save it as UTF-8") from error
+        config, header = pickle.loads(_as_read(str(file.absolute()), text))
+        return ConfigResult(self.provider, self.full_path(), config, header)
+
+
 class CachedPackages(SearchPathPlugin):
     """Plugin that makes Hydra read its own files and those of neurobench and its plugins through `PackageSource`.
     Packages of other programs that use Hydra in this process are not affected."""
@@ -84,7 +106,7 @@ class CachedPackages(SearchPathPlugin):
 
 def register_sources() -> None:
     """Register these sources with Hydra. To be called before it is initialised; any number of times."""
-    for plugin in (PackageSource, CachedPackages):
+    for plugin in (PackageSource, OwnFolder, CachedPackages):
         Plugins.instance().register(plugin)
 
 

@@ -91,7 +91,10 @@ def _composed_apart(compose: Composer, group: str, names: Sequence[str]) -> dict
     sections: dict[str, Plain | ConfigError] = {}
     for number, name in enumerate(names):
         config[group] = config[f"all_{group}"][f"at_{number}"]
-        sections[name] = cast(Plain, OmegaConf.to_container(config[group], resolve=True))
+        try:
+            sections[name] = cast(Plain, OmegaConf.to_container(config[group], resolve=True))
+        except OmegaConfBaseException as error:  # an environment variable that is not set
+            sections[name] = ConfigError([f"{group}={name}: {str(error).splitlines()[0]}"])
     return sections
 
 

@@ -162,7 +162,7 @@ def _yaml_files(place: Any, prefix: str) -> Iterator[tuple[str, str]]:
     for folder in (place.joinpath(group) for group in (*GROUPS, "matrix", "table", "tune")):
         for entry in folder.iterdir() if folder.is_dir() else ():
             if entry.name.endswith(".yaml"):
-                yield f"{prefix}/{folder.name}/{entry.name}", entry.read_text("utf-8")
+                yield f"{prefix}/{folder.name}/{entry.name}", entry.read_text("utf-8", "replace")
 
 
 def compose_tables(compose: Composer, config_dir: str | None = None) -> tuple[Tables, bool]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
@@ -83,3 +84,13 @@ def test_a_fault_in_a_file_is_named_in_each_of_its_cells(compose: Composer) -> N
         assert (bad["model=qrbm"] in told) == (cell.model == "qrbm"), cell
         if cell.backend == "sim_tabu" and cell.model == "qrbm":
             assert bad["backend=sim_tabu"] in told
+
+
+def test_a_data_set_whose_values_cannot_be_resolved_is_a_fault_of_its_cells_alone(tmp_path: Path) -> None:
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "ours.yaml").write_text("defaults: [csv, _self_]\nname: ours\nroot: ${oc.env:NOT_SET}\n")
+    with composer(str(tmp_path)) as compose:
+        names = {"model": ["mlp"], "dataset": ["mnist", "ours"], "backend": ["sim"]}
+        fine, faulty = matrix(compose, names)
+    assert fine.faults == ()
+    assert "NOT_SET" in faulty.faults[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from neurobench.cli.main import main
-from neurobench.config.errors import BAD_USAGE
+from neurobench.config.errors import BAD_USAGE, FINE
 
 FAULTY = {
     "a choice that is not there": (["model=qrmb"], "model=qrmb: there is no such model", "Did you mean qrbm?"),
@@ -127,3 +127,28 @@ def test_validate_names_the_same_faults_as_run(capsys: pytest.CaptureFixture[str
     told = capsys.readouterr().err
     assert "training.epochs=0 is not at least 1" in told
     assert "model has no key n_hiden" in told
+
+
+HEADER = "# @package _global_\n"
+OWN_FILES = {
+    "bom": (f"\ufeff{HEADER}defaults: [override /model: mlp]\nname: ours\n".encode(), None),
+    "crlf": (f"{HEADER}defaults: [override /model: mlp]\n".replace("\n", "\r\n").encode(), None),
+    "latin": (f"{HEADER}# \u00fcber\n".encode("latin-1"), "latin.yaml is not UTF-8 text at byte 22; save it as UTF-8"),
+    "late": (f"# ours\n{HEADER}defaults: [override /model: mlp]\n".encode(), "begins with the line `# @package _glo"),
+    "headless": (b"name: ours\n", "begins with the line `# @package _global_`"),
+    "circle": (f"{HEADER}defaults: [circle]\n".encode(), "name each other in a circle"),
+}
+
+
+@pytest.mark.parametrize("name", OWN_FILES)
+def test_an_experiment_from_any_editor_is_read_or_refused_with_the_reason_and_stops_no_list(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content, sentence = OWN_FILES[name]
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / f"{name}.yaml").write_bytes(content)
+    own = ["--config-dir", str(tmp_path)]
+    assert exit_code(["validate", *own, f"experiment={name}"]) == (BAD_USAGE if sentence else FINE)
+    assert (sentence or "fine") in "".join(capsys.readouterr())
+    assert exit_code(["list", *own, "experiments", name]) == FINE
+    assert name in capsys.readouterr().out
