@@ -146,7 +146,8 @@ def rerun_command(words: list[str]) -> int:
     before = find_run(args.outputs, args.run, finished=True)
     if (earlier := before.result()) is None:
         raise UserError(f"{before.path} is '{before.status}': there is nothing to compare with. Resume it: --resume.")
-    plan = stored_plan(before, args.data).anew(str(before.path.parent.parent))
+    beside = args.outputs is parser.get_default("outputs")  # the run itself may be anywhere, if given by its path
+    plan = stored_plan(before, args.data).anew(str(before.path.parent.parent if beside else args.outputs))
     console = Screen(highlight=False, soft_wrap=True)
     after = execute(plan, console)
     result = after.result()

@@ -34,7 +34,9 @@ def test_compare_shows_differing_keys_and_figures_and_rerun_whether_figures_are_
     changed["metrics"]["test_accuracy"] += 0.125
     changed["warnings"] = ["not reproducible: the chip takes no seed"]
     path.write_text(json.dumps(changed))
-    differing = neurobench("rerun", str(first))
+    (tmp_path / "mine").mkdir()
+    differing = neurobench("rerun", str(first), "--outputs", "mine")
+    assert len(list((tmp_path / "mine" / "a").glob("*"))) == 1, "not beside a run that may be a colleague's"
     assert differing.returncode == 1
     assert "NOT the same: 1 figures differ" in differing.stdout
     assert f"test_accuracy: {changed['metrics']['test_accuracy']} before" in differing.stdout
