@@ -66,7 +66,8 @@ def stored_plan(folder: RunFolder, root: str | None = None, to_run: bool = True)
         plan = parse(config, record.get("overrides", ()), record.get("setting_hash"), to_run)
         if "initial_run" not in record:
             return plan
-        return replace(plan, model=replace(plan.model, init_from=record["initial_run"]))  # type: ignore[call-arg]
+        initial = folder.path.parent.parent / record["initial_run"]  # wherever the plan is to be run
+        return replace(plan, model=replace(plan.model, init_from=str(initial)))  # type: ignore[call-arg]
     except ConfigError as error:
         if record.get("schema", 0) >= SCHEMA:
             if root is None and before is not None and not Path(before).exists():

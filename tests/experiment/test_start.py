@@ -151,6 +151,7 @@ def test_a_repeated_run_starts_from_the_run_from_which_it_started(tmp_path: Path
     folder, _ = folder_for(plan(outputs, reference.format(tmp_path)), Console(quiet=True), None)
     folder.release()
     run(tmp_path, "first", "20260102-000000-aaaaaa", "new", True)
-    initial = find_initial(stored_plan(folder))
-    assert initial is not None
-    assert initial.state == {"weights": "old"}
+    for repeated in (stored_plan(folder), stored_plan(folder).anew(str(tmp_path / "elsewhere"))):
+        initial = find_initial(repeated)
+        assert initial is not None
+        assert initial.state == {"weights": "old"}
