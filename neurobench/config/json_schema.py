@@ -57,17 +57,21 @@ def json_schema(config_dir: str | None = None) -> Schema:
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "YAML files of neurobench",
         "definitions": definitions,
-        **_file(whole),
+        **_file(whole, config_dir),
     }
 
 
-def _file(whole: Schema) -> Schema:
-    """Schema of a file, selected by the keys that it has. `whole`: properties of a configuration."""
+def _file(whole: Schema, config_dir: str | None) -> Schema:
+    """Schema of a file, selected by the keys that it has, or by the file that it is based on. `whole`: properties of a
+    configuration."""
     cell = {"if": _has("defaults"), "then": _ref("configuration"), "else": _ref("device")}
     named = {"if": _has("_target_"), "then": {"allOf": [_ref("device"), _ref("tracker")]}, "else": cell}
     file: Schema = {"type": "object", "properties": whole, "additionalProperties": named}
     for key, kind in (("epochs", "scale"), ("rows", "table"), ("space", "search")):
         file = {"if": _has(key), "then": _ref(kind), "else": file}
+    for group in INNER:
+        based = {"properties": {"defaults": {"contains": {"enum": choices(group, config_dir)}}}, **_has("defaults")}
+        file = {"if": based, "then": _ref(group), "else": file}
     return {"if": _has("_target_"), "then": {"allOf": [_ref(group) for group in INNER]}, "else": file}
 
 

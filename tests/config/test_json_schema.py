@@ -45,6 +45,7 @@ def test_every_shipped_yaml_file_is_valid_under_the_schema(faults: Any) -> None:
         "model: {_target_: neurobench.models.slayer.spec.SlayerSNN, hidden: [512, 0]}",
         "model: {_target_: neurobench.models.torch_module.spec.TorchModule, optimizer: lion}",
         "{_target_: neurobench.data.specs.MNIST, digits: [0, 10]}",
+        "{defaults: [csv, _self_], name: ours, lable: kind}",
         "{_target_: neurobench.data.encoders.Counts, bins: 3.5}",
         "sampler: {_target_: neurobench.devices.sampler.specs.BlockGibbs, sweeps: none}",
         "table: {rows: [{what: no band}], named: x}",
@@ -61,6 +62,7 @@ def test_values_that_the_specs_refuse_are_invalid_under_the_schema(text: str, fa
         "model: {lr: 0.5, n_hidden: 3}",
         "model: {_target_: mine.Mine, anything: 1}",
         "{_target_: mine.Data, samples: 3}",
+        "{defaults: [csv, _self_], name: ours, root: ours.csv, label: kind}",
         "sampler: {_target_: mine.Device, most: 3}",
     ],
 )

@@ -7,6 +7,7 @@ specs import FORMATS.
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -40,7 +41,9 @@ class Network(NamedTuple):
         import torch
 
         memory = io.BytesIO()
-        torch.export.save(self._program(), memory)
+        program = self._program()
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # on parts of a tensor, which are correct
+            torch.export.save(program, memory)
         return memory.getvalue()
 
     def onnx(self) -> bytes:

@@ -43,6 +43,7 @@ def files(learner: Any) -> Mapping[str, Callable[[], bytes]]:
     return load(learner.spec.exports)(learner)
 
 
+@pytest.mark.filterwarnings("error:No complete tensor")
 @pytest.mark.parametrize("name", NETWORKS)
 def test_an_exported_torch_program_computes_the_learners_scores(name: str) -> None:
     make, scores = NETWORKS[name]
