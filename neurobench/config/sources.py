@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
@@ -74,9 +73,9 @@ class PackageSource(ConfigSource):
         return sorted({*names, *(matrix_cells(self.path) if holds_cells else ())})
 
 
-class OwnFolder(FileConfigSource):
-    """YAML files of a user's folder: Hydra's, which does not see the `@package` of a file with a byte order mark, as
-    editors on Windows write it, and does not name a file that is not UTF-8."""
+class OwnFolder(ConfigSource):
+    """YAML files of a user's folder. Hydra's source of files does not see the `@package` of one with a byte order mark,
+    as editors on Windows write it, and does not name one that is not UTF-8."""
 
     @staticmethod
     def scheme() -> str:
@@ -92,6 +91,21 @@ class OwnFolder(FileConfigSource):
             raise ConfigLoadError(f"{file} is not UTF-8 text at byte {error.start}; save it as UTF-8") from error
         config, header = pickle.loads(_as_read(str(file.absolute()), text))
         return ConfigResult(self.provider, self.full_path(), config, header)
+
+    def available(self) -> bool:
+        return self.is_group("")
+
+    def is_group(self, config_path: str) -> bool:
+        return Path(self.path, config_path).is_dir()
+
+    def is_config(self, config_path: str) -> bool:
+        return Path(self.path, self._normalize_file_name(config_path)).is_file()
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> builtins.list[str]:
+        names: list[str] = []
+        for entry in Path(self.path, config_path).iterdir():
+            self._list_add_result(names, f"{config_path}/{entry.name}".lstrip("/"), entry.name, results_filter)
+        return sorted({*names})
 
 
 class CachedPackages(SearchPathPlugin):
