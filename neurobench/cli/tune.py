@@ -52,7 +52,8 @@ def tune_command(words: list[str]) -> int:
     others = sorted(file.parent.glob(f"{escape(Path(args.space).stem)}-????????.db"))
     if others and not file.exists():
         earlier = ", ".join(other.name for other in others)
-        console.print(f"the space or the overrides differ from {earlier}: a new study begins", highlight=False)
+        what = "the space, the overrides, the configuration, your own code or the data differ"
+        console.print(f"{what} from those of {earlier}: a new study begins", highlight=False, soft_wrap=True)
     with phase("opening the study"):
         study = tune.open_study(space, name, file)
     with tune.stored(file):

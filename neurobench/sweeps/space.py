@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -18,6 +19,8 @@ from neurobench.config.compose import choices
 from neurobench.config.errors import ConfigError, UserError, did_you_mean
 from neurobench.config.overrides import override_of
 from neurobench.config.targets import config_places
+from neurobench.data.dataset import stamp
+from neurobench.experiment.folder_choice import initial_sha256
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.request import plan_of
 from neurobench.metrics.catalog import larger_is_better
@@ -34,6 +37,7 @@ class Space:
     prune_on: str | None  # a metric of each epoch
     space: dict[str, dict[str, Any]]  # key -> {low, high[, log][, step]} or {choices}
     direction: str | None = None  # "maximize" or "minimize", for a figure whose direction is not known
+    computed: tuple[str, ...] = ()  # what the trials compute besides: see `_computed`
 
     @property
     def larger_wins(self) -> bool:
@@ -41,10 +45,11 @@ class Space:
 
     @property
     def identity(self) -> str:
-        """Eight hex digits that differ between spaces, so that each has its own study. Outputs folders do not enter."""
-        computed = [word for word in self.overrides if not word.startswith("outputs=")]
+        """Eight hex digits that differ between spaces, and if the trials of one compute something else than before, so
+        that each has its own study. Outputs folders do not enter."""
+        overrides = [word for word in self.overrides if not word.startswith("outputs=")]
         stated = {key: value for key, value in asdict(self).items() if key != "direction" or value}
-        text = json.dumps({**stated, "overrides": computed}, sort_keys=True)
+        text = json.dumps({**stated, "overrides": overrides}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -70,7 +75,18 @@ def load_space(name: str, more: Sequence[str], outputs: Path, config_dir: str | 
         faults = faults or _faults_of_whole_ranges(space, config_dir)
     if faults:
         raise UserError(f"the search space {name} cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
-    return space
+    return replace(space, computed=_computed(space, config_dir))
+
+
+def _computed(space: Space, config_dir: str | None) -> tuple[str, ...]:
+    """Hashes of the configurations at both ends, which include the user's code, of the files of their data and of the
+    network that they start from: figures of trials with others are not comparable."""
+    made: list[str] = []
+    for end in (0, -1):
+        with contextlib.suppress(ConfigError):  # values that are incompatible at one end
+            plan = plan_of_trial(space, _words(_end(space, end)), config_dir)
+            made += [plan.config_hash, stamp(plan.root), initial_sha256(plan) or ""]
+    return tuple(made)
 
 
 def _text(name: str, config_dir: str | None) -> tuple[str, str]:
@@ -154,9 +170,13 @@ def _end(space: Space, end: int) -> dict[str, Any]:
     return {key: (entry.get("choices") or (entry["low"], entry["high"]))[end] for key, entry in space.space.items()}
 
 
+def _words(values: Mapping[str, Any]) -> list[str]:
+    return [override_of(key, value) for key, value in values.items()]
+
+
 def _faults_at(space: Space, values: Mapping[str, Any], config_dir: str | None) -> Sequence[str]:
     try:
-        plan_of_trial(space, [override_of(key, value) for key, value in values.items()], config_dir)
+        plan_of_trial(space, _words(values), config_dir)
     except ConfigError as error:
         return error.faults
     return ()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from neurobench.sweeps.space import load_space
 from tests.cli.conftest import Neurobench, neurobench  # noqa: F401  (a fixture)
 
 pytest.importorskip("optuna")
@@ -43,3 +44,25 @@ def test_null_and_lists_are_choices_and_folders_may_have_any_name(neurobench: Ne
     assert [file.name[:4] for file in tmp_path.glob("runs? new (2) 100%25/.tune/*.db")] == ["odd-"]
     (tmp_path / "odd.yaml").write_text(TOY + "{model.lr: {low: 0.1, high: 1.0}}\n")
     assert "a new study begins" in neurobench(*words, "--trials", "1").stdout
+
+
+def test_a_study_continues_only_while_its_trials_compute_the_same(tmp_path: Path) -> None:
+    """Else the best would be chosen among figures on different data, of different settings or initial networks."""
+    table, experiment, start = (tmp_path / name for name in ("table.csv", "experiment/mine.yaml", "start.pt"))
+    table.write_text("a,b,kind\n" + "".join(f"{n},{n % 7},{n % 2}\n" for n in range(40)))
+    start.write_bytes(b"a network")
+    experiment.parent.mkdir()
+    experiment.write_text("# @package _global_\ndefaults: [override /model: slayer_snn, override /dataset: csv]\n")
+    words = f"experiment=mine, dataset.root={table}, dataset.label=kind, model.init_from={start}"
+    text = f"overrides: [{words}]\nfigure: validation_accuracy\nspace: {{model.lr: {{low: 0.001, high: 0.01}}}}"
+    (tmp_path / "space.yaml").write_text(text)
+
+    def identity() -> str:
+        return load_space(str(tmp_path / "space.yaml"), [], tmp_path, str(tmp_path)).identity
+
+    identities = [identity(), identity()]
+    for file, more in ((table, "7,0,1\n"), (experiment, "seed: 3\n"), (start, "that was trained on")):
+        file.write_text(file.read_text() + more)
+        identities.append(identity())
+    assert identities[0] == identities[1]
+    assert len(set(identities)) == 4
