@@ -68,10 +68,11 @@ def table_command(words: list[str]) -> int:
     names = list(tables) if args.name == "all" else [args.name]
     with phase("reading the runs"):
         runs = _recorded(args.records, args.outputs) if args.records else read_index(args.outputs)
-    if args.record:
-        return _record(args.record, tables, names, runs, str(args.records or "the outputs folder"))
     results = {name: join(tables[name], args.outputs, runs) for name in names}
     rows = [row for name in names for row in results[name]]
+    _print_notes([setting.name for name in names for setting in tables[name]], runs, rows)
+    if args.record:
+        return _record(args.record, tables, names, runs, str(args.records or "the outputs folder"))
     with phase("comparing"):
         compared = {name: made for name in names if (made := comparisons(results[name], tables, args.outputs, runs))}
     if args.into:
@@ -92,6 +93,18 @@ def table_command(words: list[str]) -> int:
         for made in compared.values():
             controls_table.print_comparisons(made, Screen())
     return OUT_OF_BAND if any(row.verdict == "OUT" for row in rows) else FINE
+
+
+def _print_notes(names: Sequence[str], runs: Sequence[Entry], rows: Sequence[ResultRow]) -> None:
+    """Print which damaged runs of these names are left out, and which rows are means over different data."""
+    notes = [
+        f"{entry.path} is left out, since it is damaged: {entry.damage}"
+        for entry in runs
+        if entry.damage and entry.path.partition("/")[0] in names
+    ]
+    notes += [f"row {row.row.id} is a mean over runs that read different data (sha256)" for row in rows if row.is_mixed]
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def _recorded(file: Path, outputs: Path) -> list[Entry]:
@@ -166,7 +179,9 @@ def matrix_command(words: list[str]) -> int:
         "--format", choices=["md", "csv", "tex"], help="for papers and programs; default: for the screen"
     )
     args = parser.parse_args(words)
-    results = join(published_tables(args.config_dir)["matrix"], args.outputs, scale=args.scale)
+    settings, runs = published_tables(args.config_dir)["matrix"], read_index(args.outputs)
+    results = join(settings, args.outputs, runs, args.scale)
+    _print_notes([setting.name for setting in settings], runs, results)
     rows = [matrix_cells(result) for result in results]
     if args.format == "csv":
         csv.writer(sys.stdout, lineterminator="\n").writerows([MATRIX_COLUMNS, *rows])

@@ -127,7 +127,13 @@ class ResultRow:
             return ""
         data = self.runs[-1]["data"]
         sizes = " + ".join(str(data[key]) for key in ("n_train", "n_validation", "n_test") if key in data)
-        return ", ".join(part for part in (data.get("source", ""), sizes) if part)
+        others = "others for some seeds" if self.is_mixed else ""
+        return ", ".join(part for part in (data.get("source", ""), sizes, others) if part)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether the runs read different data, as after an edit of a file of the user's own."""
+        return len({result["data"].get("sha256") for result in self.runs}) > 1
 
     @property
     def commits(self) -> tuple[str, ...]:

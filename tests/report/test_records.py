@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import neurobench.cli.tables as verbs
 from neurobench.cli.main import main
 from neurobench.config.errors import FINE, UserError
 from neurobench.report import controls_table
@@ -146,6 +147,30 @@ def test_table_writes_records_and_shows_the_same_table_from_them(
     assert shown[0] == shown[1]
     assert "91.85" in shown[0] or "0.9185" in shown[0]
     assert f"again: neurobench sweep experiment={target.experiment} seed=0" in " ".join(shown[0].split())
+
+
+def test_a_table_names_damaged_runs_that_it_leaves_out_and_rows_over_different_data(
+    outputs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an edit of a file of the user's own: such a row had been a mean, with a verdict, like any other."""
+    monkeypatch.setattr(verbs, "published_tables", lambda _: {"dynex": [TUTORIAL]})
+    words = ["table", "dynex", "--outputs", str(outputs)]
+    for more in ([], ["--record", str(outputs / "records.jsonl")], ["--format", "csv"]):
+        main([*words, *more])
+        assert capsys.readouterr().err == ""
+    finished(outputs, "cut", "p" * 12, 1, 0.9)
+    (outputs / "tutorial" / "cut" / "result.json").write_text("{")
+    file = outputs / "tutorial" / f"1-{1 / 3}" / "result.json"
+    result = json.loads(file.read_text())
+    write_json(file, {**result, "data": {**result["data"], "sha256": "9" * 64}})
+    for more in ([], ["--record", str(outputs / "records.jsonl")], ["--format", "csv"]):
+        main([*words, *more])
+        shown, notes = capsys.readouterr()
+        assert notes.splitlines() == [
+            "note: tutorial/cut is left out, since it is damaged: result.json is cut at byte 1",
+            f"note: row {TUTORIAL.rows[0].id} is a mean over runs that read different data (sha256)",
+        ]
+    assert "others for some seeds" in shown
 
 
 def test_results_md_shows_exactly_what_the_records_contain() -> None:
