@@ -43,6 +43,7 @@ class Repetition:
     emulated: bool  # data that replace recorded ones
     source: str  # of the data: "bundled", "generated" or a path
     sha256: str  # of the data
+    is_own: bool  # data in files of the user's own, which may be edited
 
     def value(self, figure: str) -> float | None:
         return self.metrics.get(figure, self.validation.get(figure))
@@ -180,6 +181,9 @@ def _best(settings: Sequence[Setting], judge: str | None) -> tuple[str | None, S
     others = len({run.source for run in runs}) > 1 and len({run.sha256 for run in runs}) > 1  # files called csv
     if others or len({(run.dataset, run.scale) for run in runs}) > 1:
         return judge, None, "no best is marked: the settings differ in data set or scale"
+    read = {frozenset(run.sha256 for run in each.runs) for each in settings}
+    if len(read) > 1 and any(run.is_own for run in runs):
+        return judge, None, "no best is marked: the settings read different data (sha256)"
     sign = 1 if larger_is_better(judge) else -1
     means = [sign * spread.mean for each in settings if (spread := each.spread(judge))]
     return judge, settings[means.index(max(means))], ""
@@ -270,7 +274,7 @@ def _repetitions(group: Sequence[Entry], outputs: Path) -> Iterable[Repetition]:
         held_out, summary = held_out_figures(entry.folder(outputs), result), entry.summary(outputs)
         figures = (result["metrics"], held_out, result["intervals"])
         named = (str(summary["model"]), str(summary["dataset"]), result["scale"])
-        yield Repetition(entry.path, result["seed"], *figures, *named, emulated, source, sha256)
+        yield Repetition(entry.path, result["seed"], *figures, *named, emulated, source, sha256, "bytes" in data)
 
 
 def order(value: Any) -> tuple[int, float, str]:

@@ -305,11 +305,15 @@ def test_the_best_of_several_settings_is_chosen_by_held_out_samples_never_by_the
     ]
     assert view.locator(".chart circle").count() == 6, "validation and test against model.lr"
     assert "model.lr" in view.locator(".columns h3").inner_text()
+    assert "configuration of every setting" not in view.locator(".tools").first.inner_text()
     view.locator("#settings a").nth(1).press("Enter")
     view.locator("td.name").first.wait_for()
     assert view.locator("td.name").all_inner_texts() == ["tutorial/20260101-000002-cccccc"], "the runs of the row"
     view.go_back()
     assert view.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    path.write_text(page(TABLES, tmp_path, read_index(tmp_path), 2, 10**6))
+    view.reload()
+    assert "does not contain the configuration of every setting" in view.locator(".tools").first.inner_text()
     view.close()
 
 
@@ -329,6 +333,16 @@ def test_a_seed_that_was_run_again_counts_once_by_its_newest_run(browser: Any, t
     assert view.locator(".cell").inner_text().split("\n") == ["95.30 %", "1 seed"]
     assert view.locator(".cell").get_attribute("href") == "#/runs?" + "p" * 12 + "%20paper", "its own runs"
     assert view.locator("td.name").first.inner_text().startswith("a_later_name"), "newest by its time, not its clock"
+    leave(tmp_path, 1, 0.953, 0.1)
+    (file,) = tmp_path.glob("tutorial/*-000001-*/result.json")
+    for sha256 in ("1", "2"):  # before and after an edit of a file of the user's own
+        for path_, digest in ((result, "1"), (file, sha256)):
+            told = json.loads(path_.read_text())
+            write_json(path_, {**told, "data": {**told["data"], "bytes": 9, "sha256": digest * 64}})
+        path.write_text(page(TABLES, tmp_path, read_index(tmp_path), 10, 10**6))
+        view.goto(path.as_uri())
+        note = "2 seeds" + " · different data" * (sha256 == "2")
+        assert view.locator(".cell").inner_text().split("\n") == ["95.30 ± 0.00 %", note]
     view.close()
 
 

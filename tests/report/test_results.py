@@ -307,6 +307,10 @@ def test_a_mean_over_runs_that_read_different_data_is_marked(swept: Path) -> Non
     result = json.loads(file.read_text())
     write_json(file, {**result, "data": {**result["data"], "sha256": "1" * 64}})
     assert "a row is a mean over runs that read different data (sha256)" in "; ".join(remarks(results(swept)))
+    assert results(swept).best is not None, "data that are selected or generated differ by what the settings say"
+    write_json(file, {**result, "data": {**result["data"], "sha256": "1" * 64, "bytes": 9}})
+    assert results(swept).best is None, "its row would be compared with one on the file as it was"
+    assert "no best is marked: the settings read different data (sha256)" in remarks(results(swept))
 
 
 def test_no_best_is_chosen_among_settings_that_read_different_files_of_ones_own(swept: Path) -> None:

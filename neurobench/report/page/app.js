@@ -48,7 +48,10 @@ const figure = (key, value) => value === null || value === undefined ? "–" : u
 const present = (values) => values.filter((value) => value !== null && value !== undefined);
 // The mean of no figures is null, never 0.
 const mean = (values) => values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
-const sd = (values) => values.length < 2 ? null : Math.sqrt(values.reduce((sum, value) => sum + (value - mean(values)) ** 2, 0) / (values.length - 1));
+function sd(values) {
+  const middle = mean(values);
+  return values.length < 2 ? null : Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1));
+}
 const spread = (values) => values.length ? perCent(mean(values)).replace(" %", "") + (values.length > 1 ? " ± " + (100 * sd(values)).toFixed(2) : "") + " %" : "–";
 const stamp = (text) => (text || "").slice(0, 16).replace("T", " ");
 const total = (run) => run.seconds ? Object.values(run.seconds).reduce((sum, value) => sum + value, 0) : null;
@@ -96,7 +99,7 @@ function cell(runs, search) {
   // If there are several settings, held-out samples select one; the test set selects nothing.
   const chosen = settings.length === 1 || best.validation !== null, value = chosen ? mean(best.test) : null;
   const heat = value === null ? 4 : Math.round(Math.max(4, Math.min(88, (value - 0.5) * 176)));
-  const note = (chosen ? plural(best.runs.length, "seed") : "not validated") + (settings.length > 1 ? ` · ${settings.length} settings` : "") + (full ? "" : ` · scale ${best.runs[0].scale}`);
+  const note = (chosen ? plural(best.runs.length, "seed") : "not validated") + (settings.length > 1 ? ` · ${settings.length} settings` : "") + (full ? "" : ` · scale ${best.runs[0].scale}`) + (readDifferently(settings) ? " · different data" : "");
   return el("a", { class: "cell" + (full && heat > 55 ? " hot" : ""), style: `--heat:${full ? heat : 4}%`, href: settings.length > 1 ? "#/settings?" + encodeURIComponent(search) : runsOf(best) }, el("b", {}, chosen ? spread(best.test) : "–"), el("small", {}, note));
 }
 // Runs at a smaller scale are never compared with those at a larger one.
@@ -113,6 +116,8 @@ function settingsOf(runs) {
   return [...group(newestOfSeeds(runs), (run) => run.scale + " " + run.setting_hash).values()].map((of) => ({ runs: of, hash: of[0].setting_hash, validations: present(of.map((run) => run.validation)), validation: mean(present(of.map((run) => run.validation))), test: present(of.map((run) => run.metrics.test_accuracy)) }))
     .sort((a, b) => (b.validation ?? -Infinity) - (a.validation ?? -Infinity) || a.runs[0].index - b.runs[0].index);
 }
+// Whether runs on a file of the user's own, which alone states its bytes, read it in several versions.
+const readDifferently = (settings) => new Set(settings.flatMap((one) => one.runs).filter((run) => run.data?.bytes !== undefined).map((run) => run.data.sha256)).size > 1;
 const runsOf = (one) => "#/runs?" + encodeURIComponent(one.hash + " " + one.runs[0].scale);
 function group(items, key) {
   const groups = new Map();
@@ -139,7 +144,9 @@ function settings() {
     el("td", {}, one.validation !== null && i === 0 ? chip("chosen", "good") : ""), keys.map((key) => el("td", { class: "mono", "data-label": key }, flats[i][key] === undefined ? "–" : String(flats[i][key]))),
     el("td", { class: "num", "data-label": "validation" }, spread(one.validations)), el("td", { class: "num", "data-label": "test" }, spread(one.test)), el("td", { class: "num", "data-label": "seeds" }, el("a", { href: runsOf(one), "aria-label": "runs of " + one.hash }, String(one.runs.length)))));
   const numeric = keys.filter((key) => flats.every((tree) => typeof tree[key] === "number"));
-  return [el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Settings"), el("span", { class: "soft small" }, "sorted by accuracy on held-out samples; mean ± sd over seeds")), el("div", { class: "tools" }, select, differing.length > keys.length ? el("span", { class: "soft small" }, `settings differ in ${plural(differing.length - keys.length, "more key")}`) : ""),
+  return [el("section", {}, el("div", { class: "lead" }, el("h2", {}, "Settings"), el("span", { class: "soft small" }, "sorted by accuracy on held-out samples; mean ± sd over seeds")), el("div", { class: "tools" }, select, differing.length > keys.length ? el("span", { class: "soft small" }, `settings differ in ${plural(differing.length - keys.length, "more key")}`) : "",
+      readDifferently(listed) ? el("span", { class: "soft small" }, "the runs read different data (sha256)") : "",
+      listed.some((one) => !one.runs.some((run) => run.config_tree)) ? el("span", { class: "soft small" }, "This page does not contain the configuration of every setting: report --details N") : ""),
     el("div", { class: "panel scroll" }, el("table", { id: "settings", class: "stack" }, el("thead", {}, el("tr", {}, el("th", {}, ""), keys.map((key) => el("th", {}, key)), el("th", { class: "num" }, "validation"), el("th", { class: "num" }, "test"), el("th", { class: "num" }, "seeds"))), el("tbody", {}, rows)))),
     numeric.length === 2 && numeric.every((key) => axis(flats, key).length > 2) ? heatMap(listed, flats, numeric) : "",
     numeric.length ? el("section", {}, el("h2", {}, "Accuracy against each parameter"), el("div", { class: "legend", style: "padding:0" }, [["validation", 0], ["test", 2]].map(([name, c]) => el("span", { style: `--c:var(--series-${c})` }, el("i"), name + ", mean and sd over seeds"))),
