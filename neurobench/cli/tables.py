@@ -33,7 +33,7 @@ from neurobench.report.formats import (
 )
 from neurobench.report.overview import print_overview
 from neurobench.report.published import Tables, published_tables, table_names
-from neurobench.report.records import PLACE, collect, merged, read_records, write_records
+from neurobench.report.records import PLACE, collect, merged, read_records, undeclared, write_records
 from neurobench.report.results import swept
 from neurobench.report.screen import Screen
 from neurobench.report.table import ResultRow, join
@@ -118,6 +118,10 @@ def _record(file: Path, tables: Tables, names: list[str], runs: Sequence[Entry],
     write_records(file, records)
     earlier = len(records) - len(new)
     print(f"{file}: {len(records)} runs, {len(new)} of them from {source}, {earlier} recorded before")
+    for experiment, seeds in undeclared(tables, names, runs).items():
+        noun, verb = ("seed", "is") if len(seeds) == 1 else ("seeds", "are")
+        which = f"{noun} {', '.join(map(str, seeds))} of experiment={experiment}"
+        print(f"note: {which} {verb} not recorded: its table declares others", file=sys.stderr)
     if dropped := len(old) - len(merged(tables, old, [])):
         reason = "no table has their setting, or another record has their setting and seed by the present rule"
         print(f"note: {dropped} recorded before are dropped: {reason}", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -115,21 +115,42 @@ def _parsed(line: str, where: str, faults: list[str]) -> RunRecord | None:
 def collect(tables: Tables, names: Iterable[str], runs: Sequence[Entry]) -> list[RunRecord]:
     """Collect the newest run of each declared seed of every setting that the tables `names` publish, at the largest
     scale that was run, with the metrics of its rows and of rows in any table that are compared with it."""
-    by_name: dict[str, list[Entry]] = {}
     compared: dict[str, set[str]] = {}  # experiment -> metrics
     for row in (row for settings in tables.values() for setting in settings for row in setting.rows):
         for name in row.against:
             compared.setdefault(name, set()).add(row.metric)
+    collected: dict[tuple[str, str, int], RunRecord] = {}
+    for setting, scale, newest_runs in _recordable(tables, names, runs):
+        every = [_record(setting, scale, run, compared.get(setting.experiment, set())) for run in newest_runs]
+        collected |= {record.key: record for record in every if _is_declared(setting, record.seed)}
+    return list(collected.values())
+
+
+def undeclared(tables: Tables, names: Iterable[str], runs: Sequence[Entry]) -> dict[str, list[int]]:
+    """Seeds that `collect` leaves out of each experiment, though the tables show them: these declare others."""
+    left_out: dict[str, list[int]] = {}
+    for setting, _, newest_runs in _recordable(tables, names, runs):
+        seeds = [run.result["seed"] for run in newest_runs if run.result]
+        if others := [seed for seed in seeds if not _is_declared(setting, seed)]:
+            left_out[setting.experiment] = others
+    return left_out
+
+
+def _recordable(
+    tables: Tables, names: Iterable[str], runs: Sequence[Entry]
+) -> Iterator[tuple[Published, Scale, list[Entry]]]:
+    """Yield each setting of the tables that was run at a scale that is recorded, with its newest run of each seed."""
+    by_name: dict[str, list[Entry]] = {}
     for run in runs:
         by_name.setdefault(run.path.partition("/")[0], []).append(run)
-    collected: dict[tuple[str, str, int], RunRecord] = {}
     for setting in (setting for name in names for setting in tables[name]):
         largest, newest_runs = newest(setting, by_name.get(setting.name, []), None)
         for scale in (scale for scale in RECORDED if scale == largest):
-            every = [_record(setting, scale, run, compared.get(setting.experiment, set())) for run in newest_runs]
-            records = [record for record in every if record.seed in setting.seeds or not setting.seeds]
-            collected |= {record.key: record for record in records}
-    return list(collected.values())
+            yield setting, scale, newest_runs
+
+
+def _is_declared(setting: Published, seed: int) -> bool:
+    return seed in setting.seeds or not setting.seeds
 
 
 def _record(setting: Published, scale: Scale, run: Entry, compared: set[str]) -> RunRecord:

@@ -129,9 +129,13 @@ def test_table_writes_records_and_shows_the_same_table_from_them(
     finished(tmp_path, "1", target.setting_hashes["paper"], 0, 0.9185, name=target.name)
     file = tmp_path / "readme" / "records.jsonl"
     file.parent.mkdir()
+    finished(tmp_path, "2", target.setting_hashes["paper"], 77, 0.5, name=target.name)
     assert main(["table", "all", "--record", str(file), "--outputs", str(tmp_path)]) == FINE
-    assert "1 runs, 1 of them from the outputs folder, 0 recorded before" in capsys.readouterr().out
-    (tmp_path / target.name / "1" / "result.json").unlink()
+    said, notes = capsys.readouterr()
+    assert "1 runs, 1 of them from the outputs folder, 0 recorded before" in said
+    assert notes == f"note: seed 77 of experiment={target.experiment} is not recorded: its table declares others\n"
+    for run in ("1", "2"):
+        (tmp_path / target.name / run / "result.json").unlink()
     foreign = tmp_path / "foreign.jsonl"
     foreign.write_text(file.read_text() + json.dumps({**json.loads(file.read_text()), "name": "own"}) + "\n")
     link = tmp_path / "link.jsonl"
