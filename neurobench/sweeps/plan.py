@@ -128,7 +128,7 @@ def _jobs(overrides: Sequence[str], compose: Composer, here: bool) -> list[Job]:
     stamps: dict[str | None, str] = {}  # data root -> stamp of its files
     initial: dict[tuple[str | None, str, str], str | None] = {}  # model.init_from, outputs, name -> its sha256
     planned: set[tuple[str, str, str]] = set()
-    recorded: dict[tuple[str, str], dict[str, RunFolder]] = {}  # outputs, name -> config hash -> run
+    recorded: dict[tuple[str, str], dict[str, list[RunFolder]]] = {}  # outputs, name -> config hash -> runs
     queues: dict[str, dict[tuple[str, str], Task]] = {}  # outputs -> name, config hash -> task in a queue
     for number, (words, config) in enumerate(combinations(overrides, compose)):
         try:
@@ -145,7 +145,7 @@ def _jobs(overrides: Sequence[str], compose: Composer, here: bool) -> list[Job]:
         if start not in initial:
             initial[start] = initial_sha256(plan)
         now = {"stamp": stamps[plan.root], "initial_sha256": initial[start]}
-        state, folder = _state(recorded[place].get(plan.config_hash), now)
+        state, folder = _state(recorded[place].get(plan.config_hash, ()), now)
         if plan.run.outputs not in queues:
             queues[plan.run.outputs] = queued_tasks(Path(plan.run.outputs))
         key = (*place, plan.config_hash)
@@ -159,27 +159,30 @@ def _jobs(overrides: Sequence[str], compose: Composer, here: bool) -> list[Job]:
     return jobs
 
 
-def _runs_by_hash(outputs: Path, name: str) -> dict[str, RunFolder]:
-    """The run to use for each configuration: a finished one before an unfinished one, then the newest."""
-    runs: dict[str, RunFolder] = {}
-    for run in runs_named(outputs, name):  # oldest first
+def _runs_by_hash(outputs: Path, name: str) -> dict[str, list[RunFolder]]:
+    """Runs of each configuration, oldest first."""
+    runs: dict[str, list[RunFolder]] = {}
+    for run in runs_named(outputs, name):
         with contextlib.suppress(Damaged):  # a folder whose run.json cannot be read is ignored
-            key = str(run.record().get("config_hash"))
-            if key not in runs or run.is_finished or not runs[key].is_finished:
-                runs[key] = run
+            runs.setdefault(str(run.record().get("config_hash")), []).append(run)
     return runs
 
 
-def _state(folder: RunFolder | None, now: Mapping[str, str | None]) -> tuple[State, Path | None]:
-    """State and folder of a job's run. One whose data have changed does not count, judged by names, sizes and times
-    (`stamp`; the content is compared when the data are read), nor one that started from another network."""
-    if folder is None:
+def _state(runs: Sequence[RunFolder], now: Mapping[str, str | None]) -> tuple[State, Path | None]:
+    """State and folder of a job's run: a finished one before an unfinished one, then the newest. One whose data have
+    changed does not count, judged by names, sizes and times (`stamp`; the content is compared when the data are read),
+    nor one that started from another network."""
+    same = [run for run in runs if _computed_the_same(run, now)]
+    if finished := [run for run in same if run.is_finished]:
+        return "finished", finished[-1].path
+    if not same:
         return "new", None
-    before = {**folder.record().get("data", {}), **folder.record()}
-    if any(value is not None and before.get(key, value) != value for key, value in now.items()):
-        return "new", None
-    if folder.is_finished:
-        return "finished", folder.path
+    folder = same[-1]
     if folder.in_use:
         return "running elsewhere", folder.path
     return ("failed" if folder.record().get("status") == "failed" else "half-done"), folder.path
+
+
+def _computed_the_same(run: RunFolder, now: Mapping[str, str | None]) -> bool:
+    before = {**run.record().get("data", {}), **run.record()}
+    return all(value is None or before.get(key, value) == value for key, value in now.items())

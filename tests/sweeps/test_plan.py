@@ -77,6 +77,10 @@ def test_a_finished_job_whose_initial_network_has_changed_is_new(tmp_path: Path)
     assert jobs_of(words)[0].state == "finished"
     file.write_bytes(b"another network")
     assert jobs_of(words)[0].state == "new"
+    leave(job, "running").update(initial_sha256=sha256(b"another network").hexdigest())
+    assert jobs_of(words)[0].state == "half-done", "of the run that started from this one"
+    file.write_bytes(b"one network")
+    assert jobs_of(words)[0].state == "finished", "as it was before"
     file.unlink()  # the result remains valid
     assert jobs_of(words)[0].state == "finished"
 
