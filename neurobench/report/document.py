@@ -82,6 +82,10 @@ def _selected(name: str, rows: Sequence[ResultRow], ids: str) -> list[ResultRow]
     missing = [id for id in ids.split() if id not in by_id]
     if missing:
         raise UserError(f"table {name} has no row {', '.join(missing)}; it has {', '.join(by_id)}")
+    for id in ids.split():
+        if len(experiments := [row.experiment for row in rows if row.row.id == id]) > 1:
+            named = ", ".join(f"experiment={experiment}" for experiment in experiments)
+            raise UserError(f"table {name} has several rows {id} ({named}): give each another id")
     return [by_id[id] for id in ids.split()]
 
 

@@ -206,18 +206,27 @@ def _is_own(experiment: str, config_dir: str | None) -> bool:
 
 
 def dangling(setting: Published, table: Sequence[Published], experiments: Iterable[str]) -> list[str]:
-    """One sentence for each row or experiment that a setting's rows name for comparison and that does not exist: as
-    "not run" it would be looked for in vain."""
+    """One sentence for each row or experiment that a setting's rows name for comparison and that does not exist, as
+    "not run" it would be looked for in vain, or for an id that several rows have, as after copying an experiment."""
     ids = [row.id for each in table for row in each.rows]
     either = [*ids, *experiments]
     named = [(row.id, "relation.row", row.relation.row, ids) for row in setting.rows if row.relation]
     named += [(row.id, "against", name, either) for row in setting.rows for name in row.against]
     what = {"relation.row": "no row of its table", "against": "no row of its table, and no experiment with rows"}
-    return [
+    faults = [
         f"row {id}: {key}={name} is {what[key]}.{did_you_mean(name, known)}"
         for id, key, name, known in named
         if name not in known
     ]
+    return faults + [
+        f"row {id}: {key}={name} is the id of several rows ({_with(name, table)}): give each another one"
+        for id, key, name, _ in named
+        if ids.count(name) > 1
+    ]
+
+
+def _with(id: str, table: Sequence[Published]) -> str:
+    return ", ".join(f"experiment={each.experiment}" for each in table for row in each.rows if row.id == id)
 
 
 def not_proportions(setting: Published) -> list[str]:

@@ -71,6 +71,13 @@ def test_an_unknown_row_is_refused_with_the_rows_that_exist() -> None:
         refreshed(DRAFT, {"lava": LAVA[:1]})
 
 
+def test_a_place_for_an_id_that_several_rows_have_is_refused() -> None:
+    """As after copying an experiment: the last one's figure was once written, or "no record"."""
+    twice = [LAVA[0], replace(LAVA[0], experiment="copy")]
+    with pytest.raises(UserError, match=r"several rows accuracy \(experiment=.*, experiment=copy\): give"):
+        refreshed("<!-- figure lava accuracy --><!-- end -->", {"lava": twice})
+
+
 def test_the_matrix_is_written_as_a_grid_of_models_and_data_sets() -> None:
     cells = [
         row("test_accuracy", f"{m}{d}", 0.5 + 0.1 * d, model=m, dataset=f"D{d}", backend="sim")

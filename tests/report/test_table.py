@@ -382,6 +382,10 @@ ROW_OF_MINE = 'published: null, source: "", band: [null, null]'
         (ROW_OF_MINE + ", relation: {row: aa, kind: equal}", "row a: relation.row=aa is no row of its table."),
         (ROW_OF_MINE + ", against: [nobody]", "row a: against=nobody is no row of its table, and no experiment with"),
         (ROW_OF_MINE + ", relation: {row: loss, kind: equal}", "row a (test_accuracy, a proportion, larger is better)"),
+        (
+            f"{ROW_OF_MINE}, means: a}}\n    - {{id: loss, what: c, metric: test_loss, {ROW_OF_MINE}, against: [loss]",
+            "row loss: against=loss is the id of several rows (experiment=mine, experiment=mine): give each",
+        ),
     ],
 )
 def test_a_row_that_no_run_could_satisfy_is_reported_and_left_out(
