@@ -99,12 +99,13 @@ def runs_named(outputs: Path, name: str) -> Iterator[RunFolder]:
 def same_setting(outputs: Path, name: str, config_hash: str) -> list[RunFolder]:
     """Runs of one configuration with a valid run.json, newest first."""
     entries = []
-    for run in runs_named(outputs, name):
-        if f"-{config_hash[:6]}" in run.path.name:
+    for stem in _folders_within(outputs / name):
+        if f"-{config_hash[:6]}" in stem:  # each job of a sweep asks: nothing is read of thousands of others
+            run = RunFolder(outputs / name / stem)
             with contextlib.suppress(Damaged):
                 record = run.record()
                 if record.get("config_hash") == config_hash:
-                    entries.append((moment(record, run.path.name), run))
+                    entries.append((moment(record, stem), run))
     return [run for _, run in sorted(entries, key=lambda pair: pair[0], reverse=True)]
 
 

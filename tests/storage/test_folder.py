@@ -200,6 +200,17 @@ def test_runs_of_one_setting_come_newest_first(tmp_path: Path, three: list[RunFo
     assert same_setting(tmp_path, "b", "aaaaaa") == []
 
 
+def test_the_runs_of_one_setting_are_found_without_a_look_at_any_other(
+    tmp_path: Path, three: list[RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each job of a sweep searches them: two looks at every run would grow with the square of the number of jobs."""
+    looked_at: list[str] = []
+    stat = os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **options: (looked_at.append(str(path)), stat(path, **options))[1])
+    same_setting(tmp_path, "a", "bbbbbb")
+    assert [path for path in looked_at if path.startswith(f"{tmp_path}/a/")] == []
+
+
 def test_clean_removes_half_written_files_of_a_killed_process_and_nothing_else(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "toy", "ab" * 6, "")
     folder.update(status="running")
