@@ -23,7 +23,7 @@ from neurobench.process import importing
 from neurobench.report.screen import Screen, print_whole
 from neurobench.storage.atomic import write_bytes
 from neurobench.storage.files import DATA, Damaged
-from neurobench.storage.folder import RunFolder, differences
+from neurobench.storage.folder import Difference, RunFolder, differences
 from neurobench.storage.store import find_run, summary
 
 RECORDED = ("error", "started", "finished", "config_hash", "commit", "host", "processor", "device", "threads")
@@ -166,9 +166,13 @@ def rerun_command(words: list[str]) -> int:
     for warning in earlier.get("warnings", ()):
         if warning.startswith(IRREPRODUCIBLE):
             console.print(f"as expected, {warning}")
-    if sections["provenance"]:
+    others = sections["provenance"]
+    hashes = tuple(run.record().get("config_hash") for run in (before, after))
+    if hashes[0] != hashes[1]:
+        others.append(Difference("config_hash, as after an edit of config.yaml", hashes))
+    if others:
         console.print("other differences:")
-        for key, (a, b) in sections["provenance"]:
+        for key, (a, b) in others:
             console.print(f"  {key}: {a} before, {b} now")
     return FAILED
 

@@ -34,6 +34,8 @@ def test_compare_shows_differing_keys_and_figures_and_rerun_whether_figures_are_
     changed["metrics"]["test_accuracy"] += 0.125
     changed["warnings"] = ["not reproducible: the chip takes no seed"]
     path.write_text(json.dumps(changed))
+    record = json.loads((first / "run.json").read_text())
+    (first / "run.json").write_text(json.dumps({**record, "config_hash": "0" * 12}))  # of another configuration
     (tmp_path / "mine").mkdir()
     differing = neurobench("rerun", str(first), "--outputs", "mine")
     assert len(list((tmp_path / "mine" / "a").glob("*"))) == 1, "not beside a run that may be a colleague's"
@@ -41,6 +43,9 @@ def test_compare_shows_differing_keys_and_figures_and_rerun_whether_figures_are_
     assert "NOT the same: 1 figures differ" in differing.stdout
     assert f"test_accuracy: {changed['metrics']['test_accuracy']} before" in differing.stdout
     assert "as expected, not reproducible: the chip takes no seed" in differing.stdout
+    assert f"config_hash, as after an edit of config.yaml: {'0' * 12} before, {record['config_hash']} now" in (
+        differing.stdout
+    )
 
 
 def test_rerun_refuses_a_run_that_did_not_finish(neurobench: Neurobench) -> None:
