@@ -8,6 +8,7 @@ by its validation figure, among settings of one data set at one scale.
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ class Results:
     metric: str
     judge: str | None  # the validation figure by which the best is chosen
     best: Setting | None
-    note: str  # why there is no best, or ""
+    note: str  # why there is no best, or that others are as good; or ""
 
 
 def settings_of(entries: Sequence[Entry], outputs: Path, by: Sequence[str] = ()) -> tuple[list[Setting], list[str]]:
@@ -186,7 +187,9 @@ def _best(settings: Sequence[Setting], judge: str | None) -> tuple[str | None, S
         return judge, None, "no best is marked: the settings read different data (sha256)"
     sign = 1 if larger_is_better(judge) else -1
     means = [sign * spread.mean for each in settings if (spread := each.spread(judge))]
-    return judge, settings[means.index(max(means))], ""
+    # Few held-out samples allow few different means, and rounding does not distinguish equal ones
+    best = [each for each, mean in zip(settings, means, strict=True) if math.isclose(mean, max(means), rel_tol=1e-12)]
+    return judge, best[0], f"{len(best)} settings are equally good; the first is marked" if len(best) > 1 else ""
 
 
 def _described(group: Sequence[Entry], outputs: Path) -> dict[str, Any]:

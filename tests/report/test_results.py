@@ -257,6 +257,17 @@ def test_validation_samples_that_are_test_samples_choose_no_best_setting(swept: 
     assert results(swept).best is None
 
 
+def test_settings_that_are_as_good_as_the_best_are_counted(swept: Path) -> None:
+    """With few held-out samples several often are; rounding of the mean once decided between them."""
+    assert results(swept).note == ""
+    for seed, validation in enumerate((0.87, 0.86, 0.85)):
+        finished(swept, 0.01, seed, 0.9, validation)
+    made = results(swept)
+    assert made.best is not None
+    assert (made.best.values["model.lr"], made.note) == (0.01, "2 settings are equally good; the first is marked")
+    assert made.note in remarks(made)
+
+
 def test_runs_of_different_settings_are_never_averaged(swept: Path) -> None:
     finished(swept, 0.1, 0, 0.5, 0.5, hidden=7)
     made = results(swept, "model.lr")
