@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from operator import attrgetter
@@ -268,7 +269,7 @@ def _write_paper(target: Path, tables: Tables, outputs: Path, entries: Sequence[
             "was run with several settings. See: neurobench list runs"
         )
     write_bytes(target, latex.document(parts).encode())
-    print(f"{target}: {len(parts)} tables; pdflatex {target.name}")
+    print(f"{target}: {len(parts)} tables; pdflatex {shlex.quote(target.name)}")
     return FINE
 
 

@@ -99,8 +99,9 @@ def test_results_and_report_are_written_as_latex_tables(swept: Path, capsys: pyt
     results = capsys.readouterr().out
     structure(results)
     assert r"1$\times 10^{-5}$ & 2 &" in results
-    paper = swept / "paper.tex"
+    paper = swept / "my paper.tex"
     assert main(["report", "--to", str(paper), "--outputs", str(swept)]) == 0
+    assert capsys.readouterr().out == f"{paper}: 1 tables; pdflatex 'my paper.tex'\n", "to be pasted"
     text = paper.read_text()
     assert text.startswith(r"\documentclass")
     assert r"\usepackage{booktabs}" in text
