@@ -106,8 +106,9 @@ def outputs_of(outputs: str | Path | None) -> Path:
 
 def console_for(progress: bool) -> Console:
     """Console on a notebook cell's output, else on stderr, so that a script's output stays separate."""
-    console = Screen(highlight=False, quiet=not progress)
-    return console if console.is_jupyter else Screen(highlight=False, quiet=not progress, stderr=True)
+    options = {"of_run": True, "highlight": False, "quiet": not progress}
+    console = Screen(**options)
+    return console if console.is_jupyter else Screen(**options, stderr=True)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def poll_command(words: list[str]) -> int:
     folders = [find_run(args.outputs, args.run)] if args.run else queued_runs(args.outputs)
     if not folders:
         print(f"no run below {args.outputs} has jobs queued")
-    console, code = Screen(highlight=False, soft_wrap=True), FINE
+    console, code = Screen(of_run=True, highlight=False, soft_wrap=True), FINE
     for folder in folders:
         if not (args.run or _has_jobs(folder)):  # another process has resumed it meanwhile
             continue

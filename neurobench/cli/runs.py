@@ -148,7 +148,7 @@ def rerun_command(words: list[str]) -> int:
         raise UserError(f"{before.path} is '{before.status}': there is nothing to compare with. Resume it: --resume.")
     beside = args.outputs is parser.get_default("outputs")  # the run itself may be anywhere, if given by its path
     plan = stored_plan(before, args.data).anew(str(before.path.parent.parent if beside else args.outputs))
-    console = Screen(highlight=False, soft_wrap=True)
+    console = Screen(of_run=True, highlight=False, soft_wrap=True)
     after = execute(plan, console)
     result = after.result()
     assert result is not None

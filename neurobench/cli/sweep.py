@@ -49,7 +49,7 @@ def sweep_command(words: list[str]) -> int:
     settings = _settings(args)
     with phase("planning the jobs"):
         jobs = jobs_of(args.overrides, args.config_dir, settings.launcher in ONE_MACHINE)
-    console = Screen()
+    console = Screen(of_run=True)
     if args.dry_run:
         if args.json:
             print(json.dumps([_plain_job(job) for job in jobs], indent=2))
@@ -58,7 +58,7 @@ def sweep_command(words: list[str]) -> int:
         return exit_code([job.state if job.state == "refused" else "finished" for job in jobs])
     if (args.resume or RESUME in args.overrides) and not args.quiet:
         print_nothing_to_resume([job.plan for job in jobs if job.plan])
-    table = run_jobs(jobs, settings, Screen(stderr=True) if args.json else console)
+    table = run_jobs(jobs, settings, Screen(of_run=True, stderr=True) if args.json else console)
     if args.detach:
         return _print_detached(table, console, args.json)
     return _print_reports(table, console, args.json)

@@ -48,7 +48,7 @@ def tune_command(words: list[str]) -> int:
     space = load_space(args.space, args.overrides, args.outputs, args.config_dir)
     name = f"{Path(args.space).stem}-{space.identity}"
     file = args.outputs / ".tune" / f"{name}.db"
-    console = Screen(stderr=args.json)
+    console = Screen(of_run=True, stderr=args.json)
     others = sorted(file.parent.glob(f"{escape(Path(args.space).stem)}-????????.db"))
     if others and not file.exists():
         earlier = ", ".join(other.name for other in others)

@@ -18,7 +18,7 @@ _NO_EDGE = 10_000
 
 class Screen(Console):
     """A rich console on the current stdout or stderr that prints text as it is, without markup or emoji codes.
-    `of_run`: it reports on a run, which continues even if nobody reads the output any longer."""
+    `of_run`: it reports on runs, which continue even if nobody reads the output any longer."""
 
     def __init__(self, of_run: bool = False, **options: Any):
         self.of_run = of_run
@@ -30,8 +30,9 @@ class Screen(Console):
     def on_broken_pipe(self) -> None:
         """Handle a reader (head, less) that has gone: re-raise, since the command handles this once for all output;
         rich alone would exit as if the command had failed."""
-        with contextlib.suppress(SystemExit):
-            super().on_broken_pipe()  # discards the remaining output
+        self.quiet = True
+        with contextlib.suppress(OSError):  # a stream without a file of its own
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())  # discards what its buffer holds
         if not self.of_run:
             raise  # the BrokenPipeError that rich caught
 

@@ -118,6 +118,29 @@ def test_printing_to_a_closed_pipe_raises_broken_pipe_error(monkeypatch: pytest.
             Screen(file=file).print("a line")
 
 
+def test_a_closed_pipe_silences_reports_on_runs_and_no_other_stream(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A trial of `tune` once failed because its output was piped into `head`; JSON on stdout must not be lost."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", buffering=1) as file, (tmp_path / "out").open("w") as other:
+        monkeypatch.setattr("sys.stderr", file)
+        monkeypatch.setattr("sys.stdout", other)
+        console = Screen(of_run=True, stderr=True)
+        console.print("a line")
+        console.print("another line")
+        print("the result", file=other)
+    assert (tmp_path / "out").read_text() == "the result\n"
+
+
+def test_verbs_that_compute_runs_report_on_screens_that_outlive_their_readers() -> None:
+    room = Path(__file__).parents[2] / "neurobench" / "cli"
+    for name, computing in (("run", 2), ("tune", 1), ("runs", 1), ("poll", 1), ("sweep", 2)):
+        text = (room / f"{name}.py").read_text()
+        assert len(re.findall(r"Screen\(of_run=True", text)) == computing, name
+
+
 def test_verbs_and_the_library_print_only_on_instances_of_screen() -> None:
     room = Path(__file__).parents[2] / "neurobench"
     plain = [
