@@ -1,6 +1,6 @@
 """The record of a sweep in its folder, for later queries: its jobs, and the arrays that were submitted to SLURM.
 
-<outputs>/.sweeps/<time>/
+<outputs>/.sweeps/<time, UTC>/
     N.json, N.log       the latest report of job N, and its output
     stop                if it exists, jobs that have not begun are skipped
     queue/sweep.json    launcher, command, jobs
@@ -14,7 +14,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +75,8 @@ class SweepRecord:
 
 
 def new_sweep_folder(outputs: Path) -> Path:
-    """Folder for the reports and logs of a new sweep's jobs; it is not created yet."""
-    return outputs / ".sweeps" / f"{datetime.now():%Y%m%d-%H%M%S-%f}"
+    """Folder for the reports and logs of a new sweep's jobs, named by the time (UTC); it is not created yet."""
+    return outputs / ".sweeps" / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
 
 
 def remove_record(folder: Path) -> None:
