@@ -29,14 +29,21 @@ def print_overview(name: str, rows: Sequence[ResultRow], judge: Judge, console: 
     if run:
         console.print(f"table {name}", style="bold", highlight=False)
         print_whole(_table(run, judge), console)
-    missing = len(rows) - len(run)
+    lacking: dict[str, dict[str, None]] = {}  # experiment -> metrics that its runs do not have
+    for row in rows:
+        if row.scale and not row.runs:
+            lacking.setdefault(row.experiment, {})[row.row.metric] = None
+    for experiment, metrics in lacking.items():
+        text = f"the runs of experiment={experiment} have no {', '.join(metrics)} (neurobench show RUN says why)"
+        console.print(text, highlight=False, soft_wrap=True)
+    missing = [row for row in rows if row.scale is None]
     if not missing:
         return
-    seconds = stated_seconds(comments("table").get(name, "")) or _seconds([row for row in rows if not row.runs])
+    seconds = stated_seconds(comments("table").get(name, "")) or _seconds(missing)
     time = "" if seconds is None else f", {_about(seconds)} of one core per seed"
-    console.print(f"table {name}: {missing} of {len(rows)} rows not run yet{time}:", highlight=False)
+    console.print(f"table {name}: {len(missing)} of {len(rows)} rows not run yet{time}:", highlight=False)
     console.print(f"  {how_to_run(rows)}", highlight=False, soft_wrap=True)
-    console.print(f"published figures and bands: neurobench table {name} --all", highlight=False)
+    console.print(f"published figures and bands: neurobench table {shlex.quote(name)} --all", highlight=False)
 
 
 def _about(seconds: float) -> str:

@@ -54,6 +54,7 @@ def test_rows_that_were_run_show_band_and_verdict_and_rows_not_run_are_counted(
     path = tmp_path / "dynex_qrbm_best" / "1" / "result.json"
     write_json(path, json.loads(path.read_text()) | {"name": "dynex_qrbm_best"})
     text = shown(capsys, "table", "dynex", "--outputs", str(tmp_path))
+    assert not any("have no" in line for line in text)
     told = "\n".join(text)
     assert "98.07 %" in told
     assert "in band" in told
@@ -61,6 +62,18 @@ def test_rows_that_were_run_show_band_and_verdict_and_rows_not_run_are_counted(
     assert max(map(len, text)) <= 80
     everything = "\n".join(shown(capsys, "table", "dynex", "--all", "--outputs", str(tmp_path)))
     assert everything.partition(" comparisons are")[0].count("not run") == len(rows) - 1
+
+
+def test_rows_whose_runs_lack_the_figure_are_not_among_those_to_be_run(tmp_path: Path, capsys: Captured) -> None:
+    """A sweep skips their runs, which have finished."""
+    settings = published_tables()["dynex"]
+    tutorial = next(setting for setting in settings if setting.name == "dynex_qrbm")
+    lacking = dict.fromkeys(row.metric for row in tutorial.rows if row.metric != "test_accuracy")
+    finished(tmp_path, "1", tutorial.setting_hashes["paper"], 0, 0.85, name="dynex_qrbm")
+    text = "\n".join(shown(capsys, "table", "dynex", "--outputs", str(tmp_path)))
+    assert f"the runs of experiment=dynex_qrbm have no {', '.join(lacking)} (neurobench show RUN says why)" in text
+    n = sum(len(setting.rows) for setting in settings)
+    assert f"{n - len(tutorial.rows)} of {n} rows not run yet" in text
 
 
 def test_every_experiment_of_a_table_is_a_choice_of_experiment() -> None:
