@@ -73,8 +73,9 @@ def _stored(key: str, value: Any) -> Any:
 
 
 def _is(values: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
-    """Whether each value is the wanted one, which may be a list itself, or one of those wanted."""
+    """Whether each value is the wanted one, which may be a list itself, or one of those wanted. An absent key has no
+    value, not even null."""
     return all(
-        values.get(key) == value or (isinstance(value, list) and values.get(key) in value)
+        key in values and (values[key] == value or (isinstance(value, list) and values[key] in value))
         for key, value in where.items()
     )

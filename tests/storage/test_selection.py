@@ -40,6 +40,8 @@ def test_selected_runs_match_every_given_key(outputs: Path) -> None:
     assert names(outputs, model__lr=[0.1, 0.2]) == "abc"
     assert names(outputs, model__lr=0.1, seed=0) == "a"
     assert names(outputs, model__momentum=0.9) == "c", "the others have no such key"
+    assert names(outputs, model__momentum=[None, 0.9]) == "c", "an absent key is not null"
+    assert names(outputs, model__momentum=None) == ""
     assert names(outputs, model__lr=0.3) == ""
 
 
