@@ -222,6 +222,19 @@ def test_models_with_a_readout_and_others_are_compared_by_accuracy_never_by_thei
     assert "the settings have no accuracy on held-out samples in common" in results(tmp_path).note
 
 
+def test_settings_of_one_model_without_a_validation_accuracy_are_compared_by_their_loss(tmp_path: Path) -> None:
+    for lr in (0.1, 0.2):
+        finished(tmp_path, lr, 0, 0.9, None)
+    assert "the settings have no figure of held-out samples in common" in results(tmp_path).note
+    for lr, loss in ((0.1, 0.4), (0.2, 0.3)):
+        (tmp_path / "toy" / f"nametoylr{lr}-0" / "metrics.jsonl").write_text(
+            json.dumps({"epoch": 1, "validation_loss": loss}) + "\n"
+        )
+    made = results(tmp_path)
+    assert made.best is not None
+    assert (made.judge, made.best.values["model.lr"]) == ("validation_loss", 0.2)
+
+
 def test_a_figure_of_unknown_direction_chooses_no_best_setting(swept: Path) -> None:
     """Such as one of a user's own model: the setting with the smallest F1 score was once the best."""
     for file in swept.glob("toy/*/metrics.jsonl"):
@@ -319,6 +332,8 @@ def test_a_mean_over_runs_that_read_different_data_is_marked(swept: Path) -> Non
     write_json(file, {**result, "data": {**result["data"], "sha256": "1" * 64}})
     assert "a row is a mean over runs that read different data (sha256)" in "; ".join(remarks(results(swept)))
     assert results(swept).best is not None, "data that are selected or generated differ by what the settings say"
+    write_json(file, {**result, "data": {**result["data"], "bytes": 9}})
+    assert results(swept).best is not None
     write_json(file, {**result, "data": {**result["data"], "sha256": "1" * 64, "bytes": 9}})
     assert results(swept).best is None, "its row would be compared with one on the file as it was"
     assert "no best is marked: the settings read different data (sha256)" in remarks(results(swept))
