@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from neurobench.config.errors import FAILED, UserError
 
@@ -57,8 +57,10 @@ def make_folder(folder: Path, remedy: str = _ANOTHER) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
-    """Write through a temporary file next to `path`, so that a kill at any moment leaves the old file or the new.
+@contextmanager
+def replacing(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
+    """Context manager: a temporary file next to `path` that takes its place at the end, so that a kill at any moment
+    leaves the old file or the new.
 
     `durable`: also if the machine itself crashes; False is faster, for files that can then be lost without harm. Raises
     Unwritable.
@@ -67,7 +69,7 @@ def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 if durable:
                     os.fsync(file.fileno())
@@ -76,6 +78,12 @@ def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+
+def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
+    """Write a file as `replacing` does. Raises Unwritable."""
+    with replacing(path, durable) as file:
+        file.write(data)
 
 
 def write_json(path: Path, value: Any, durable: bool = True) -> None:

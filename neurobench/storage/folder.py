@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import io
 import json
 import os
 import traceback
@@ -20,7 +19,7 @@ from neurobench.config.errors import UserError
 from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.config.secrets import scrubbed
 from neurobench.storage.atomic import make_folder, write_bytes, write_json, writing
-from neurobench.storage.checkpoint_types import require_plain
+from neurobench.storage.checkpoint import write_checkpoint
 from neurobench.storage.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
 
 PROVENANCE = ("commit", "python", "host", "processor", "device", "threads", "versions", "own_code", "initial_sha256")
@@ -199,12 +198,7 @@ class RunFolder:
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Write checkpoint.pt. Raises UserError for a state that could not be read back."""
-        import torch
-
-        require_plain(dict(state))
-        buffer = io.BytesIO()
-        torch.save(dict(state), buffer)
-        write_bytes(self.path / "checkpoint.pt", buffer.getvalue())
+        write_checkpoint(self.path / "checkpoint.pt", state)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """Read checkpoint.pt, or None if there is none."""

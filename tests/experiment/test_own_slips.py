@@ -24,7 +24,7 @@ from neurobench.experiment.request import plan_of
 from neurobench.metrics.numbers import plain
 from neurobench.models.learner import Sums
 from neurobench.models.mlp.learner import MLPLearner
-from neurobench.storage.checkpoint_types import require_plain
+from neurobench.storage.checkpoint import require_plain
 from neurobench.storage.folder import RunFolder
 
 WORDS = ("model=mlp", "dataset=yin_yang", "scale=smoke")

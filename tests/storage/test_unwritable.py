@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from neurobench.cli.main import main
 from neurobench.config.errors import FAILED
 from neurobench.storage.atomic import Unwritable, make_folder, require_writable, write_bytes, write_json
+from neurobench.storage.checkpoint import write_checkpoint
 from neurobench.storage.store import read_index
+from tests.cli.test_system import files_end_at
 
 
 @pytest.fixture
@@ -64,6 +67,18 @@ def test_a_full_disk_is_reported_with_the_advice_to_make_room(closed: Callable[.
     folder = closed(errno.ENOSPC)
     with pytest.raises(Unwritable, match=r"No space left on device\. Make room there, or name another folder\.$"):
         write_bytes(folder / "a", b"x")
+
+
+def test_a_checkpoint_that_does_not_fit_on_the_disk_leaves_the_previous_one(tmp_path: Path) -> None:
+    """Whether its first byte does not fit, or one amid the writer of torch."""
+    path = tmp_path / "checkpoint.pt"
+    write_checkpoint(path, {"w": torch.zeros(3)})
+    before = path.read_bytes()
+    for room in (0, 100_000):
+        with files_end_at(room), pytest.raises(Unwritable, match=r"^checkpoint.pt cannot be .*File too large\."):
+            write_checkpoint(path, {"w": torch.zeros(100_000), "moments": [torch.zeros(100_000)]})
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == before
 
 
 def test_a_folder_that_cannot_be_made_is_reported_with_the_nearest_existing_folder(closed: Callable[..., Path]) -> None:
