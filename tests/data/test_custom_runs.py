@@ -175,7 +175,7 @@ def aedat4(events: np.ndarray) -> bytes:
         stored[name] = events[field]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "0.aedat4"
-        faery.events_stream_from_array(stored, (12, 12)).to_file(file)
+        faery.events_stream_from_array(stored, (128, 128)).to_file(file)
         if find_spec("aedat"):
             packets = import_module("aedat").Decoder(file)
             assert np.concatenate([packet["events"] for packet in packets]).tolist() == stored.tolist()
