@@ -27,28 +27,46 @@ def write_exports(folder: RunFolder, plan: Plan, learner: Learner, best: Mapping
     named in run.log."""
     if not plan.model.leaves:
         return
-    states = {"": None} if best is None or not plan.training.keep_best else {"": None, "_best": best}
-    last = copy.deepcopy(learner.state_dict()) if len(states) > 1 else None
-    for suffix, state in states.items():
-        if state is not None:
-            learner.load_state_dict(state)
-        _export(folder, plan, learner, suffix)
-    if last is not None:
+    last = learner.state_dict()
+    if best is None or not plan.training.keep_best:
+        _export(folder, plan, learner, "")
+    elif _equal(best, last):  # the last epoch was the best
+        _export(folder, plan, learner, "", "_best")
+    else:
+        _export(folder, plan, learner, "")
+        last = copy.deepcopy(last)
+        learner.load_state_dict(best)
+        _export(folder, plan, learner, "_best")
         learner.load_state_dict(last)
 
 
-def _export(folder: RunFolder, plan: Plan, learner: Learner, suffix: str) -> None:
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two states of a learner are the same."""
+    import torch
+
+    if isinstance(one, torch.Tensor):
+        return isinstance(other, torch.Tensor) and torch.equal(one, other)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_equal(each, other[key]) for key, each in one.items())
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return bool(one == other)
+
+
+def _export(folder: RunFolder, plan: Plan, learner: Learner, *suffixes: str) -> None:
+    """Write each file, once under the name with each suffix."""
     assert plan.model.exports is not None
     formats = load(plan.model.exports)(learner)
     for kind, name in plan.model.leaves.items():
-        file = Path(name)
-        file = file.with_stem(file.stem + suffix)
+        files = [Path(name).with_stem(Path(name).stem + suffix) for suffix in suffixes]
         try:
             content = formats[kind]()
         except UserError as reason:
-            log.info("%s was not written: %s", file, reason)
+            for file in files:
+                log.info("%s was not written: %s", file, reason)
         else:  # a full disk ends the run, which must then be resumed
-            write_bytes(folder.path / file, content)
+            for file in files:
+                write_bytes(folder.path / file, content)
 
 
 def write_printout(

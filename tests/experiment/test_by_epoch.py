@@ -113,7 +113,9 @@ def printed(learner: Softmax, finished: Any) -> list[str]:
     ]
 
 
-def test_a_run_writes_its_last_and_its_best_network_and_the_tutorials_printout(tmp_path: Path) -> None:
+def test_a_run_writes_its_last_and_its_best_network_and_the_tutorials_printout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     schedule, folder = replace(LONG, keep_best=True), RunFolder.create(tmp_path, "toy", "0" * 12, "")
     learner, loop = trained(schedule, None, folder)
     here = __name__
@@ -127,6 +129,9 @@ def test_a_run_writes_its_last_and_its_best_network_and_the_tutorials_printout(t
     assert (folder.path / "net_best.raw").read_text() == repr(loop.best["W"].tolist())  # type: ignore[index]
     assert torch.equal(learner.W, last)
     assert not list(folder.path.glob("odd*"))
+    monkeypatch.setattr(learner, "load_state_dict", lambda _: pytest.fail("the best state is the last"))
+    write_exports(folder, plan, learner, learner.state_dict())
+    assert (folder.path / "net_best.raw").read_text() == (folder.path / "net.raw").read_text() == repr(last.tolist())
     write_printout(folder, plan, learner, cast(Any, None), loop.record, {})
     assert (folder.path / PRINTOUT).read_text().splitlines() == [
         f"loss {loop.record.epochs[-1]['train_loss']:.3f}", "equal True",

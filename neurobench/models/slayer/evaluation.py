@@ -79,7 +79,8 @@ def _counted(learner: SlayerLearner, x: Any) -> Iterator[tuple[int, Tensor, int,
     for index in torch.arange(len(x)).split(BLOCK):
         act = engine.run(arriving(x[index]), layers, learns=True)
         for k, (layer, v, came) in enumerate(zip(layers, engine.voltages(), engine.arrived(), strict=True)):
-            held = (torch.where(one > layer.neuron.threshold, 0, one) for one in v)  # a sample at a time fits the cache
+            # A sample at a time, in place: it fits the cache, and new memory is slow at first
+            held = (one.masked_fill_(one > layer.neuron.threshold, 0) for one in v)
             yield k, came.cpu(), int(act.fired[k].sum()), sum(map(membrane_updates, held))
 
 
