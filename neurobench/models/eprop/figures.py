@@ -29,7 +29,7 @@ def figures(learner: EpropLearner, test: Split, record: TrainingRecord) -> Mappi
     spec, c, trained = learner.spec, learner.c, learner.weights()
     sizes, times, tau = (c.inputs, c.N, c.K), (c.T, c.W), (spec.tau_m, spec.tau_out)
     matrices = tuple(learner.initial[:3]), tuple(trained[:3])
-    figures = {
+    known = {
         "architecture": Drawing(
             "neurobench.models.eprop.architecture.architecture", (sizes, spec.neuron, spec.sparsity, times, tau)
         ),
@@ -38,10 +38,10 @@ def figures(learner: EpropLearner, test: Split, record: TrainingRecord) -> Mappi
     if record.updates:
         courses = {name: record.updates[name] for name in ("loss", "accuracy")}
         tested = [tuple(one) for one in run_test_phase(learner, test)]
-        figures["learning_performance"] = Drawing(f"{_DRAWINGS}.learning_performance", (courses, record.epochs, tested))
+        known["learning_performance"] = Drawing(f"{_DRAWINGS}.learning_performance", (courses, record.epochs, tested))
     if taken := {label: weights for label, weights in record.snapshots.items() if label.startswith("weights/")}:
         updates = len(record.updates.get("loss", ()))
-        figures["weight_time_courses"] = Drawing(
+        known["weight_time_courses"] = Drawing(
             f"{_DRAWINGS}.weight_time_courses", _time_courses(learner, taken, updates)
         )
     if spec.record and len(test):
@@ -51,8 +51,8 @@ def figures(learner: EpropLearner, test: Split, record: TrainingRecord) -> Mappi
             rows = run_sample(c, weights, spikes, label, numbers)
             sample = (label, test.classes, f"{when} training", c.T, _variables(spikes, rows, label, spec.record))
             name = f"dynamic_variables_{when}_training"
-            figures[name] = Drawing(f"{_DRAWINGS}.dynamic_variables", sample)
-    return figures
+            known[name] = Drawing(f"{_DRAWINGS}.dynamic_variables", sample)
+    return known
 
 
 def run_sample(c: Constants, weights: Weights, spikes: Spikes, label: int, numbers: Numbers | None = None) -> Recording:
@@ -64,7 +64,7 @@ def run_sample(c: Constants, weights: Weights, spikes: Spikes, label: int, numbe
     return engine.learn(spikes, np.array([label]), 0.0, record=c.T)[1]
 
 
-def _variables(spikes: Spikes, rows: Recording, label: int, recorded: Sequence[str]) -> dict[str, Any]:
+def _variables(spikes: Spikes, rows: Recording, label: int, variables: Sequence[str]) -> dict[str, Any]:
     """Values of each panel of `drawings.dynamic_variables`, of a sample whose first event is in step 2."""
     target = (rows.error != 0).any(1, keepdims=True) * np.eye(rows.out.shape[1])[label]
     values = {
@@ -78,7 +78,7 @@ def _variables(spikes: Spikes, rows: Recording, label: int, recorded: Sequence[s
         "readout": rows.error + target,
         "error": rows.error,
     }
-    return {name: values[name] for variable in recorded for name in PANELS.get(variable, (variable,))}
+    return {name: values[name] for variable in variables for name in PANELS.get(variable, (variable,))}
 
 
 def _time_courses(

@@ -27,19 +27,19 @@ def all_figures(learner: SlayerLearner, test: Split, record: TrainingRecord) -> 
     ms, labels, classes = learner.spec.sampling_time, shown.y.tolist(), shown.classes
     weights = [(GRID * synaptic(layer.w, layer.conv).cpu()).numpy() for layer in learner.quantized]
     sample = [train[0] for train in trains]
-    figures = {
+    known = {
         "input_and_output": Drawing(f"{_ANIMATION}.input_and_output", (inputs, trains[-1], labels, classes, ms)),
         "rasters": Drawing(f"{_DRAWINGS}.rasters", (sample, labels[0], classes, ms)),
         "weights": Drawing(f"{_DRAWINGS}.weights", (weights,)),
     }
     late = [layer.delay.cpu().numpy() for layer in learner.layers if layer.delay is not None]
     if late:
-        figures["delays"] = Drawing(f"{_DRAWINGS}.delays", (late,))
+        known["delays"] = Drawing(f"{_DRAWINGS}.delays", (late,))
     flow = {label.split("/")[1]: sizes for label, sizes in record.snapshots.items() if label.startswith("flow/")}
     if flow:
         learned = [k for k, layer in enumerate(learner.layers, 1) if not layer.pools]
         by_epoch = {int(epoch) + 1: sizes for epoch, sizes in flow.items()}
-        figures["gradient_flow"] = Drawing(f"{_DRAWINGS}.gradient_flow", (by_epoch, learned))
+        known["gradient_flow"] = Drawing(f"{_DRAWINGS}.gradient_flow", (by_epoch, learned))
     if len(record.epochs) > 1:  # a single epoch is covered by the learning curve
-        figures["learning"] = Drawing(f"{_DRAWINGS}.learning", (record.epochs,))
-    return figures
+        known["learning"] = Drawing(f"{_DRAWINGS}.learning", (record.epochs,))
+    return known
