@@ -99,6 +99,12 @@ def test_a_downward_half_step_equals_one_with_the_transposed_weights_bit_for_bit
     down, transposed = conditional_down(x, W, a, 5, 0.7), conditional(x, W.t().contiguous(), a, 5, 0.7)
     assert torch.equal(down.p, transposed.p)
     assert torch.equal(down.state, transposed.state)
+    alone = conditional_down(x, W, a, 5, 0.7, probabilities=False)
+    assert alone.p.numel() == 0
+    assert torch.equal(alone.state, down.state), "states alone are drawn as with their probabilities"
+    alone = conditional(x, W.t().contiguous(), a, 5, 0.7, states=False)
+    assert alone.state.numel() == 0
+    assert torch.equal(alone.p, down.p)
 
 
 @pytest.mark.parametrize(("visible", "hidden"), [(7, 5), (40, 16), (784, 300), (60, 331)])

@@ -43,12 +43,12 @@ class GibbsSampler(Sampler):
             h = conditional(v, W, rbm.b, derive(seed, 1), beta).state
         else:
             sweeps, h = self.spec.steps, initial_hidden
-        v = conditional_down(h, W, rbm.a, derive(seed, 2), beta).state
+        v = conditional_down(h, W, rbm.a, derive(seed, 2), beta, probabilities=False).state
         monitor = JobMonitor(num_reads, sweeps)
         for sweep in range(1, sweeps):
             monitor.at(0, sweep, partial(_lowest, rbm, v, h))
             h = conditional(v, W, rbm.b, derive(seed, 1, sweep), beta).state
-            v = conditional_down(h, W, rbm.a, derive(seed, 2, sweep), beta).state
+            v = conditional_down(h, W, rbm.a, derive(seed, 2, sweep), beta, probabilities=False).state
         monitor.at(num_reads, sweeps, partial(_lowest, rbm, v, h))
         return Reads(v, h, {"reads": float(num_reads), "sweeps": float(sweeps * num_reads)})
 

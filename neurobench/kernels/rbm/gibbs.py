@@ -24,7 +24,7 @@ def half_step(x, W, bias, beta, key, chunks, drawn):
         p = s(beta (bias + x W)),    state = 1 where u < p
 
     x (B, I), W (I, M), of which the first O columns count, bias (O,) float32; key: gives the uniforms u; drawn: p and
-    state (B, O) float32, written.
+    state (B, O) float32, written; (B, 0) for one that is not needed.
     """
     rows = len(x)
     for c in prange(chunks):
@@ -77,12 +77,20 @@ def _draw_columns(first, last, x, index, n, panel, bias, beta, key, field, drawn
 
 @njit(inner=True, cache=True, _nrt=False, fastmath={"contract"}, error_model="numpy")
 def draw(field, p, state, beta, counter, key):
-    """Write p (N,) = s(beta field), also in place, and state = 1 where uniform number `counter` + j is below p."""
+    """Write p (N,) = s(beta field), also in place, and state = 1 where uniform number `counter` + j is below p; only
+    one of them if the other has no entries."""
     k0, k1 = key
-    for j in range(p.shape[0]):
-        probability = logistic(beta * field[j])
-        p[j] = probability
-        state[j] = np.float32(uniform(uint32(counter + uint32(j)), k0, k1) < probability)
+    if state.shape[0] == 0:
+        for j in range(p.shape[0]):
+            p[j] = logistic(beta * field[j])
+    elif p.shape[0] == 0:
+        for j in range(state.shape[0]):
+            state[j] = np.float32(uniform(uint32(counter + uint32(j)), k0, k1) < logistic(beta * field[j]))
+    else:
+        for j in range(p.shape[0]):
+            probability = logistic(beta * field[j])
+            p[j] = probability
+            state[j] = np.float32(uniform(uint32(counter + uint32(j)), k0, k1) < probability)
 
 
 @njit(parallel=True, cache=True)

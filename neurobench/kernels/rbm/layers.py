@@ -25,7 +25,7 @@ from neurobench.problems.rbm import RBM
 
 
 class Drawn(NamedTuple):
-    """Probabilities and states of one layer given the other."""
+    """Probabilities and states of one layer given the other. On a CPU those that were not asked for are (B, 0)."""
 
     p: Tensor  # (B, O) float32 probability of being 1
     state: Tensor  # (B, O) float32 in {0, 1}
@@ -43,26 +43,30 @@ def as_arrays(record: Any) -> Any:
     return type(record)(*[part.numpy() for part in record])
 
 
-def conditional(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0) -> Drawn:
-    """Sample one layer given the other: p = s(beta (bias + x W)), state ~ Bernoulli(p).
+def conditional(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0, states: bool = True) -> Drawn:
+    """Sample one layer given the other: p = s(beta (bias + x W)), state ~ Bernoulli(p); p alone without `states`.
 
     x (B, I), W (I, O), fastest if `laid_out`, bias (O,), all float32; the draws are a function of `seed` alone.
     """
     if x.device.type != "cpu":
         return conditional_torch(x, W, bias, seed, beta)
-    return _drawn(half_step, x, W, bias, seed, beta)
+    return _drawn(half_step, x, W, bias, seed, beta, (True, states))
 
 
-def conditional_down(x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0) -> Drawn:
-    """`conditional` with W', from the hidden layer down to the visible one.   x (B, I), W (O, I)"""
+def conditional_down(
+    x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float = 1.0, probabilities: bool = True
+) -> Drawn:
+    """`conditional` with W', from the hidden layer down to the visible one; the state alone without `probabilities`.
+    x (B, I), W (O, I)"""
     if x.device.type != "cpu":
         return conditional_torch(x, W.t(), bias, seed, beta)
-    return _drawn(half_step_down, x, W, bias, seed, beta)
+    return _drawn(half_step_down, x, W, bias, seed, beta, (probabilities, True))
 
 
-def _drawn(kernel: Any, x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float) -> Drawn:
-    p = torch.empty(len(x), len(bias))
-    drawn = Drawn(p, torch.empty_like(p))
+def _drawn(kernel: Any, x: Tensor, W: Tensor, bias: Tensor, seed: int, beta: float, wanted: tuple[bool, bool]) -> Drawn:
+    rows, outputs = x.shape[0], bias.shape[0]
+    p, state = (torch.empty(rows, outputs if each else 0) for each in wanted)
+    drawn = Drawn(p, state)
     given = x.contiguous().numpy(), _whole_rows(W).numpy(), bias.numpy()
     kernel(*given, np.float32(beta), kernel_key(seed), numba.get_num_threads(), as_arrays(drawn))
     return drawn
@@ -132,7 +136,7 @@ def ascend(rbm: RBM, velocity: RBM, data: Pair, model: Pair, rate: float, decay:
     """
     if rbm.W.device.type != "cpu":
         return ascend_torch(rbm, velocity, data, model, rate, decay, momentum)
-    rates = Rates(*map(np.float32, (rate / len(data.v), rate / len(model.v), rate * decay, momentum)))
+    rates = Rates(*map(np.float32, (rate / data.v.shape[0], rate / model.v.shape[0], rate * decay, momentum)))
     pairs = (as_arrays(Pair(pair.v.contiguous(), pair.p)) for pair in (data, model))
     whole = [each._replace(W=_whole_rows(each.W)) for each in (rbm, velocity)]
     if any(each.W.data_ptr() != own.W.data_ptr() for each, own in zip(whole, (rbm, velocity), strict=True)):
@@ -172,7 +176,7 @@ def _whole_rows(W: Tensor) -> Tensor:
     """W (I, O) if it is contiguous, its rows with their padding (I, M) if it is laid out, otherwise a copy of it."""
     width = -(-W.shape[1] // FLOATS) * FLOATS
     if W.stride() == (width, 1) and W.storage_offset() % width == 0:
-        return W.as_strided((len(W), width), (width, 1))
+        return W.as_strided((W.shape[0], width), (width, 1))
     return W.contiguous()
 
 

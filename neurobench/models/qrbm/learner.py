@@ -72,15 +72,16 @@ class QRBMLearner(classifier.MachineClassifier):
         images: Any = batch.x  # no event recordings reach a machine
         v = self.pixels(moved(images, spec.jitter, derive(self.seeds.training, at.k, _MOVED)))
         p, h = conditional(v, rbm.W, rbm.b, derive(self.seeds.training, at.k, _POSITIVE))
-        error = equations.reconstruction_error(v[::_PROBE], equations.p_visible(rbm, p[::_PROBE]))
+        wrong = (v[::_PROBE] - equations.p_visible(rbm, p[::_PROBE])).flatten()
         u = self._negative(h, at)
-        q, after = conditional(u, rbm.W, rbm.b, derive(self.seeds.training, at.k, _NEGATIVE))
-        self.chains = after if spec.negative != "cd" else self.chains
+        goes_on = spec.negative != "cd"
+        q, after = conditional(u, rbm.W, rbm.b, derive(self.seeds.training, at.k, _NEGATIVE), states=goes_on)
+        self.chains = after if goes_on else self.chains
         rate = spec.lr * FACTORS[spec.lr_schedule](at.k, at.n)
         if not ascend(rbm, self.velocity, Pair(v, p), Pair(u, q), rate, spec.weight_decay, spec.momentum):
             rates = f"lr={spec.lr:g}, momentum={spec.momentum:g}"
             raise Divergence(f"diverged at update {at.k}: the weights are no longer finite ({rates}); try a smaller lr")
-        return Sums(extra={"reconstruction_mse": float(error.mean()) * len(v)})
+        return Sums(extra={"reconstruction_mse": float(wrong @ wrong) / len(wrong) * len(v)})
 
     def _negative(self, h: Tensor, at: Step) -> Tensor:
         """States (R, V) of the model, `gibbs_steps` steps after the start of the chains."""
@@ -109,7 +110,7 @@ class QRBMLearner(classifier.MachineClassifier):
         """Sample v ~ p(v|h) on the device, or on the host between two fresh starts."""
         seed = derive(self.seeds.training, at.k, _VISIBLE, step)
         if self.spec.negative in ("device", "random"):
-            return conditional_down(h, self.rbm.W, self.rbm.a, seed).state
+            return conditional_down(h, self.rbm.W, self.rbm.a, seed, probabilities=False).state
         return self.sampler.sample_rbm(self.rbm, len(h), seed, h).v
 
     def finalize(self, train: Split, validation: Split, record: TrainingRecord) -> Mapping[str, float]:
