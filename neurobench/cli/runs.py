@@ -146,8 +146,8 @@ def rerun_command(words: list[str]) -> int:
     before = find_run(args.outputs, args.run, finished=True)
     if (earlier := before.result()) is None:
         raise UserError(f"{before.path} is '{before.status}': there is nothing to compare with. Resume it: --resume.")
-    beside = args.outputs is parser.get_default("outputs")  # the run itself may be anywhere, if given by its path
-    plan = stored_plan(before, args.data).anew(str(before.path.parent.parent if beside else args.outputs))
+    is_default = args.outputs is parser.get_default("outputs")  # a run given by its path may be in any folder
+    plan = stored_plan(before, args.data).anew(str(before.path.parent.parent if is_default else args.outputs))
     console = Screen(of_run=True, highlight=False, soft_wrap=True)
     after = execute(plan, console)
     result = after.result()

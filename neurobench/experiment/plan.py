@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
 from neurobench.config.errors import ConfigError
-from neurobench.config.own_code import digests
 from neurobench.config.resolve import OPTIONAL, SECTIONS, Plain, follows_seed, foreign_faults, resolved
 from neurobench.config.schema import Root, Row, Scale, Table, Training
 from neurobench.config.secrets import scrubbed
@@ -26,12 +23,12 @@ from neurobench.data.encoders import EncoderSpec
 from neurobench.devices.spec import DeviceSpec
 from neurobench.experiment import host_energy
 from neurobench.experiment.combine import Backend, Named, Parts, combine, missing_devices
+from neurobench.experiment.identity import identity, own_code
 from neurobench.experiment.memory import memory_fault
 from neurobench.experiment.trackers import TrackerSpec
 from neurobench.models.learner import ModelSpec, Seeds, Task
 
 AUTO = {"name": "auto", "_target_": "neurobench.data.encoders.Auto"}
-NOT_COMPUTED = ("checkpoint_every", "test_by_epoch", "keep_best")  # training keys that affect no figure of merit
 ROOT = ("name", "seed", "device", "threads", "kernels", "outputs", "resume", "figures", "host_energy", "wait")
 
 
@@ -252,40 +249,6 @@ def _hash(parts: Parts, encoders: tuple[EncoderSpec, ...], seed: int | None) -> 
     devices = {f"device {name}": device for name, device in parts.backend.specs.items()}
     specs = {"dataset": parts.dataset.spec, "encoders": encoders, "model": parts.model.spec, **devices}
     return identity(cast(dict[str, Record | Sequence[Record]], specs), parts.training, parts.scale, seed)
-
-
-def identity(specs: Mapping[str, Record | Sequence[Record]], training: Training, scale: Scale, seed: int | None) -> str:
-    """Hash of what is computed, 12 hex digits, independent of where and how; without the seed the repetitions of one
-    setting share it.
-
-    One rule: hash the class and the fields of every spec in use. A field with a default in its class was added after
-    configurations had been stored, and counts only if it differs from that default.
-    """
-    schedule = {key: value for key, value in _described(training).items() if key not in NOT_COMPUTED}
-    computed: dict[str, Any] = {"training": schedule, "scale": _described(scale)}
-    for name, part in specs.items():
-        computed[name] = _described(part) if isinstance(part, Record) else [_described(one) for one in part]
-    if seed is not None:
-        computed["seed"] = seed
-    text = json.dumps(computed, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def own_code(specs: Iterable[Spec]) -> dict[str, str]:
-    """sha256 of each module of user code that specs come from or use; installed packages have versions instead."""
-    modules = dict.fromkeys(module for spec in specs for module in spec.sources)
-    return {name: digest for module in modules for name, digest in digests(module).items()}
-
-
-def _described(record: Record) -> dict[str, Any]:
-    values = {field.name: (getattr(record, field.name), field.default) for field in fields(record)}
-    name = f"{type(record).__module__}.{type(record).__qualname__}"
-    sources = own_code([record]) if isinstance(record, Spec) else {}
-    code = {"code": sources} if sources else {}
-    hashed = {
-        key: value for key, (value, default) in values.items() if value != default and key not in record.not_computed
-    }
-    return {"class": name, **code, **hashed}
 
 
 def _name(plain: Plain, section: str) -> str:

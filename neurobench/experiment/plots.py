@@ -32,7 +32,7 @@ NUMBERED = 20  # most classes whose counts are readable in a column; for more, o
 
 
 def learning_curve(history: Sequence[Mapping[str, Any]], trace: Sequence[Mapping[str, float]]) -> Figure:
-    """Draw one panel per figure of the epochs, of which there is at least one. `history`: the rows of metrics.jsonl;
+    """Draw one panel per figure of the epochs, which have at least one. `history`: the rows of metrics.jsonl;
     `trace`: means over parts of epochs, "epoch" being where each ends. Epoch 1 ends at 1, so even one has a curve."""
     prefixes = tuple(f"{split}_" for split in SPLITS)
     keys = {key.partition("_")[2] for row in history for key in row if key.startswith(prefixes)}

@@ -1,6 +1,6 @@
 """A second process that draws figures on an otherwise idle core while this process draws the others.
 
-If there is none, if it fails or if it would give a warning, the figure is drawn in this process: files, errors and
+Without one, if it fails or if it would give a warning, the figure is drawn in this process: files, errors and
 warnings are those of one process. Nothing of matplotlib is imported here before the second process has figures to draw.
 """
 

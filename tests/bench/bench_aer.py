@@ -25,6 +25,7 @@ from neurobench.devices.circuit.mock_chip import SeatNoise
 from neurobench.devices.circuit.mock_qpu import QPUDevice
 from neurobench.models.qcnn.circuits import layered
 from neurobench.problems.circuit import Angles
+from tests.bench.machine import print_machine
 from tests.devices.aer import aer_circuit, aer_expectations
 from tests.devices.test_circuit import of_sample, random_angles
 from tests.specs import spec
@@ -109,6 +110,7 @@ def channels(chip: str) -> None:
 
 
 if __name__ == "__main__":
+    print_machine()
     torch.set_num_threads(1)
     for name in ("willow_pink", "fez"):
         speed(name)

@@ -20,12 +20,14 @@ from neurobench.data.camera.parameters import Camera, read
 from neurobench.data.mnist import checked_root
 from neurobench.data.mnist import read as read_mnist
 from tests.bench.gpu_records import note
+from tests.bench.machine import print_machine
 
 N, ROUNDS, ALL, LIMIT = 400, 5, 70_000, 180.0  # recordings per round, rounds, all recordings, limit in s on two cores
 ON_GPU = LIMIT / 10
 
 
 def main() -> None:
+    print_machine()
     with checked_root(None) as root:
         images = read_mnist(root, train=True)[0].numpy()
     camera = read(None)

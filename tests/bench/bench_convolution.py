@@ -21,6 +21,7 @@ from neurobench.data.dataset import Batch
 from neurobench.models.learner import Step
 from neurobench.models.slayer.dense import DenseEngine
 from neurobench.models.slayer.learner import SlayerLearner
+from tests.bench.machine import print_machine
 from tests.models.slayer.conftest import learner, recordings
 
 DEFAULT = ("8c5s2p2,16c3s2p1,128:2", "16c7s3p3,128:10")
@@ -52,6 +53,7 @@ def seconds(one: SlayerLearner, k: int) -> float:
 
 
 def main() -> None:
+    print_machine()
     torch.set_num_threads(1)
     numba.set_num_threads(1)
     for words in sys.argv[1:] or DEFAULT:

@@ -43,6 +43,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from neurobench.experiment.plan import spawn
 from neurobench.models.eprop.network import learning_rate
 from neurobench.models.learner import Step, Task
+from tests.bench.machine import print_machine
 from tests.specs import spec
 
 HERE = Path(__file__).parent
@@ -141,6 +142,7 @@ def against_target(engine: str, ratio: float) -> str:
 
 
 if __name__ == "__main__":
+    print_machine()
     torch.set_num_threads(1)
     data = spec("dataset/nmnist", validation=0).load(0).train
     batch, few = data.batch(slice(0, SAMPLES)), data.batch(slice(0, 10))

@@ -28,6 +28,7 @@ from neurobench.data.yin_yang import YinYangStream
 from neurobench.experiment.plan import spawn
 from neurobench.models.hxtorch.network import initial_layer
 from neurobench.models.learner import Step, Task
+from tests.bench.machine import print_machine
 from tests.specs import spec, values
 
 CPU = torch.device("cpu")
@@ -166,6 +167,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
+    print_machine()
     torch.set_num_threads(1)
     contenders: dict[str, Callable[[], object]] = {
         "ours": ours,

@@ -32,6 +32,7 @@ from neurobench.experiment.plan import spawn
 from neurobench.models.learner import Step, Task
 from neurobench.models.qcnn.circuits import layered, one_qubit, ring
 from neurobench.problems.circuit import Angles, Program
+from tests.bench.machine import print_machine
 from tests.specs import spec
 
 CPU = torch.device("cpu")
@@ -278,6 +279,7 @@ class _Foreign:
 
 
 if __name__ == "__main__":
+    print_machine()
     torch.set_num_threads(1)
     layers_race()
     noisy_race()

@@ -29,12 +29,14 @@ from neurobench.models.common import readout  # noqa: E402
 from neurobench.models.learner import Seeds, Step, Task  # noqa: E402
 from neurobench.models.qrbm.classifier import visible  # noqa: E402
 from neurobench.models.qrbm.learner import QRBMLearner  # noqa: E402
+from tests.bench.machine import print_machine  # noqa: E402
 from tests.specs import spec  # noqa: E402
 
 BATCH, HIDDEN, CPU = 100, 300, torch.device("cpu")
 
 
 def main() -> None:
+    print_machine()
     seconds = partial(pinned.seconds, threads=options.threads)
     splits = spec("dataset/mnist", validation=0).load(seed=0)
     train, test = splits.train, splits.test

@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from neurobench.models.learner import Seeds, Step, Task
 from neurobench.problems.bqm import to_bqm
 from neurobench.problems.rbm import RBM, energy
+from tests.bench.machine import print_machine
 from tests.specs import spec
 
 CPU = torch.device("cpu")
@@ -48,6 +49,7 @@ class Round(NamedTuple):
 
 
 def main() -> None:
+    print_machine()
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--checkpoint", type=Path, help="of a QRBM run; default: train for one epoch first")
     words.add_argument("--seconds", type=float, default=2.0, help="of each call")

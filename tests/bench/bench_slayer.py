@@ -38,6 +38,7 @@ from neurobench.models.learner import Step, Task
 from neurobench.models.slayer.losses import spike_rate
 from neurobench.models.slayer.spikes import as_dense
 from tests.bench.gpu_records import note
+from tests.bench.machine import print_machine
 from tests.specs import spec
 
 CPU = torch.device("cpu")
@@ -259,6 +260,7 @@ def tell(clock: Clock, peers: list[str], device: str, size: int) -> None:
 
 
 def main(threads: int, only: str, size: int) -> None:
+    print_machine()
     pin_threads(Threads(threads, threads))
     if numba.get_num_threads() != threads:
         sys.exit(f"numba has {numba.get_num_threads()} thread(s), not {threads}: start without OMP_NUM_THREADS")

@@ -14,6 +14,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.bench.machine import print_machine
+
 NEUROBENCH = str(Path(sys.executable).parent / "neurobench")
 MODELS = ("qrbm", "slayer_snn", "hybrid_qcnn", "hxtorch_mlp", "eprop_rsnn", "mlp")
 RUNS = {**{f"{model}, smoke": [f"model={model}", "scale=smoke"] for model in MODELS}, "qrbm": ["model=qrbm"]}
@@ -52,6 +56,7 @@ def run(command: Sequence[str], words: list[str], folder: str) -> dict[str, floa
 
 
 def main() -> None:
+    print_machine()
     programs = {"this": NEUROBENCH, **({"other": sys.argv[1]} if len(sys.argv) > 1 else {})}
     print(f"s from Enter to prompt, medians of {REPEATS}; {os.cpu_count()} cores")
     print(f"{'':24}{'':8}" + "".join(f"{name:>20}" for name in ("Enter to prompt", "CPU", *SHOWN)))

@@ -6,14 +6,19 @@ published algorithm with numpy's square roots and its class tests, unchanged; ru
 
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 
 import numpy as np
 
 from neurobench.data.yin_yang import YinYangStream
+from tests.bench.machine import print_machine
 
 REPEATS = 7
 r, R = 0.1, 0.5
@@ -59,6 +64,7 @@ def compare(what: str, n: int, batches: int) -> None:
 
 
 if __name__ == "__main__":
+    print_machine()
     compare("bulk, 100,000 samples", 100_000, 1)
     compare("split, 5000 samples", 5000, 4)
     compare("batches of 350", 350, 20)

@@ -11,7 +11,8 @@ from neurobench.config.compose import composer
 from neurobench.config.errors import ConfigError
 from neurobench.config.own_code import digests
 from neurobench.config.spec import Record
-from neurobench.experiment.plan import Plan, identity, parse
+from neurobench.experiment.identity import identity
+from neurobench.experiment.plan import Plan, parse
 
 
 def plan(*words: str) -> Plan:

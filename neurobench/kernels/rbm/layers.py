@@ -25,7 +25,7 @@ from neurobench.problems.rbm import RBM
 
 
 class Drawn(NamedTuple):
-    """Probabilities and states of one layer given the other. On a CPU those that were not asked for are (B, 0)."""
+    """Probabilities and states of one layer given the other. On a CPU the part that is not computed is (B, 0)."""
 
     p: Tensor  # (B, O) float32 probability of being 1
     state: Tensor  # (B, O) float32 in {0, 1}

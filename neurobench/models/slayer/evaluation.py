@@ -70,7 +70,7 @@ def _counted(learner: SlayerLearner, x: Any) -> Iterator[tuple[int, Tensor, int,
     """For each block of samples and layer: layer number, arrivals of each input (I,), spikes, membrane changes.
 
     On a GPU convolutions run on the engine that trained them. All else runs on the CPU, from lists of spikes: on the
-    engine that trained there, whose memory has been touched, or on a new one.
+    engine that trained on the CPU, whose memory has been used before, or on a new one.
     """
     engine: EventEngine | DenseEngine | GpuEngine = learner.engine
     layers, arriving = learner.quantized, learner.arriving

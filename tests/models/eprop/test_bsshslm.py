@@ -13,7 +13,7 @@ import pytest
 
 from neurobench.config.bounds import BoundsError
 from neurobench.config.schema import Scale, Training
-from neurobench.experiment.plan import identity
+from neurobench.experiment.identity import identity
 from neurobench.metrics.operations import total
 from neurobench.models.eprop.evaluation import of_engine, operations
 from neurobench.models.eprop.figures import figures, run_sample
