@@ -2,7 +2,8 @@
 
 Targets: at least 4 times the training throughput of SpikingJelly (multi-step LIF, its fastest form on a CPU) and 25
 times that of snnTorch (Synaptic, two states as here); stretch targets 8 and 60. snnTorch is run as in its tutorials
-and also with the products of a layer computed for all steps at once. Net 2312-512-512-10, T = 300, batches of 32
+and also with the products of a layer computed for all steps at once. If the processor has a matrix unit (AMX), training
+with `kernels=fast` is timed as well. Net 2312-512-512-10, T = 300, batches of 32
 bundled recordings, weight norm, dropout, Adam, loss on rates for all; only this package has delays and the fixed-point
 grid, and only its time includes binning: the others receive dense tensors. All alternate in one process, with the same
 threads; medians. If other processes use the cores as well, CPU time is more informative than wall time. With a CUDA
@@ -34,6 +35,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from neurobench.data.dataset import Split
 from neurobench.experiment.plan import spawn
 from neurobench.experiment.threads import Threads, pin_threads
+from neurobench.kernels.host import use_fast
 from neurobench.models.learner import Step, Task
 from neurobench.models.slayer.losses import spike_rate
 from neurobench.models.slayer.spikes import as_dense
@@ -44,6 +46,7 @@ from tests.specs import spec
 CPU = torch.device("cpu")
 SIZES = (2312, 512, 512, 10)
 ROUNDS, OURS_A_ROUND, WARM = 3, 8, 2
+FAST = "ours, kernels=fast"
 DROPOUT, LR = 0.05, 0.001
 TASK = Task("events", (2, 34, 34), 10)
 
@@ -205,6 +208,12 @@ def compare(device: torch.device, split: Split, size: int) -> None:
         clock.take("ours", f"step {k + 1}", lambda k=k: ours.learn(batches[k], Step(k, 100, 0)))
         print(f"step {k + 1}, ours: {clock['ours', f'step {k + 1}'].wall:.2f} s")
     ours.predict(batches[0].x)
+    has_fast = device.type == "cpu" and use_fast(True)
+    if has_fast:
+        fast: Any = spec("model/slayer_snn").build(TASK, spawn(0), devices, device)
+        for k in range(WARM):
+            fast.learn(batches[k], Step(k, 100, 0))
+    use_fast(False)
     dense, y = as_dense(ours.inputs(batches[0].x), device), batches[0].y.to(device)
     peers = {name: Peer(make, device) for name, (package, make) in PEERS.items() if importlib.util.find_spec(package)}
     for name in PEERS.keys() - peers.keys():
@@ -222,10 +231,17 @@ def compare(device: torch.device, split: Split, size: int) -> None:
             clock.take("ours", "predict", lambda batch=batch: ours.predict(batch.x))
             clock.take("reader", "train", lambda rows=rows: ours.inputs(split.batch(rows).x))
             clock.take("limit", "train", lambda: [torch.mm(eu[k], ours.quantized[k].w.t(), out=out[k]) for k in eu])
+        use_fast(has_fast)
+        for k, batch in enumerate(batches[WARM:] if has_fast else ()):
+            step = Step(turn * OURS_A_ROUND + k + WARM, 100, 0)
+            clock.take(FAST, "train", lambda batch=batch, step=step: fast.learn(batch, step))
+        use_fast(False)
         for name, peer in peers.items():
             clock.take(name, "train", lambda peer=peer: peer.train(dense, y))
             clock.take(name, "predict", lambda peer=peer: peer.predict(dense))
     tell(clock, list(peers), device.type, size)
+    if has_fast:
+        tell_fast(clock, list(peers), size)
 
 
 def tell_kernels(device: torch.device, peers: list[str]) -> None:
@@ -257,6 +273,12 @@ def tell(clock: Clock, peers: list[str], device: str, size: int) -> None:
         f"limit, the dense products alone: {size / limit.wall:.0f} samples/s; "
         f"a step reaches {limit.wall / mine.wall:.0%} of it, {limit.cpu / mine.cpu:.0%} by CPU time"
     )
+
+
+def tell_fast(clock: Clock, peers: list[str], size: int) -> None:
+    mine = clock[FAST, "train"].wall
+    others = ", ".join(f"{name} {clock[name, 'train'].wall / mine:.1f}x" for name in ("ours", *peers))
+    print(f"train with kernels=fast: {size / mine:.1f} samples/s; compared with {others}")
 
 
 def main(threads: int, only: str, size: int) -> None:

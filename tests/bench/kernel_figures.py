@@ -98,18 +98,19 @@ def product_rates(steps: int, inner: int, width: int) -> Figures:
     import numpy as np
     import torch
 
+    from neurobench.kernels.aligned import aligned, on_lines
     from neurobench.kernels.cuba.product import COLUMNS, multiply, pack_transposed
     from neurobench.kernels.cuba.product_amx import fits, multiply_amx, pack_pairs, tile_grid
     from neurobench.kernels.host import fast
 
     random = np.random.default_rng(0)
-    a = random.standard_normal((steps, inner)).astype(np.float32)
+    a = aligned(random.standard_normal((steps, inner)), np.float32)
     w = (random.integers(-128, 128, (width, inner)) / 32).astype(np.float32)
-    panels, out = np.empty((-(-width // COLUMNS), inner, COLUMNS), np.float32), np.empty((steps, width), np.float32)
+    panels, out = on_lines((-(-width // COLUMNS), inner, COLUMNS), np.float32), on_lines((steps, width), np.float32)
     pack_transposed(w, panels)
     work = partial(multiply, a, panels, out)
     if fast() and fits(steps, w):
-        tiles = np.empty(tile_grid(w), np.uint16)
+        tiles = on_lines(tile_grid(w), np.uint16)
         pack_pairs(w, tiles)
         work = partial(multiply_amx, a, tiles, out)
     work()

@@ -10,6 +10,7 @@ from numba import prange
 
 from neurobench.kernels.cuba.step import decayed, emit, gather_fixed, gather_float, step_fixed, step_float
 from neurobench.kernels.jit import njit
+from neurobench.kernels.logistic import uniform
 
 # Columns of `tally`, which has a row per chunk of samples; the first COUNTS are counts, the others largest values.
 TALLY = ("spikes", "operations", "wraps", "clips", "beyond", "most_a", "most_u", "most_v")
@@ -38,6 +39,13 @@ class Activity(NamedTuple):
     count: np.ndarray  # type: ignore[assignment]  # (N, T) int32
     fired: np.ndarray  # (N, C) int32 spikes of each neuron before dropout and delay
     tally: np.ndarray  # (chunks, 8) int64: see TALLY; only spikes and operations unless integers are counted
+
+
+@njit(cache=True, error_model="numpy")
+def dropout_mask(key, dropout, mask):
+    """Write mask (M,) uint8: 0 where draw m of `neurobench.kernels.random.uniforms` is below `dropout`, else 1."""
+    for m in range(mask.shape[0]):
+        mask[m] = np.uint8(uniform(np.uint32(m), key[0], key[1]) >= dropout)
 
 
 @njit(parallel=True, cache=True, error_model="numpy")

@@ -14,12 +14,14 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from neurobench.kernels.aligned import rows_on_lines
 from neurobench.kernels.jit import njit
 from neurobench.kernels.vectors import INDEX
 
 SIDE = 32  # rows and columns of a result's block: two by two tiles of 16 x 16 sums
 _TILE_BYTES = 1024  # 16 rows of 64 bytes
 _PARTS = 3
+_PAD = 32  # bfloat16 between rows of the parts: rows 1024 bytes apart would share a few sets of the innermost cache
 _HIGH = np.int32(-65536)  # the bits of a float32 that a bfloat16 keeps
 _SHIFT = np.uint32(16)
 _BYTE, _POINTER = ir.IntType(8), ir.IntType(8).as_pointer()
@@ -60,7 +62,8 @@ def pack_pairs(w, tiles):
 @njit(cache=True, error_model="numpy")
 def multiply_amx(a, tiles, out):
     """out (T, J) = a (T, K) w', with tiles of w from `pack_pairs`; T at least 32. Denormals count as 0."""
-    steps, parts = out.shape[0], np.empty((_PARTS, SIDE, a.shape[1]), np.uint16)
+    steps, width = out.shape[0], a.shape[1] + _PAD
+    parts = rows_on_lines(_PARTS * SIDE, width, tiles).reshape(_PARTS, SIDE, width)
     _configure(_SHAPES)
     for first in range(0, steps, SIDE):
         row = min(first, steps - SIDE)
@@ -72,7 +75,7 @@ def multiply_amx(a, tiles, out):
 
 @njit(cache=True, error_model="numpy")
 def split(a, parts):
-    """Split a (32, K) float32 into `parts` (3, 32, K) uint16: three bfloat16 whose sum is a, the smallest first."""
+    """Split a (32, K) float32 into `parts` (3, 32, K or more) uint16: three bfloat16 whose sum is a, smallest first."""
     for r in range(a.shape[0]):
         x, low, middle, high = a[r], parts[0, r], parts[1, r], parts[2, r]
         for k in range(x.shape[0]):
@@ -117,7 +120,8 @@ def _block_code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) 
     """Tiles 0 to 3 are the sums, 4 and 5 the upper and lower rows, 6 and 7 the left and right columns."""
     parts, tiles, out = (context.make_array(signature.args[at])(context, builder, args[at]) for at in (0, 1, 3))
     p, row, column = args[2], args[4], args[5]
-    inner, width = cgutils.unpack_tuple(builder, parts.shape)[2], cgutils.unpack_tuple(builder, out.shape)[1]
+    blocks, width = (cgutils.unpack_tuple(builder, each.shape)[1] for each in (tiles, out))
+    stride = cgutils.unpack_tuple(builder, parts.shape)[2]
 
     def number(k: int) -> Any:
         return ir.Constant(INDEX, k)
@@ -127,13 +131,13 @@ def _block_code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) 
             pointer = builder.gep(pointer, [offset])
         return pointer
 
-    row_bytes, line, out_bytes = builder.mul(inner, number(2)), number(64), builder.mul(width, number(4))
+    row_bytes, line, out_bytes = builder.mul(stride, number(2)), number(64), builder.mul(width, number(4))
     part_bytes = builder.mul(row_bytes, number(SIDE))
     left = builder.bitcast(parts.data, _POINTER)
-    right = place(builder.bitcast(tiles.data, _POINTER), builder.mul(p, builder.mul(inner, number(2 * SIDE))))
+    right = place(builder.bitcast(tiles.data, _POINTER), builder.mul(p, builder.mul(blocks, number(2 * _TILE_BYTES))))
     for tile in range(4):
         _call(builder, "tilezero", _tile(tile))
-    with cgutils.for_range(builder, builder.sdiv(inner, number(SIDE)), intp=INDEX) as loop:
+    with cgutils.for_range(builder, blocks, intp=INDEX) as loop:
         columns = place(right, builder.mul(loop.index, number(2 * _TILE_BYTES)))
         _call(builder, "tileloadd64", _tile(6), columns, line)
         _call(builder, "tileloadd64", _tile(7), place(columns, number(_TILE_BYTES)), line)

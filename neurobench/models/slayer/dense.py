@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurobench.kernels.random import uniforms
 from neurobench.models.slayer.convolution import each_channel, each_neuron, operations, product, product_gradients
 from neurobench.models.slayer.engine import Activity, Dropout, LayerGradient
 from neurobench.models.slayer.network import QuantizedLayer
@@ -28,6 +29,9 @@ class DenseEngine:
     def __init__(self, device: torch.device):
         self.device = device
         self._pass: Any = None
+
+    def dropout_mask(self, seed: int, shape: tuple[int, int], dropout: float) -> Tensor:
+        return (uniforms(seed, shape, self.device) >= dropout).to(torch.uint8)
 
     def run(
         self,

@@ -18,6 +18,7 @@ from neurobench.kernels.cuba.product import COLUMNS, pack_transposed
 from neurobench.kernels.cuba.product_amx import fits, pack_pairs, tile_grid
 from neurobench.kernels.cuba.spike_lists import Spikes, mark
 from neurobench.kernels.host import fast
+from neurobench.kernels.random import kernel_key
 from neurobench.models.slayer.layout import (
     channels_first,
     channels_last,
@@ -28,7 +29,7 @@ from neurobench.models.slayer.layout import (
     renamed,
 )
 from neurobench.models.slayer.network import QuantizedLayer
-from neurobench.models.slayer.neuron import FixedNeuron, Surrogate
+from neurobench.models.slayer.neuron import FixedNeuron, Neuron, Surrogate
 from neurobench.models.slayer.spikes import arrivals
 
 _BLOCK = 4  # samples per thread in a block of the backward pass: what a layer hands to the one below stays in the cache
@@ -96,6 +97,12 @@ class EventEngine:
         self._cache: dict[Any, Any] = {}
         self._pass: Any = None
 
+    def dropout_mask(self, seed: int, shape: tuple[int, int], dropout: float) -> Tensor:
+        """Mask (N, C) uint8 of a layer: 0 where dropout removes a neuron's spikes of a sample."""
+        mask = torch.empty(shape, dtype=torch.uint8)
+        kernel.dropout_mask(kernel_key(seed), np.float32(dropout), mask.view(-1).numpy())
+        return mask
+
     def run(
         self,
         inputs: Spikes,
@@ -146,36 +153,25 @@ class EventEngine:
         chunks = numba.get_num_threads()
         sums = [self._zero_gradients(k, layer) for k, layer in enumerate(layers)]
         weights = [self._weights(k, layer, g.shape[1]) for k, layer in enumerate(layers)]
-        constants = []
-        for neuron in (layer.neuron for layer in layers):
-            lsb, slope = neuron.lsb, (surrogate.centre, -1 / surrogate.tau, surrogate.peak)
-            numbers = (lsb, *slope, neuron.ku * lsb, neuron.kv * lsb)
-            constants.append(back_kernel.Surrogate(*map(np.float32, numbers)))
         block = chunks * (_FAST_BLOCK if fast() else _BLOCK)
         together = 1 if chunks == 1 else 2 * chunks  # one sample stays in the cache; several threads wait less often
+        whole, rest = [], []  # of each layer: its pass of all samples, and what is the same for every block
+        for k, (layer, (inputs, _, mask, keep_prob, (activity, *_))) in enumerate(zip(layers, passes, strict=True)):
+            neuron, keep, delay = _constants(layer), np.float32(keep_prob), layer.delay.numpy()
+            arrived = (activity.out, activity.count)
+            whole.append(back_kernel.Pass(inputs, activity.v, neuron.threshold, delay, mask, keep, *arrived))
+            eu = self._array("eu", k, (together, *activity.out.shape[1:]))
+            rest.append((_surrogate(surrogate, layer.neuron), with_decays, weights[k], chunks, eu))
         for first in range(0, len(g), block):
-            part = slice(first, first + block)
-            back = g[part].numpy()
+            back = g[first : first + block].numpy()
+            n, steps, _ = back.shape
             for k in reversed(range(len(layers))):
-                layer, (inputs, _, mask, keep_prob, (activity, *_)) = layers[k], passes[k]
-                n, steps, width = back.shape
-                below = self._array("g", k, (n if k else 0, steps, inputs.width))
-                done = back_kernel.Pass(
-                    inputs=inputs._replace(begin=inputs.begin[part], counts=inputs.counts[part]),
-                    v=activity.v[part],
-                    threshold=_constants(layer).threshold,
-                    delay=layer.delay.numpy(),
-                    mask=mask[part],
-                    keep=np.float32(keep_prob),
-                    out=activity.out[part],
-                    count=activity.count[part],
-                )
-                eu = self._array("eu", k, (together, steps, width))
-                rest = (constants[k], with_decays, weights[k], chunks, eu, below, sums[k])
+                layer, done = layers[k], _samples(whole[k], slice(first, first + n))
+                below = self._array("g", k, (n if k else 0, steps, done.inputs.width))
                 if layer.conv is None:
-                    back_kernel.backward(back, done, *rest)
+                    back_kernel.backward(back, done, *rest[k], below, sums[k])
                 else:
-                    backward_convolved(back, done, places(layer.conv), *rest)
+                    backward_convolved(back, done, places(layer.conv), *rest[k], below, sums[k])
                 back = below
         gradients = []
         for (dW, dD, dd), layer, each, shape in zip(sums, layers, passes, input_shapes(layers), strict=True):
@@ -238,7 +234,7 @@ class EventEngine:
 
     def _zero_gradients(self, k: int, layer: QuantizedLayer) -> back_kernel.Gradients:
         dW = self._array("dW", k, tuple(layer.W.shape))
-        dW[:] = 0
+        torch.from_numpy(dW).zero_()  # by all threads, unlike NumPy
         return back_kernel.Gradients(dW, np.zeros(3), np.zeros(len(layer.delay)))
 
     def _weights(self, k: int, layer: QuantizedLayer, steps: int) -> np.ndarray:
@@ -252,6 +248,18 @@ class EventEngine:
         if k:
             pack_transposed(w, panels)
         return panels
+
+
+def _surrogate(surrogate: Surrogate, neuron: Neuron) -> back_kernel.Surrogate:
+    lsb, slope = neuron.lsb, (surrogate.centre, -1 / surrogate.tau, surrogate.peak)
+    return back_kernel.Surrogate(*map(np.float32, (lsb, *slope, neuron.ku * lsb, neuron.kv * lsb)))
+
+
+def _samples(whole: back_kernel.Pass, part: slice) -> back_kernel.Pass:
+    """A layer's pass of some of the samples."""
+    (index, begin, counts, width), v, threshold, delay, mask, keep, out, count = whole
+    inputs = Spikes(index, begin[part], counts[part], width)
+    return back_kernel.Pass(inputs, v[part], threshold, delay, mask[part], keep, out[part], count[part])
 
 
 def _constants(layer: QuantizedLayer) -> step.FixedNeuron | step.FloatNeuron:

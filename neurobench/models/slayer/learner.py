@@ -12,7 +12,7 @@ from torch import Tensor
 from neurobench.data.dataset import Batch, Split
 from neurobench.devices.core.specs import Core
 from neurobench.kernels.adaptive_threads import AdaptiveThreads
-from neurobench.kernels.random import derive, uniforms
+from neurobench.kernels.random import derive
 from neurobench.models.common.late_events import warn_of_late_events
 from neurobench.models.learner import Divergence, Initial, Seeds, Step, Sums, Task, TrainingRecord
 from neurobench.models.slayer import losses, spikes
@@ -214,11 +214,8 @@ class SlayerLearner:
             return None
         seeds = [derive(self.seeds.training, k, _DROPOUT, layer) for layer in range(len(self.sizes) - 2)]
         shapes = [(n, width) for width in self.sizes[1:-1]]
-        if isinstance(self.engine, GpuEngine):
-            masks = [self.engine.dropout_mask(*each, spec.dropout) for each in zip(seeds, shapes, strict=True)]
-            return Dropout(masks, 1 - spec.dropout)
-        draws = [uniforms(seed, shape, self.device) for seed, shape in zip(seeds, shapes, strict=True)]
-        return Dropout([(draw >= spec.dropout).to(torch.uint8) for draw in draws], 1 - spec.dropout)
+        masks = [self.engine.dropout_mask(*each, spec.dropout) for each in zip(seeds, shapes, strict=True)]
+        return Dropout(masks, 1 - spec.dropout)
 
     def _loss(self, y: Tensor, label: Tensor) -> Tensor:
         spec = self.spec

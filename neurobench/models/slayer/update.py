@@ -41,12 +41,14 @@ def update(
         gradients["D"] = decay_gradient(grad.dD, spec.as_lava("decay_grad")).to(layer.D.device)
     if layer.delay is not None:
         gradients["delay"] = grad.delay.float()
-    size, count = 0.0, layer.v.numel()
+    size, count = 0.0, 1
     if not layer.pools:
         update_weights = update_weights_compiled if layer.v.device.type == "cpu" else update_weights_reference
-        size, dg = update_weights(layer, quantized, grad, moments["v"], lr, k)
+        dv, dg = update_weights(layer, quantized, grad, moments["v"], lr, k)
         if dg is not None:
-            gradients["g"], size, count = dg, float(dg.norm()), dg.numel()
+            gradients["g"] = dg
+        measured = dv if dg is None else dg
+        size, count = float(measured.norm()), measured.numel()
     for name, each in gradients.items():
         adam(layer.tensors()[name], each, moments[name], lr, k)
     layer.D.clamp_(0, POINT)
@@ -104,20 +106,20 @@ def adam(p: Tensor, gradient: Tensor, moments: tuple[Tensor, Tensor], lr: float,
 
 def update_weights_reference(
     layer: Layer, quantized: QuantizedLayer, gradient: LayerGradient, moments: tuple[Tensor, Tensor], lr: float, k: int
-) -> tuple[float, Tensor | None]:
-    """Update v by Adam on any device. Returns |dL/dv|, and dL/dg (None without weight norm)."""
+) -> tuple[Tensor, Tensor | None]:
+    """Update v by Adam on any device. Returns dL/dv, and dL/dg (None without weight norm)."""
     dw = gradient.parts.sum(0) * gradient.factor
     if isinstance(quantized.neuron, FixedNeuron):
         dw = through_grid(dw, layer.v * quantized.scale)
     dv, dg = through_norm(dw, layer.v, layer.g)
     adam(layer.v, dv, moments, lr, k)
-    return float(dv.norm()), dg
+    return dv, dg
 
 
 def update_weights_compiled(
     layer: Layer, quantized: QuantizedLayer, gradient: LayerGradient, moments: tuple[Tensor, Tensor], lr: float, k: int
-) -> tuple[float, Tensor | None]:
-    """Compiled version of `update_weights_reference` for the CPU."""
+) -> tuple[Tensor, Tensor | None]:
+    """Compiled version of `update_weights_reference` for the CPU. Overwrites the parts of `gradient`."""
     chunks = numba.get_num_threads()
     (dw,), v, scale = gradient.parts.numpy(), layer.v.numpy(), quantized.scale.numpy()
     fixed = isinstance(quantized.neuron, FixedNeuron)
@@ -130,7 +132,7 @@ def update_weights_compiled(
         pull = (scale * dots / norm**2).astype(np.float32)
     first, second = (moment.numpy() for moment in moments)
     descend(dw, scale, pull, adam_step(lr, k), chunks, v, first, second)
-    return float(np.linalg.norm(dw)), dg
+    return gradient.parts[0], dg
 
 
 def adam_step(lr: float, k: int) -> AdamStep:

@@ -102,3 +102,11 @@ def test_event_and_dense_engines_agree_with_dropout_delays_and_three_layers(neur
         assert float((one - other).abs().max() / other.abs().max()) < 1e-5
         np.testing.assert_allclose(a.dD, b.dD, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(a.delay, b.delay, atol=1e-5)
+
+
+@pytest.mark.parametrize("dropout", [0.05, 0.3, 0.99])
+def test_compiled_dropout_masks_are_those_of_torch_and_drop_the_given_share(dropout: float) -> None:
+    seed, shape = 2**62 + 5, (70, 500)
+    masks = [engine.dropout_mask(seed, shape, dropout) for engine in (EventEngine(), DenseEngine(torch.device("cpu")))]
+    assert torch.equal(*masks)
+    assert abs(masks[0].float().mean() - (1 - dropout)) < 0.01
