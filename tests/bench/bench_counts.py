@@ -165,7 +165,9 @@ def slayer(learner: Any, x: Any) -> Case:
 
 def qrbm(learner: Any, x: Tensor) -> Case:
     """QRBM: hidden probabilities and logistic regression on them, centred and scaled."""
-    r, rbm = learner.readout, learner.rbm
+    from neurobench.models.qrbm.classifier import operations
+
+    r, rbm = learner.fitted, learner.rbm
     weight = (r.weight / r.scale[:, None]).t().contiguous()
     layers = [
         {"kind": "linear", "name": "visible_hidden", "weight": rbm.W.t().contiguous(), "bias": rbm.b},
@@ -173,7 +175,7 @@ def qrbm(learner: Any, x: Tensor) -> Case:
         {"kind": "linear", "name": "readout", "weight": weight, "bias": r.bias - r.mean @ weight.t()},
     ]
     why = "mean and scale of the features are kept beside the readout here; in the peer's copy its weights contain them"
-    return Case(learner.operations(x), layers, learner._pixels(x), {"footprint_bytes": why})
+    return Case(operations(learner, x), layers, learner.pixels(x), {"footprint_bytes": why})
 
 
 def qcnn(learner: Any, x: Tensor) -> Case:
