@@ -26,7 +26,18 @@ from neurobench.storage.files import DATA, Damaged
 from neurobench.storage.folder import Difference, RunFolder, differences
 from neurobench.storage.store import find_run, summary
 
-RECORDED = ("error", "started", "finished", "config_hash", "commit", "host", "processor", "device", "threads")
+RECORDED = (
+    "error",
+    "started",
+    "finished",
+    "config_hash",
+    "commit",
+    "host",
+    "processor",
+    "device",
+    "threads",
+    "kernels",
+)
 FILES = {"qasm3": "model.qasm", "netx": "model.net", "nir-snntorch": "model-snntorch.nir"}  # others: model.FORMAT
 
 

@@ -96,6 +96,13 @@ def pick_kernels(kernels: str) -> None:
         warnings.warn("kernels=fast: this processor has no matrix unit (AMX); the exact kernels are used", stacklevel=2)
 
 
+def kernels_in_use() -> str:
+    """Kernels that the last `pick_kernels` selected, "exact" or "fast"."""
+    from neurobench.kernels.host import fast
+
+    return "fast" if fast() else "exact"
+
+
 def pick_device(name: str, model: ModelSpec, batch_size: int) -> torch.device:
     """Select the device: `auto` is a GPU if there is one and the model gains by it. Raises UserError without `cuda`."""
     import torch

@@ -15,7 +15,14 @@ from neurobench.config.secrets import scrubbed
 from neurobench.config.targets import load
 from neurobench.data.dataset import stamp
 from neurobench.devices.jobs import Jobs, Queued
-from neurobench.experiment.build import build_learner, energies, load_splits, pick_device, require_memory
+from neurobench.experiment.build import (
+    build_learner,
+    energies,
+    kernels_in_use,
+    load_splits,
+    pick_device,
+    require_memory,
+)
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned, end_all, started
 from neurobench.experiment.exports import write_exports, write_printout
 from neurobench.experiment.folder_choice import folder_for
@@ -139,6 +146,7 @@ class _Run:
         jobs = Jobs(Journal(self.folder.path), self.plan.run.wait)
         with phase("building the model"):
             self.learner = build_learner(self.plan, self.device, self.ledger, jobs)
+        self.folder.update(kernels=kernels_in_use())
         self.seconds: dict[str, float] = {}  # by phase, without the time spent compiling kernels
         loop = self._train(initial, callbacks)
         finalized, undefined = self._finalize(loop)

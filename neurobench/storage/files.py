@@ -28,7 +28,7 @@ RECORD_MAY: Kinds = {
     "setting_hash": str, "commit": (str, type(None)), "host": str, "device": str, "threads": int, "pid": int,
     "seeds": dict, "data": dict, "own_code": dict, "model": str, "dataset": str, "backend": str, "encoder": str,
     "encoders": list, "scale": str, "overrides": list, "initial_sha256": str,
-    "initial_run": str,
+    "initial_run": str, "kernels": str,
 }  # fmt: skip
 RESULT: Kinds = {
     "name": str, "scale": str, "seed": int, "metrics": dict, "intervals": dict, "undefined": dict, "seconds": dict,

@@ -22,7 +22,18 @@ from neurobench.storage.atomic import make_folder, write_bytes, write_json, writ
 from neurobench.storage.checkpoint import write_checkpoint
 from neurobench.storage.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
 
-PROVENANCE = ("commit", "python", "host", "processor", "device", "threads", "versions", "own_code", "initial_sha256")
+PROVENANCE = (
+    "commit",
+    "python",
+    "host",
+    "processor",
+    "device",
+    "threads",
+    "kernels",
+    "versions",
+    "own_code",
+    "initial_sha256",
+)
 TRAINED = "trained.pt"  # the checkpoint at the end of training, while the run is finalized and tested
 PRINTOUT = "printout.txt"  # output of the model's tutorial, for this run
 SCHEMA = 2  # 1: before configurations were stored resolved
@@ -268,10 +279,11 @@ def differences(*runs: RunFolder) -> dict[str, list[Difference]]:
 
 def _sections(run: RunFolder) -> dict[str, dict[str, Any]]:
     """Configuration, figures and provenance of a run, as stored in its files: nothing is resolved or executed."""
-    record, result = run.record(), run.result() or {}
+    record, result, config = run.record(), run.result() or {}, run.config()
+    record.setdefault("kernels", config.get("kernels"))  # recorded as asked for by earlier versions, not as used
     data = {"sha256": result.get("data", {}).get("sha256")}
     return {
-        "config": {key: value for key, value in run.config().items() if key not in RUNTIME_KEYS},
+        "config": {key: value for key, value in config.items() if key not in RUNTIME_KEYS},
         "metrics": result.get("metrics", {}),
         "provenance": {**{key: record.get(key) for key in PROVENANCE}, "data": data},
     }

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from neurobench.kernels.host import use_fast
 from tests.cli.conftest import Neurobench
 
 
@@ -46,6 +47,22 @@ def test_compare_shows_differing_keys_and_figures_and_rerun_whether_figures_are_
     assert f"config_hash, as after an edit of config.yaml: {'0' * 12} before, {record['config_hash']} now" in (
         differing.stdout
     )
+
+
+def test_compare_shows_which_kernels_runs_used_and_which_ones_earlier_versions_asked_for(
+    neurobench: Neurobench, tmp_path: Path
+) -> None:
+    for name, kernels in (("exact", "exact"), ("fast", "fast")):
+        assert neurobench("run", "model=toy", f"name={name}", f"kernels={kernels}", "threads=1").returncode == 0
+    (exact,), (fast,) = ((tmp_path / "outputs" / name).glob("*/run.json") for name in ("exact", "fast"))
+    records = [json.loads(path.read_text()) for path in (exact, fast)]
+    assert records[0]["kernels"] == "exact"
+    assert records[1]["kernels"] == ("fast" if use_fast(True) else "exact")
+    use_fast(False)
+    row = {"key": "kernels", "a": "exact", "b": "fast"}
+    for kernels in ({"kernels": "fast"}, {}):  # used; not recorded, as by earlier versions
+        fast.write_text(json.dumps({key: value for key, value in records[1].items() if key != "kernels"} | kernels))
+        assert json.loads(neurobench("compare", "exact", "fast", "--json").stdout)["provenance"] == [row]
 
 
 def test_rerun_refuses_a_run_that_did_not_finish(neurobench: Neurobench) -> None:
