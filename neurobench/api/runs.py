@@ -13,8 +13,8 @@ from neurobench.api.overrides import Word, console_for, folder_of, outputs_of, p
 from neurobench.api.run import Run
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.config.targets import import_extra
+from neurobench.storage.differences import flat
 from neurobench.storage.files import Damaged
-from neurobench.storage.folder import flat
 from neurobench.storage.selection import PRESENT, chosen, configurations
 from neurobench.storage.store import read_index
 

@@ -18,7 +18,8 @@ from neurobench.report.comparison import LETTERS, Pair, conclusion, numbers, pai
 from neurobench.report.comparison_table import as_latex, as_markdown
 from neurobench.report.results_table import value_text
 from neurobench.report.screen import Screen, print_whole
-from neurobench.storage.folder import Difference, RunFolder, differences
+from neurobench.storage.differences import Difference, differences
+from neurobench.storage.folder import RunFolder
 from neurobench.storage.store import find_run
 
 TITLES = {"config": "configuration", "metrics": "figures", "provenance": "machine and software"}

@@ -22,8 +22,9 @@ from neurobench.phases import phase
 from neurobench.process import importing
 from neurobench.report.screen import Screen, print_whole
 from neurobench.storage.atomic import write_bytes
+from neurobench.storage.differences import Difference, differences
 from neurobench.storage.files import DATA, Damaged
-from neurobench.storage.folder import Difference, RunFolder, differences
+from neurobench.storage.folder import RunFolder
 from neurobench.storage.store import find_run, summary
 
 RECORDED = (

@@ -20,7 +20,8 @@ from neurobench.config.secrets import HIDDEN, scrubbed
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.progress import Meter
 from neurobench.experiment.trackers import MLflow, TensorBoard, WandB
-from neurobench.storage.folder import RunFolder, flat
+from neurobench.storage.differences import flat
+from neurobench.storage.folder import RunFolder
 
 
 class Pruned(Exception):

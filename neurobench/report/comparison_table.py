@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from neurobench.report import latex
 from neurobench.report.comparison import LETTERS, Pair, conclusion, p_text
 from neurobench.report.results_table import short_names, value_text
-from neurobench.storage.folder import RunFolder, differences
+from neurobench.storage.differences import differences
+from neurobench.storage.folder import RunFolder
 
 RUNS = ("", "run", "settings that differ", "accuracy (%)", "95 % interval")
 SHOWN = 4  # settings of a run, at most

@@ -11,29 +11,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from neurobench.config.errors import UserError
-from neurobench.config.schema import RUNTIME_KEYS
 from neurobench.config.secrets import scrubbed
 from neurobench.storage.atomic import make_folder, write_bytes, write_json, writing
 from neurobench.storage.checkpoint import write_checkpoint
 from neurobench.storage.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
 
-PROVENANCE = (
-    "commit",
-    "python",
-    "host",
-    "processor",
-    "device",
-    "threads",
-    "kernels",
-    "versions",
-    "own_code",
-    "initial_sha256",
-)
 TRAINED = "trained.pt"  # the checkpoint at the end of training, while the run is finalized and tested
 PRINTOUT = "printout.txt"  # output of the model's tutorial, for this run
 SCHEMA = 2  # 1: before configurations were stored resolved
@@ -264,43 +251,3 @@ def choosing(outputs: Path, name: str, config_hash: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-class Difference(NamedTuple):
-    key: str
-    values: tuple[Any, ...]  # one per run; None if it has no such key
-
-
-def differences(*runs: RunFolder) -> dict[str, list[Difference]]:
-    """Differences between runs: in the configuration without its runtime keys, the figures, code and machine."""
-    sections = [_sections(run) for run in runs]
-    return {name: differing(*(each[name] for each in sections)) for name in sections[0]}
-
-
-def _sections(run: RunFolder) -> dict[str, dict[str, Any]]:
-    """Configuration, figures and provenance of a run, as stored in its files: nothing is resolved or executed."""
-    record, result, config = run.record(), run.result() or {}, run.config()
-    record.setdefault("kernels", config.get("kernels"))  # recorded as asked for by earlier versions, not as used
-    data = {"sha256": result.get("data", {}).get("sha256")}
-    return {
-        "config": {key: value for key, value in config.items() if key not in RUNTIME_KEYS},
-        "metrics": result.get("metrics", {}),
-        "provenance": {**{key: record.get(key) for key in PROVENANCE}, "data": data},
-    }
-
-
-def differing(*trees: Mapping[str, Any]) -> list[Difference]:
-    """Dotted keys whose values differ between the trees, in the first tree's order and then the others'."""
-    flats = [flat(tree) for tree in trees]
-    rows = [
-        Difference(key, tuple(each.get(key) for each in flats)) for key in dict.fromkeys(k for f in flats for k in f)
-    ]
-    return [row for row in rows if any(value != row.values[0] for value in row.values)]
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten a tree to dotted keys: {"a": {"b": 1}} -> {"a.b": 1}."""
-    values: dict[str, Any] = {}
-    for key, value in tree.items():
-        values |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return values

@@ -10,8 +10,9 @@ from typing import Any
 from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.home import as_stored
 from neurobench.config.schema import RUNTIME_KEYS
+from neurobench.storage.differences import flat
 from neurobench.storage.files import Damaged
-from neurobench.storage.folder import RunFolder, flat
+from neurobench.storage.folder import RunFolder
 from neurobench.storage.store import JOINED, Entry
 
 PRESENT = ("run", "status", *JOINED)  # keys that every run has
