@@ -139,6 +139,11 @@ def print_outcome(console: Console, outcome: Sequence[tuple[str, Report]], noun:
             console.print(f"\n{report['status']}: {label}", highlight=False, soft_wrap=True)
             text = textwrap.indent(report.get("error", ""), "  ")
             console.print(text, highlight=False, soft_wrap=True, end="\n" if text else "")
+    if same := [label for label, report in outcome if report["status"] == "twice"]:
+        why = "it computes the same as an earlier job" if len(same) == 1 else "they compute the same as earlier jobs"
+        console.print(f"\nleft out, as {why} (another name=NAME would run both):", highlight=False, soft_wrap=True)
+        for label in same:
+            console.print(f"  {label}", highlight=False, soft_wrap=True)
 
 
 def exit_code(statuses: Sequence[str]) -> int:

@@ -112,6 +112,15 @@ def test_workers_whose_parent_was_killed_save_their_runs_and_end_at_once_without
     assert "Traceback" not in told
 
 
+def test_a_sweep_names_the_combinations_that_it_left_out_as_computing_the_same(neurobench: Neurobench) -> None:  # noqa: F811
+    told = neurobench("sweep", "model=toy", "kernels=exact,fast", "training.epochs=1")
+    assert told.returncode == 0, told.stderr
+    summary, left_out = told.stdout.split("left out, as it computes the same as an earlier job")
+    assert "1 of 1 jobs finished" in summary
+    assert "model=toy kernels=fast training.epochs=1" in left_out
+    assert "left out" not in neurobench("sweep", "model=toy", "training.epochs=1").stdout
+
+
 def test_a_failed_job_stops_the_other_jobs_only_with_fail_fast(neurobench: Neurobench) -> None:  # noqa: F811
     words = ("model=toy", "model.explode_at=3,null", "seed=0,1", "--workers", "1")
     fast = neurobench("sweep", *words, "--fail-fast")
