@@ -11,6 +11,8 @@ from neurobench.metrics.paired import PairedTest, holm, paired_test
 from neurobench.storage.folder import RunFolder
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from neurobench.storage.predictions import Predictions
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # labels of runs, in the order in which they were named
@@ -57,18 +59,30 @@ def _test(runs: Sequence[RunFolder], read: Sequence[Predictions | str], a: int, 
     one, other = read[a], read[b]
     if isinstance(one, str) or isinstance(other, str):
         return one if isinstance(one, str) else str(other)
-    data = [(runs[k].result() or {})["data"]["sha256"] for k in (a, b)]
-    if data[0] != data[1]:
-        return f"they read different data (sha256 {data[0]:.8} and {data[1]:.8}): no samples in common"
+    data = [(runs[k].result() or {})["data"] for k in (a, b)]
+    sha256 = [each["sha256"] for each in data]
+    if sha256[0] != sha256[1]:
+        return f"they read different data (sha256 {sha256[0]:.8} and {sha256[1]:.8}): no samples in common"
     if len(np.unique(one.ids)) < len(one.ids) or len(np.unique(other.ids)) < len(other.ids):
         return "samples of their data cannot be distinguished"
     _, of_one, of_other = np.intersect1d(one.ids, other.ids, return_indices=True)
     if not len(of_one):
         return "they were tested on different samples of the same data"
-    if (one.target[of_one] != other.target[of_other]).any():
+    classes, targets = [each.get("classes") for each in data], (one.target[of_one], other.target[of_other])
+    if not _same_classes(classes, targets):
         return "their samples are the same but the classes differ: they solve different tasks"
     right = [(each.predicted == each.target)[index].tolist() for each, index in ((one, of_one), (other, of_other))]
     return paired_test(*right)
+
+
+def _same_classes(names: Sequence[Sequence[str] | None], targets: tuple[np.ndarray, np.ndarray]) -> bool:
+    """Whether two runs distinguish the same classes, and the samples of both are of the same. `names`: of the classes,
+    in the order of their numbers; if a run states none, numbers are compared. Names tell more: of two digits those that
+    ten digits share may have the same numbers, and the same two may be numbered in the other order."""
+    one, other = names
+    if not one or not other:
+        return bool((targets[0] == targets[1]).all())
+    return {*one} == {*other} and all(one[a] == other[b] for a, b in zip(*targets, strict=True))
 
 
 def conclusion(pair: Pair) -> str:

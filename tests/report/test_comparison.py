@@ -22,13 +22,15 @@ Make = Callable[..., RunFolder]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    def made(name: str, wrong: range, ids: Any = None, target: Any = TARGET, sha256: str = "a" * 64) -> RunFolder:
-        """Write a run that is right on all of its samples but those at `wrong`."""
+    def made(
+        name: str, wrong: range, ids: Any = None, target: Any = TARGET, sha256: str = "a" * 64, **data: Any
+    ) -> RunFolder:
+        """Write a run that is right on all of its samples but those at `wrong`; `data`: more on them in its result."""
         folder = RunFolder(tmp_path / name)
         folder.path.mkdir()
         result = sound_result(0.9)
         write_json(folder.path / "run.json", {"status": "finished"})
-        write_json(folder.path / "result.json", {**result, "data": {**result["data"], "sha256": sha256}})
+        write_json(folder.path / "result.json", {**result, "data": {**result["data"], "sha256": sha256, **data}})
         predicted = np.where(np.isin(np.arange(len(target)), wrong), 1 - target, target)
         write_predictions(folder, Predictions(np.arange(len(target)) if ids is None else ids, target, predicted))
         return folder
@@ -100,6 +102,30 @@ def test_runs_on_different_data_samples_or_classes_are_not_paired(make: Make) ->
             assert pair.test is pair.corrected is None
             assert "samples of their data" in pair.reason or reason.partition(" (")[0] in pair.reason
             assert conclusion(pair).startswith("A and B: no paired test, ")
+
+
+def test_two_of_ten_classes_are_another_task_than_ten_even_if_their_samples_have_the_same_numbers(make: Make) -> None:
+    ten, two = (tuple(map(str, range(n))) for n in (10, 2))
+    for pair in (
+        *paired([make("ten", range(3), classes=ten), make("two", range(5), classes=two)]),
+        *paired([make("two also", range(5), classes=two), make("ten also", range(3), classes=ten)]),
+    ):
+        assert pair.test is None
+        assert pair.reason == "their samples are the same but the classes differ: they solve different tasks"
+
+
+def test_the_same_classes_numbered_in_another_order_are_the_same_task(make: Make) -> None:
+    runs = [make("a", range(3), classes=["0", "1"]), make("b", range(9), target=1 - TARGET, classes=["1", "0"])]
+    (pair,) = paired(runs)
+    assert pair.test is not None
+    assert (pair.test.n, pair.test.only_a, pair.test.only_b) == (40, 6, 0)
+    (swapped,) = paired([runs[0], make("c", range(9), classes=["1", "0"])])
+    assert swapped.test is None, "the same numbers mean other classes"
+
+
+def test_runs_of_which_one_names_no_classes_are_compared_by_their_numbers(make: Make) -> None:
+    (pair,) = paired([make("a", range(3)), make("b", range(9), classes=["0", "1"])])
+    assert pair.test is not None
 
 
 def test_a_run_with_unreadable_predictions_is_named_regardless_of_the_order_of_the_runs(make: Make) -> None:
