@@ -29,13 +29,16 @@ def runs(outputs: str | Path | None = None, settings: Mapping[str, Any] | None =
 
     `where`: `model="qrbm"`, `scale="paper"`, `status="finished"`, `seed=1`, ...; `settings`: any other keys of the
     configuration, `{"model.n_hidden": 300}`. A list matches any of its values, and itself; a section stands for its
-    keys. Raises UserError if no run has one of the keys.
+    keys. Raises UserError if no run has one of the keys, and warns of each run whose damage hides whether it matches.
     """
     folder = outputs_of(outputs)
     entries = read_index(folder)
     wanted = {**(settings or {}), **where}
     wanted = flat({key: plain(key, value) for key, value in wanted.items()})
-    return Runs([Run(entry.folder(folder)) for entry in chosen(entries, folder, wanted)])
+    matching, unknown = chosen(entries, folder, wanted)
+    for path, damage in unknown.items():
+        warnings.warn(f"{path} is left out, since it is damaged: {damage}", stacklevel=2)
+    return Runs([Run(entry.folder(folder)) for entry in matching])
 
 
 def sweep(

@@ -16,7 +16,7 @@ from neurobench.report.results import results_of, settings_of
 from neurobench.report.results_table import FORMATS, print_results
 from neurobench.report.screen import Screen
 from neurobench.storage.atomic import write_bytes
-from neurobench.storage.selection import chosen
+from neurobench.storage.selection import Chosen, chosen
 from neurobench.storage.store import Entry, read_index
 
 PLOTS = (".png", ".pdf", ".svg")
@@ -36,11 +36,10 @@ def results_command(words: list[str]) -> int:
     plot = "plot the figure against the keys: lines with bands over seeds, a heat map for two keys"
     parser.add_argument("--plot", type=new_file(*PLOTS), metavar="FILE.png|pdf|svg", help=plot)
     args = parser.parse_intermixed_args(words)
-    matching = _chosen(args.filters, args.outputs)
+    matching, unknown = _chosen(args.filters, args.outputs)
     entries = [entry for entry in matching if entry.result is not None]
-    for entry in matching:
-        if entry.damage:
-            print(f"note: {entry.path} is left out, since it is damaged: {entry.damage}", file=sys.stderr)
+    for path, damage in {**{entry.path: entry.damage for entry in matching if entry.damage}, **unknown}.items():
+        print(f"note: {path} is left out, since it is damaged: {damage}", file=sys.stderr)
     if not entries:
         which = " ".join(args.filters)
         raise UserError(
@@ -63,7 +62,7 @@ def _keys(text: str) -> list[str]:
     return [key.strip() for key in text.split(",") if key.strip()]
 
 
-def _chosen(filters: list[str], outputs: Path) -> list[Entry]:
+def _chosen(filters: list[str], outputs: Path) -> Chosen:
     """Runs that match the filters. Raises UserError if one names no run and no key."""
     where: dict[str, Any] = {}
     names = [word for word in filters if "=" not in word]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from neurobench.config.errors import UserError, did_you_mean
 from neurobench.config.home import as_stored
@@ -16,6 +16,7 @@ from neurobench.storage.folder import RunFolder
 from neurobench.storage.store import JOINED, Entry
 
 PRESENT = ("run", "status", *JOINED)  # keys that every run has
+PLACE = ("run", "status")  # of these, the ones that are known of a run whose run.json is damaged
 NAMED = ("seed", *(f"{section}.name" for section in ("model", "dataset", "backend", "encoder", "scale")))
 
 
@@ -47,7 +48,14 @@ def configurations(folders: Iterable[RunFolder]) -> list[dict[str, Any]]:
     return made
 
 
-def chosen(entries: Sequence[Entry], outputs: Path, where: Mapping[str, Any]) -> list[Entry]:
+class Chosen(NamedTuple):
+    """Runs that match, and those of which nobody knows."""
+
+    entries: list[Entry]
+    unknown: dict[str, str]  # name/id -> damage that hides whether it matches: a mean may lack this run
+
+
+def chosen(entries: Sequence[Entry], outputs: Path, where: Mapping[str, Any]) -> Chosen:
     """Entries whose values match `where`; a list matches any of its values, and itself, and a path the one that it
     means in the current folder.
 
@@ -55,15 +63,34 @@ def chosen(entries: Sequence[Entry], outputs: Path, where: Mapping[str, Any]) ->
     """
     by_record = {key: value for key, value in where.items() if key in PRESENT}
     others = {key: _stored(key, value) for key, value in where.items() if key not in PRESENT}
-    matching = [entry for entry in entries if _is(entry.summary(outputs), by_record)]
+    by_place = {key: value for key, value in by_record.items() if key in PLACE}
+    matching, unknown = [], {}
+    for entry in entries:
+        summary = entry.summary(outputs)
+        if _is(summary, by_record):
+            matching.append(entry)
+        elif entry.damage and not entry.record and by_place.keys() < by_record.keys() and _is(summary, by_place):
+            unknown[entry.path] = entry.damage
     if not others:
-        return matching
+        return Chosen(matching, unknown)
     configs = configurations(entry.folder(outputs) for entry in matching)
     known = dict.fromkeys(key for config in configs for key in config)
     for key in others:
-        if matching and key not in known:
+        if known and key not in known:
             raise UserError(f"{key}: no run here has such a key.{did_you_mean(key, [*PRESENT, *known])}")
-    return [entry for entry, config in zip(matching, configs, strict=True) if _is(config, others)]
+    read = list(zip(matching, configs, strict=True))
+    damaged = ((entry.path, _damage(entry.folder(outputs))) for entry, config in read if not config)
+    unknown |= {path: damage for path, damage in damaged if damage}
+    return Chosen([entry for entry, config in read if _is(config, others)], unknown)
+
+
+def _damage(folder: RunFolder) -> str:
+    """Damage of config.yaml, or ""."""
+    try:
+        folder.config()
+    except Damaged as damage:
+        return damage.reason
+    return ""
 
 
 def _stored(key: str, value: Any) -> Any:

@@ -124,6 +124,14 @@ def test_a_damaged_run_is_a_row_with_the_status_damaged(swept: nb.Runs, tmp_path
     assert sorted(row["status"].partition(":")[0] for row in rows) == ["damaged", *["finished"] * 3]
 
 
+def test_a_run_whose_damage_hides_whether_it_matches_is_named_in_a_warning(swept: nb.Runs, tmp_path: Path) -> None:
+    shutil.copytree("outputs", tmp_path / "copied")
+    next((tmp_path / "copied").glob("*/*/run.json")).write_text("{")
+    assert len(nb.runs(tmp_path / "copied")) == 4
+    with pytest.warns(UserWarning, match="is left out, since it is damaged: run.json is cut at byte 1"):
+        assert len(nb.runs(tmp_path / "copied", scale="smoke")) == 3
+
+
 def test_a_damaged_run_displays_its_status_in_a_notebook(swept: nb.Runs, tmp_path: Path) -> None:
     """A traceback was once displayed instead."""
     shutil.copytree("outputs", tmp_path / "copied")

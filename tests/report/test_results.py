@@ -501,6 +501,20 @@ def test_a_damaged_run_that_is_left_out_of_a_mean_is_named(swept: Path, capsys: 
     assert shown.splitlines()[1].startswith("0 1,0,0.905,")
 
 
+def test_a_run_whose_damage_hides_whether_it_belongs_to_a_mean_is_named(
+    swept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (swept / "toy" / "nametoylr0.1-2" / "config.yaml").unlink()
+    (swept / "toy" / "nametoylr0.1-1" / "run.json").write_text("{")
+    assert main(["results", "model.lr=0.1", "model=toy", "--format", "csv", "--outputs", str(swept)]) == 0
+    shown, notes = capsys.readouterr()
+    assert sorted(notes.splitlines()) == [
+        "note: toy/nametoylr0.1-1 is left out, since it is damaged: run.json is cut at byte 1",
+        "note: toy/nametoylr0.1-2 is left out, since it is damaged: config.yaml is missing",
+    ]
+    assert shown.splitlines()[1].startswith("0,0,")
+
+
 def test_the_values_of_a_row_are_known_from_its_other_runs_if_the_configuration_of_one_is_damaged(swept: Path) -> None:
     """What was typed, the text "0.1", once differed from the number in the others' configurations."""
     (swept / "toy" / "nametoylr0.1-2" / "config.yaml").write_text("model: [")

@@ -29,7 +29,7 @@ def outputs(tmp_path: Path) -> Path:
 
 def names(outputs: Path, **where: Any) -> str:
     keys = {key.replace("__", "."): value for key, value in where.items()}
-    return "".join(entry.path[0] for entry in chosen(read_index(outputs), outputs, keys))
+    return "".join(entry.path[0] for entry in chosen(read_index(outputs), outputs, keys).entries)
 
 
 def test_selected_runs_match_every_given_key(outputs: Path) -> None:
@@ -64,7 +64,29 @@ def test_a_path_is_matched_as_it_is_typed_though_stored_absolute(
 def test_a_key_that_no_run_has_is_refused_unless_there_are_no_runs(outputs: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="model.lrr: no run here has such a key. Did you mean model.lr?"):
         names(outputs, model__lrr=0.1)
-    assert chosen([], tmp_path, {"model.lrr": 1}) == []
+    assert chosen([], tmp_path, {"model.lrr": 1}) == ([], {})
+
+
+def test_a_run_is_named_if_its_damage_hides_whether_it_matches(outputs: Path) -> None:
+    """A mean over seeds had lost such a run without a word."""
+
+    def unknown(**where: Any) -> dict[str, str]:
+        keys = {key.replace("__", "."): value for key, value in where.items()}
+        return chosen(read_index(outputs), outputs, keys).unknown
+
+    a, b, _ = (f"{name}/20260101-000000-aaaaaa" for name in "abc")
+    assert unknown(model__lr=0.1) == {}
+    (outputs / a / "config.yaml").unlink()
+    assert (names(outputs, model__lr=0.1), unknown(model__lr=0.1)) == ("b", {a: "config.yaml is missing"})
+    assert (names(outputs, seed=0), unknown(seed=0)) == ("ac", {}), "run.json tells its seed"
+    assert unknown(model__lr=0.1, seed=1) == {}, "another seed, whatever its configuration"
+    (outputs / b / "run.json").write_text("{")
+    assert (names(outputs, seed=1), unknown(seed=1)) == ("", {b: "run.json is cut at byte 1"})
+    assert unknown(model__lr=0.1, seed=[0, 1]) == {a: "config.yaml is missing", b: "run.json is cut at byte 1"}
+    assert unknown(status="finished") == unknown(run=a) == unknown(run=a, seed=1) == {}, "these are known"
+    for name in "bc":
+        next(outputs.glob(f"{name}/*/config.yaml")).write_text("model: [")
+    assert names(outputs, model__lr=0.1) == "", "not refused: some run may have such a key"
 
 
 def test_a_configuration_leaves_out_seed_outputs_and_names_and_is_empty_if_damaged(outputs: Path) -> None:
