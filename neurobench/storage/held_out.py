@@ -27,9 +27,9 @@ def held_out_figures(folder: RunFolder, result: Mapping[str, Any]) -> dict[str, 
         return {}
     row: dict[str, float] = {}
     with contextlib.suppress(Damaged):
-        rows = folder.metrics()
-        last = result.get("best_epoch") or len(rows)
-        row = rows[last - 1] if 0 < last <= len(rows) else {}
+        rows = {each["epoch"]: each for each in folder.metrics()}
+        # The number of epochs is that of the result: of a file that was cut, the last line is an earlier epoch's
+        row = rows.get(result.get("best_epoch") or result.get("epochs") or max(rows, default=0), {})
     if READOUT in result["metrics"]:
         row = {key: value for key, value in row.items() if key not in PREFERRED}
         row["validation_accuracy"] = result["metrics"][READOUT]

@@ -39,6 +39,15 @@ def test_held_out_metrics_are_those_of_the_epoch_whose_state_was_tested(
     assert figures(folder) == {"validation_loss": 1 / epoch, "validation_accuracy": epoch / 10}
 
 
+def test_a_run_that_lacks_the_row_of_the_tested_epoch_is_not_judged_by_another_epoch(tmp_path: Path) -> None:
+    """After a copy that was stopped, metrics.jsonl ends with a whole line of an earlier epoch."""
+    assert figures(run(tmp_path, epochs=3)) == {"validation_loss": 1 / 3, "validation_accuracy": 0.3}
+    assert figures(run(tmp_path, rows=ROWS[:2], epochs=3)) == {}
+    assert figures(run(tmp_path, rows=ROWS[1:], epochs=3, best_epoch=2)) == {
+        "validation_loss": 1 / 2, "validation_accuracy": 0.2,
+    }  # fmt: skip
+
+
 def test_held_out_metrics_of_the_result_replace_those_of_an_epoch_and_exclude_test_metrics(tmp_path: Path) -> None:
     metrics = {"test_accuracy": 0.9, "exact_validation_accuracy": 0.8, "validation_accuracy": 0.7}
     told = figures(run(tmp_path, rows=ROWS[:1], metrics=metrics))
