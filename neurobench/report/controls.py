@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from neurobench.config.schema import Row
 from neurobench.metrics.catalog import metric
 from neurobench.metrics.paired import PairedT, PairedTest, holm, paired_t
 from neurobench.report.comparison import LEVEL, Pair, paired
@@ -88,8 +89,13 @@ def comparisons(rows: Sequence[ResultRow], tables: Tables, outputs: Path, runs: 
     made = []
     for row in rows:
         for name in row.row.against:
-            model = by_id.get(name) or (_model(settings[name], row, outputs, runs) if name in settings else None)
-            made.append(_compared(row, model or ResultRow(row.row, name, (), None, ""), outputs))
+            if name in by_id:
+                model = _at_scale_of(row, settings[by_id[name].experiment], by_id[name].row, outputs, runs)
+            elif name in settings:
+                model = _model(settings[name], row, outputs, runs)
+            else:
+                model = ResultRow(row.row, name, (), None, "")
+            made.append(_compared(row, model, outputs))
     over_seeds = iter(holm([each.over_seeds.p for each in made if each.over_seeds]))
     of_samples = iter(holm([test.p for each in made for test in each.samples]))
     return [
@@ -104,7 +110,11 @@ def _model(setting: Published, control: ResultRow, outputs: Path, runs: Sequence
     """Row of a model's runs at the control's scale, by the control's metric and with the model's description."""
     same_metric = (row.what for row in setting.rows if row.metric == control.row.metric)
     what = next(same_metric, setting.experiment)
-    row = replace(control.row, what=what, against=[])
+    return _at_scale_of(control, setting, replace(control.row, what=what, against=[]), outputs, runs)
+
+
+def _at_scale_of(control: ResultRow, setting: Published, row: Row, outputs: Path, runs: Sequence[Entry]) -> ResultRow:
+    """A setting's row from its runs at the control's scale, even if it was also run at a larger one."""
     return join([replace(setting, rows=(row,))], outputs, runs, scale=control.scale)[0]
 
 

@@ -125,6 +125,23 @@ def test_only_runs_of_the_same_scale_are_compared(tmp_path: Path) -> None:
     assert conclusion([made]).endswith("scale=quick gives an impression, not a result.")
 
 
+@pytest.mark.parametrize("against", ["model", "of the model"], ids=["experiment", "row of the same table"])
+def test_a_model_that_was_also_run_at_a_larger_scale_is_compared_at_the_scale_of_its_control(
+    tmp_path: Path, against: str
+) -> None:
+    """A row of the same table was said not to have been run at that scale."""
+    control = replace(CONTROL, rows=(replace(OURS, against=[against]),))
+    model = replace(MODEL, rows=(replace(MODEL.rows[0], id="of the model"),))
+    for seed in range(3):
+        run(tmp_path, control, seed, range(10 + seed), scale="quick")
+        run(tmp_path, model, seed, range(20), scale="quick")
+        run(tmp_path, model, seed, range(90))
+    (made,) = compared(tmp_path, {"controls": [model, control]})
+    assert (made.seeds, made.reason, made.model.scale) == ((0, 1, 2), "", "quick")
+    assert made.differences == pytest.approx((10 / N, 9 / N, 8 / N))
+    assert len(made.samples) == 3
+
+
 def test_runs_on_different_data_are_not_tested_and_the_reason_is_given(tmp_path: Path) -> None:
     run(tmp_path, MODEL, 0, range(20))
     run(tmp_path, CONTROL, 0, range(10), sha="1" * 64)
