@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -179,18 +180,18 @@ def matrix_cells(row: ResultRow) -> tuple[str, ...]:
     line = "-" if low is None else f"{low:.0%}"
     if row.mean is None:
         return (row.row.what, "-", "-", line, "not run", *["-"] * 6)
-    newest = row.runs[-1]
+    last = row.runs[-1]  # of the largest seed: counts and costs are those of one run, times are means
     interval = "-" if row.interval is None else f"{row.interval[0]:.1%} to {row.interval[1]:.1%}"
     phases = ("train", "settle", "finalize")  # runs of earlier versions have the second in place of the third
-    training = sum(newest["seconds"].get(phase, 0.0) for phase in phases)
+    training = statistics.fmean(sum(run["seconds"].get(phase, 0.0) for phase in phases) for run in row.runs)
     times = (f"{training:.0f} s", f"{row.wall_seconds:.0f} s")
-    counts = {unit: newest["metrics"].get(f"effective_{unit.lower()}") for unit in ("MACS", "ACS")}
+    counts = {unit: last["metrics"].get(f"effective_{unit.lower()}") for unit in ("MACS", "ACS")}
     operations = ", ".join(f"{value:.3g} {unit}" for unit, value in counts.items() if value)
-    operations = operations or newest["undefined"].get("effective_macs", "-")
-    evaluated_on = ("emulated data; " if newest["data"].get("emulated") else "") + row.evaluated_on
+    operations = operations or last["undefined"].get("effective_macs", "-")
+    evaluated_on = ("emulated data; " if last["data"].get("emulated") else "") + row.evaluated_on
     return (
         row.row.what, f"{row.mean:.1%}", interval, line, verdict(row), str(row.scale), *times, operations,
-        _device(newest), evaluated_on,
+        _device(last), evaluated_on,
     )  # fmt: skip
 
 

@@ -45,6 +45,14 @@ def test_a_cell_shows_accuracy_times_operations_and_device_costs() -> None:
     assert named["device"] == "sampler: 3 calls, 0.5 device seconds"
 
 
+def test_both_times_of_a_cell_are_means_over_its_seeds() -> None:
+    """The time to train was that of the last seed, and could exceed the time in all."""
+    (one,) = filled(0.95).runs
+    runs = ({**one, "seed": 0}, {**one, "seed": 1, "seconds": {"train": 100.0, "finalize": 4.0, "test": 3.0}})
+    named = dict(zip(MATRIX_COLUMNS, matrix_cells(replace(filled(0.95), runs=runs)), strict=True))
+    assert (named["train"], named["in all"]) == ("58 s", "60 s")
+
+
 def test_emulated_data_undefined_metrics_and_cells_without_runs_are_labelled() -> None:
     emulated = filled(
         0.95,
