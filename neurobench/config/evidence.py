@@ -21,6 +21,14 @@ KINDS = {
 Part = TypeVar("Part", bound=Record)
 
 
+def join_lines(record: Record, *names: str) -> None:
+    """Put texts of a record on one line each: they are cells of tables, whose rows a line break would end, as the one
+    at the end of a text that YAML folds (`means: >`)."""
+    for name in names:
+        lines = map(str.strip, getattr(record, name).splitlines())
+        object.__setattr__(record, name, " ".join(filter(None, lines)))
+
+
 @dataclass(frozen=True)
 class Reference(Record):
     """Figure for comparison that the named publication does not state for the quantity that the row measures.
@@ -33,6 +41,10 @@ class Reference(Record):
     kind: Literal["derived", "measured", "other"]
     source: str
     values: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        join_lines(self, "source")
 
     def conflicts(self) -> list[Fault]:
         n = len(self.values)
@@ -56,6 +68,10 @@ class BandOrigin(Record):
     commit: str  # commit that introduced the band
     n: Annotated[int, Bound(1)] | None = None
     note: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        join_lines(self, "note")
 
     def conflicts(self) -> list[Fault]:
         faults = []

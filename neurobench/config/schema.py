@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from neurobench.config.bounds import Bound, Fault
-from neurobench.config.evidence import BandOrigin, Reference, Relation, part
+from neurobench.config.evidence import BandOrigin, Reference, Relation, join_lines, part
 from neurobench.config.spec import Record
 
 # Where and how a run is computed, not what: two runs that differ only here share a config hash.
@@ -103,6 +103,10 @@ class Row(Record):
     reference: Reference | None = None  # a figure to compare with that no publication states
     band_from: BandOrigin | None = None
     relation: Relation | None = None  # to another row of the table
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        join_lines(self, "what", "source", "means")
 
     def section_faults(self) -> list[Fault]:
         """Faults of the inner sections, which become records."""

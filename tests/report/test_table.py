@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from neurobench.cli.main import main
 from neurobench.config.errors import FINE, OUT_OF_BAND
@@ -139,6 +140,18 @@ def test_markdown_csv_and_latex_escape_characters_that_would_break_them(tmp_path
     assert parsed["figure"] == ROW.what
     assert parsed["verdict"] == "in band"
     assert r"100 \% of\_it" in as_latex(rows)
+
+
+def test_a_text_of_several_lines_stays_in_its_cell_of_a_markdown_table(tmp_path: Path) -> None:
+    """YAML ends a folded text (`what: >`) with a line break, which ended the row of the table."""
+    text = yaml.safe_load("what: >\n  good\n  model\nmeans: |\n  one\n\n  two\n")
+    origin = {"basis": "declared", "commit": "a95273c", "note": "early\nenough\n"}
+    row = replace(ROW, **text, source="a\npaper\n", band_from=origin)
+    lines = as_markdown(join([replace(TUTORIAL, rows=(row,))], tmp_path)).splitlines()
+    assert len(lines) == 3
+    cells = [cell.strip() for cell in lines[2].split("|")]
+    for cell in ("good model", "one two", "a paper", "declared before, a95273c; early enough"):
+        assert cell in cells
 
 
 def test_table_exits_with_3_if_a_row_is_outside_its_band(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
