@@ -189,10 +189,13 @@ def conclusion(made: Sequence[Comparison]) -> str:
     which = "".join(f"; {outcome}: {', '.join(named[outcome])}" for outcome in directed if named[outcome])
     trained, apart = sum(len(each.samples) for each in run), sum(each.told_apart for each in run)
     samples = f", and McNemar's test distinguishes {apart} of {trained} pairs of trained models" if trained else ""
+    by_samples = [each for each in run if len(each.seeds) == 1 and each.outcome != "not tested"]
+    over_seeds = "" if by_samples and not any(len(each.seeds) > 1 for each in run) else "paired t"
+    tests = ", or ".join(filter(None, [over_seeds, "McNemar's test for a single seed" if by_samples else ""]))
     small = ", ".join(sorted({str(each.control.scale) for each in run} - {"paper"}))
     return (
-        f"Of {len(run)} comparisons over the same seeds, the first is {counts} (paired t, p < {LEVEL:g} by Holm's "
-        f"rule{which}){samples}"
+        f"Of {len(run)} comparisons over the same seeds, the first is {counts} ({tests}, p < {LEVEL:g} by "
+        f"Holm's rule{which}){samples}"
         f"{f'; scale={small} gives an impression, not a result' if small else ''}."
     )
 

@@ -100,6 +100,7 @@ def test_a_single_seed_is_judged_by_its_samples_and_equal_differences_have_no_t_
     run(tmp_path, CONTROL, 0, range(40))
     (made,) = compared(tmp_path)
     assert (made.over_seeds, made.outcome) == (None, "worse")
+    assert "(McNemar's test for a single seed, p < 0.05 by Holm's rule; worse: " in conclusion([made])
     run(tmp_path, MODEL, 1, range(10))
     run(tmp_path, CONTROL, 1, range(40))
     (made,) = compared(tmp_path)
@@ -110,6 +111,21 @@ def test_a_single_seed_is_judged_by_its_samples_and_equal_differences_have_no_t_
         for seed in range(2):
             run(tmp_path / "same", name, seed, range(10))
     assert compared(tmp_path / "same")[0].outcome == "no difference", "there is none at any seed"
+
+
+def test_the_conclusion_names_the_tests_by_which_its_outcomes_were_judged(tmp_path: Path) -> None:
+    """Of a single seed, whose samples judge, a paired t-test was stated, for which a second one would be needed."""
+    other = replace(CONTROL, experiment="other", name="other", setting_hashes={"paper": "o" * 12})
+    for seed in range(3):
+        run(tmp_path, MODEL, seed, range(10 + seed))
+        run(tmp_path, CONTROL, seed, range(12))
+    tables = {**TABLES, "controls": [CONTROL, other]}
+    assert "(paired t, p < 0.05 by Holm's rule)" in conclusion(compared(tmp_path, tables))
+    run(tmp_path, other, 1, range(60))
+    sentence = conclusion(compared(tmp_path, tables))
+    assert "(paired t, or McNemar's test for a single seed, p < 0.05 by Holm's rule; worse: " in sentence
+    (tmp_path / "other" / "paper1" / "predictions.npz").unlink()
+    assert "(paired t, p < 0.05 by Holm's rule)" in conclusion(compared(tmp_path, tables)), "it is not tested"
 
 
 def test_only_runs_of_the_same_scale_are_compared(tmp_path: Path) -> None:
