@@ -233,6 +233,8 @@ def test_a_reader_of_the_page_can_find_a_run_open_it_and_compare_two_runs(
     assert "0 runs" in view.locator("#matches").inner_text()
     view.fill("#search", "failed")
     assert "1 run," in view.locator("#matches").inner_text()
+    view.fill("#search", "qrbm seed 1")
+    assert view.locator("td.name").all_inner_texts() == ["tutorial/20260101-000001-pppppp"], "not any that has a 1"
     view.fill("#search", "slayer_snn killed")
     assert "slayer_snn · nmnist · mock" in view.locator("td.what").inner_text()
     view.fill("#search", "qrbm mnist")

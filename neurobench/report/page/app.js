@@ -253,11 +253,15 @@ const by = (key, down) => (a, b) => {
   if (x === null || y === null) return (x === null) - (y === null) || a.index - b.index;
   return (x < y ? -1 : x > y ? 1 : a.index - b.index) * (down ? -1 : 1);
 };
+// Each word may stand anywhere, as part of a word, but "seed 3" is one word, and not that of seed 30.
+function isFound(text, search) {
+  const terms = search.toLowerCase().match(/seed\s+\d+|\S+/g) ?? [];
+  return terms.every((term) => /^seed\s/.test(term) ? `${text} `.includes(` ${term.replace(/\s+/, " ")} `) : text.includes(term));
+}
 function runs() {
   const body = el("div", { class: "panel" });
   const draw = () => {
-    const terms = state.search.toLowerCase().split(/\s+/).filter(Boolean);
-    const matches = RUNS.filter((run) => (!state.scale || run.scale === state.scale) && terms.every((term) => run.text.includes(term))).sort(by(state.sort, state.down));
+    const matches = RUNS.filter((run) => (!state.scale || run.scale === state.scale) && isFound(run.text, state.search)).sort(by(state.sort, state.down));
     const pages = Math.max(1, Math.ceil(matches.length / PAGE));
     state.page = Math.min(state.page, pages - 1);
     const shown = matches.slice(state.page * PAGE, (state.page + 1) * PAGE);
