@@ -107,13 +107,14 @@ class RunFolder:
 
     @property
     def status(self) -> str:
-        """Status in run.json, but "killed" if a running run has no writer any more, and "damaged: " with the reason if
-        run.json or result.json is damaged."""
+        """Status in run.json, but "finished" once there is a result, even if the run was stopped before run.json said
+        so; "killed" if a running run has no writer any more; and "damaged: " with the reason if run.json or result.json
+        is damaged."""
         try:
             status = self.record()["status"]
-            if self.has("result.json"):
-                self.result()
-            elif status == "finished":
+            if self.result() is not None:
+                return "finished"
+            if status == "finished":
                 return "damaged: result.json is missing"
         except Damaged as damage:
             return f"damaged: {damage.reason}"

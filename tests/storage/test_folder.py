@@ -19,10 +19,10 @@ from neurobench.figures.style import files_of
 from neurobench.storage.atomic import write_json
 from neurobench.storage.files import Damaged
 from neurobench.storage.folder import RunFolder
-from neurobench.storage.store import find_run, same_setting
+from neurobench.storage.store import find_run, read_index, same_setting
 from tests.cli.test_system import files_end_at
 from tests.draws import normal
-from tests.storage.sound import sound_checkpoint
+from tests.storage.sound import sound_checkpoint, sound_result
 
 WRITER = """
 import sys
@@ -172,6 +172,18 @@ def test_a_run_that_may_only_be_read_is_in_use_while_a_process_writes_it(
     assert (reader.in_use, reader.status) == (False, "killed")
     (writer.path / ".lock").unlink()
     assert reader.status == "killed"
+
+
+@pytest.mark.parametrize("recorded", ["running", "interrupted", "finished"])
+def test_a_run_with_a_result_has_finished_whatever_run_json_says(tmp_path: Path, recorded: str) -> None:
+    """One that was killed between the two files was "finished" in lists, but `show` said to resume it."""
+    run = RunFolder.create(tmp_path, "toy", "ab" * 6, "")
+    run.update(status=recorded)
+    run.write_result(sound_result())
+    assert run.status == "finished"
+    run.release()
+    (entry,) = read_index(tmp_path)
+    assert run.status == entry.status(tmp_path) == "finished"
 
 
 def test_a_row_for_which_there_is_no_room_leaves_the_rows_before_it(tmp_path: Path) -> None:
