@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from neurobench.config.errors import UserError
 from neurobench.report.results import results_of, settings_of, swept_keys
 from neurobench.report.results_table import print_results
 from neurobench.storage.selection import PRESENT, configuration
@@ -32,7 +33,11 @@ def print_settings(jobs: Sequence[Sequence[str]], reports: Sequence[Report], con
 def _print_results(jobs: Sequence[Sequence[str]], outputs: Path, paths: Collection[str], console: Console) -> None:
     entries = [entry for entry in read_index(outputs) if entry.path in paths]
     by = swept_keys(jobs)
-    settings, keys = settings_of(entries, outputs, by)
+    try:
+        settings, keys = settings_of(entries, outputs, by)
+    except UserError:
+        by = []  # a swept key affects no figure: runs that had finished before may have other values of it
+        settings, keys = settings_of(entries, outputs)
     print_results(results_of(settings, keys, by, "test_accuracy", None), console)
     if by:
         same = set.intersection(*(set(job) for job in jobs))

@@ -52,3 +52,18 @@ def test_a_sweep_over_folders_of_runs_prints_a_table_for_each(
     for name in ("A", "B"):
         assert f"{tmp_path / name}:\n" in shown
         assert f"--outputs {tmp_path / name} " in shown
+
+
+def test_a_sweep_over_a_key_that_affects_no_figure_ends_with_the_table_of_its_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One seed had been run before with another value, and the sweep ended with an error about the option --by."""
+    for seed, check in ((0, 1), (1, 2)):
+        finished(tmp_path, 0.02, seed, 0.9, 0.8, check=check, setting_hash="same")
+    jobs = [["model.lr=0.02", f"model.check={check}", f"seed={seed}"] for check in (1, 2) for seed in (0, 1)]
+    folders = sorted(str(run.parent) for run in tmp_path.glob("*/*/result.json"))
+    reports = [{"status": "finished", "folder": folder} for folder in folders] + [{"status": "twice"}] * 2
+    print_settings(jobs, reports, Console())
+    shown = capsys.readouterr().out
+    assert "90.00 ± 0.00" in shown
+    assert "--by" not in shown
