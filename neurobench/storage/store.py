@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ INDEXED = (
     "status", "error", "created", "started", "finished", "commit", "host", "processor", "device", "threads", "python",
     "seeds", "config_hash", "model", "dataset", "backend", "encoder", "encoders", "scale", "overrides",
 )  # fmt: skip
+_ID = re.compile(r"\d{8}-\d{6}-(?P<hash>[0-9a-f]{6})(-\d+)?")  # name of a run's folder
 JOINED = ("model", "dataset", "backend", "encoder", "encoders", "scale", "seed", "overrides")
 
 
@@ -100,7 +102,8 @@ def same_setting(outputs: Path, name: str, config_hash: str) -> list[RunFolder]:
     """Runs of one configuration with a valid run.json, newest first."""
     entries = []
     for stem in _folders_within(outputs / name):
-        if f"-{config_hash[:6]}" in stem:  # each job of a sweep asks: nothing is read of thousands of others
+        identity = _ID.fullmatch(stem)  # each job of a sweep asks: nothing is read of thousands of others
+        if identity is None or identity["hash"] == config_hash[:6]:  # a folder that was renamed may be any run's
             run = RunFolder(outputs / name / stem)
             with contextlib.suppress(Damaged):
                 record = run.record()

@@ -212,6 +212,13 @@ def test_runs_of_one_setting_come_newest_first(tmp_path: Path, three: list[RunFo
     assert same_setting(tmp_path, "b", "aaaaaa") == []
 
 
+def test_a_run_whose_folder_was_renamed_is_still_one_of_its_setting(tmp_path: Path, three: list[RunFolder]) -> None:
+    """A sweep called it finished, but `run -m` repeated it, and an interrupted one began anew."""
+    renamed = three[0].path.rename(three[0].path.parent / "best")
+    assert [run.path for run in same_setting(tmp_path, "a", "aaaaaa")] == [three[1].path, renamed]
+    assert same_setting(tmp_path, "a", "bbbbbb") == []
+
+
 def test_the_runs_of_one_setting_are_found_without_a_look_at_any_other(
     tmp_path: Path, three: list[RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
