@@ -149,11 +149,13 @@ class RunFolder:
         return read_record(self.path / "run.json")
 
     def update(self, **entries: Any) -> None:
-        """Set entries of run.json."""
+        """Set entries of run.json. The error of an earlier session vanishes once the status is another one."""
         try:
             record = self.record()
         except Damaged:  # absent, or its content is lost
             record = {"schema": SCHEMA}
+        if entries.get("status", "failed") != "failed":
+            record.pop("error", None)
         updated = datetime.now(UTC).isoformat("T", "seconds")
         write_json(self.path / "run.json", {**record, **entries, "updated": updated})
 

@@ -174,6 +174,19 @@ def test_a_run_that_may_only_be_read_is_in_use_while_a_process_writes_it(
     assert reader.status == "killed"
 
 
+def test_the_error_of_a_run_that_failed_is_not_that_of_its_next_session(tmp_path: Path) -> None:
+    """`show` stated it for a run that had been resumed and finished, `list runs` for one that was then interrupted."""
+    run = RunFolder.create(tmp_path, "toy", "ab" * 6, "")
+    run.update(status="failed", error="OSError: No space left on device")
+    run.update(model="toy")
+    assert run.record()["error"] == "OSError: No space left on device", "it is still the last session's"
+    for status in ("running", "interrupted", "queued", "finished"):
+        run.update(status="failed", error="OSError: No space left on device")
+        run.update(status=status)
+        assert run.record().keys() & {"status", "error", "model"} == {"status", "model"}
+    run.release()
+
+
 @pytest.mark.parametrize("recorded", ["running", "interrupted", "finished"])
 def test_a_run_with_a_result_has_finished_whatever_run_json_says(tmp_path: Path, recorded: str) -> None:
     """One that was killed between the two files was "finished" in lists, but `show` said to resume it."""
