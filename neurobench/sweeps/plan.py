@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +17,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from neurobench.config.compose import GROUPS, Composer, composer, explain, read, set_value
 from neurobench.config.errors import ConfigError
-from neurobench.config.overrides import RESUME, sweep_fault, too_many, values_of
+from neurobench.config.overrides import RESUME, keys_of, sweep_fault, too_many, values_of
+from neurobench.config.sections import paths
 from neurobench.data.dataset import stamp
 from neurobench.experiment.folder_choice import initial_sha256
 from neurobench.experiment.plan import Plan, parse
@@ -98,6 +99,8 @@ def combinations(overrides: Sequence[str], compose: Composer) -> Iterator[tuple[
             raise ConfigError([fault])
     if fault := too_many(parsed):
         raise ConfigError([fault])
+    if faults := list(_overruled(parsed)):
+        raise ConfigError(faults)
     options = [list(values_of(override)) for override in parsed]
     composed: dict[tuple[str, ...], DictConfig] = {}
     for words in product(*options):
@@ -110,6 +113,22 @@ def combinations(overrides: Sequence[str], compose: Composer) -> Iterator[tuple[
             if word != first:
                 set_value(config, word)
         yield words, config
+
+
+def _overruled(parsed: Sequence[Override]) -> Iterator[str]:
+    """Faults for swept keys that a later word sets again, for all jobs alike: the sweep would have no effect."""
+    for place, swept in enumerate(parsed):
+        later = (word for word in parsed[place + 1 :] if word.package == swept.package)
+        again = next((word for word in later if swept.key_or_group in _keys_of_all_values(word)), None)
+        if swept.is_sweep_override() and again is not None:
+            yield f"{swept.input_line} would have no effect: {again.input_line} follows it. Leave one of them out."
+
+
+def _keys_of_all_values(override: Override) -> set[str]:
+    """Keys that an override sets, of a sweep with each of its values."""
+    values = override.sweep_iterator() if override.is_sweep_override() else ()
+    sections = [paths(value, f"{override.key_or_group}.") for value in values if isinstance(value, dict)]
+    return {*keys_of(override), *chain.from_iterable(sections)}
 
 
 def _is_plain(override: Override) -> bool:

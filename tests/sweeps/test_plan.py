@@ -102,6 +102,28 @@ def test_a_repeated_configuration_is_planned_once(tmp_path: Path) -> None:
     assert [job.state for job in jobs] == ["new", "new", "twice"]
 
 
+@pytest.mark.parametrize(
+    ("words", "swept", "again"),
+    [
+        (["model.hidden=10,20", "seed=0,1", "model.hidden=30"], "model.hidden=10,20", "model.hidden=30"),
+        (["seed=range(3)", "seed=4,5"], "seed=range(3)", "seed=4,5"),
+        (["model.lr=0.1,0.2", "model={lr: 0.3}"], "model.lr=0.1,0.2", "model={lr: 0.3}"),
+        (["model.lr=0.1,0.2", "model={lr: 0.3},{hidden: 9}"], "model.lr=0.1,0.2", "model={lr: 0.3},{hidden: 9}"),
+        (["model=cnn,mlp", "model=mlp"], "model=cnn,mlp", "model=mlp"),
+    ],
+)
+def test_a_swept_key_that_a_later_word_sets_again_is_refused(words: list[str], swept: str, again: str) -> None:
+    """The later value counted for the first jobs only, and all were labelled with both."""
+    with pytest.raises(ConfigError) as refused:
+        jobs_of(["model=mlp", *words])
+    assert refused.value.faults == [f"{swept} would have no effect: {again} follows it. Leave one of them out."]
+
+
+def test_a_key_that_is_swept_after_it_was_set_takes_the_values_of_the_sweep() -> None:
+    jobs = jobs_of(["model=mlp", "seed=7", "model.lr=0.3", "seed=0,1", "model.hidden=9"])
+    assert [(job.plan.run.seed, job.plan.config["model"]["lr"]) for job in jobs if job.plan] == [(0, 0.3), (1, 0.3)]
+
+
 def test_a_job_that_cannot_run_is_refused_with_its_reasons(tmp_path: Path) -> None:
     jobs = jobs_of(["model=qrbm", "model.n_hidden=0,10", f"outputs={tmp_path}"])
     assert [job.state for job in jobs] == ["refused", "new"]
