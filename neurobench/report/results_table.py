@@ -84,6 +84,8 @@ def remarks(results: Results) -> Iterator[str]:
     if results.best is not None:
         judge = str(results.judge).replace("_", " ")
         yield f"* best by {judge}, never by a test figure"
+        if len({tuple(run.seed for run in each.runs) for each in results.settings}) > 1:
+            yield "the settings were not run with the same seeds, by which their means differ too"
     if results.note:
         yield results.note
     runs = [run for each in results.settings for run in each.runs]

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -491,6 +492,18 @@ def test_figures_at_a_smaller_scale_are_marked_as_never_a_result(
         write_json(file, {**json.loads(file.read_text()), "scale": "smoke"})
     assert main(["results", "--outputs", str(swept)]) == 0
     assert "scale smoke: never a result" in capsys.readouterr().out
+
+
+def test_settings_that_were_not_run_with_the_same_seeds_are_compared_with_a_remark(swept: Path) -> None:
+    """As after a sweep of which some jobs failed: the setting of the luckier seeds was called the best."""
+    remark = "the settings were not run with the same seeds, by which their means differ too"
+    assert remark not in list(remarks(results(swept)))
+    shutil.rmtree(swept / "toy" / "nametoylr0.1-2")
+    made = results(swept)
+    assert made.best is not None
+    assert remark in list(remarks(made))
+    shutil.rmtree(swept / "toy" / "nametoylr0.02-1")
+    assert remark in list(remarks(results(swept))), "as many seeds, but others"
 
 
 def test_a_damaged_run_that_is_left_out_of_a_mean_is_named(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
