@@ -178,12 +178,17 @@ def matrix_command(words: list[str]) -> int:
     """Show every model on every data set on both backends, from the runs of `make table-matrix`. Exit code 0, or 3 if a
     cell lies below its sanity line."""
     parser = verb_parser("matrix", matrix_command.__doc__)
-    parser.add_argument("--scale", choices=choices("scale"), help="only this scale; default: the largest that was run")
+    scale = f"only this scale: {', '.join(choices('scale'))} or one of your own; default: the largest that was run"
+    parser.add_argument("--scale", help=scale)
     parser.add_argument("--all", action="store_true", help="show every cell, run or not, with its costs")
     parser.add_argument(
         "--format", choices=["md", "csv", "tex"], help="for papers and programs; default: for the screen"
     )
     args = parser.parse_args(words)
+    known = choices("scale", args.config_dir)
+    if args.scale not in (None, *known):
+        hint = did_you_mean(args.scale, known)
+        parser.error(f"--scale {args.scale}: there is no such scale; there is {', '.join(known)}.{hint}")
     settings, runs = published_tables(args.config_dir)["matrix"], read_index(args.outputs)
     results = join(settings, args.outputs, runs, args.scale)
     _print_notes([setting.name for setting in settings], runs, results)
@@ -198,7 +203,7 @@ def matrix_command(words: list[str]) -> int:
     elif args.all:
         _print_matrix(rows)
     else:
-        print_overview("matrix", results, verdict, Screen())
+        print_overview("matrix", results, verdict, Screen(), args.scale)
     return OUT_OF_BAND if any(verdict(result) == "BELOW" for result in results) else FINE
 
 

@@ -23,8 +23,10 @@ Judge = Callable[[ResultRow], str]
 VERDICT_COLOURS = {**COLOURS, "held": "green", "BELOW": "bold red"}
 
 
-def print_overview(name: str, rows: Sequence[ResultRow], judge: Judge, console: Console) -> None:
-    """Print the overview, at most five lines if nothing was run."""
+def print_overview(
+    name: str, rows: Sequence[ResultRow], judge: Judge, console: Console, scale: str | None = None
+) -> None:
+    """Print the overview, at most five lines if nothing was run. `scale`: the only one whose runs the rows show."""
     run = [row for row in rows if row.runs]
     if run:
         console.print(f"table {name}", style="bold", highlight=False)
@@ -39,10 +41,11 @@ def print_overview(name: str, rows: Sequence[ResultRow], judge: Judge, console: 
     missing = [row for row in rows if row.scale is None]
     if not missing:
         return
-    seconds = stated_seconds(comments("table").get(name, "")) or _seconds(missing)
+    is_full = scale in (None, "paper")  # for which alone times are stated
+    seconds = (stated_seconds(comments("table").get(name, "")) or _seconds(missing)) if is_full else None
     time = "" if seconds is None else f", {_about(seconds)} of one core per seed"
     console.print(f"table {name}: {len(missing)} of {len(rows)} rows not run yet{time}:", highlight=False)
-    console.print(f"  {how_to_run(rows)}", highlight=False, soft_wrap=True)
+    console.print(f"  {how_to_run(rows, None if is_full else scale)}", highlight=False, soft_wrap=True)
     console.print(f"published figures and bands: neurobench table {shlex.quote(name)} --all", highlight=False)
 
 
@@ -64,9 +67,9 @@ def _table(rows: Sequence[ResultRow], judge: Judge) -> Table:
     return table
 
 
-def how_to_run(rows: Sequence[ResultRow]) -> str:
-    """Command that runs the experiments of the rows, with the seeds that most of them declare; finished runs are
-    skipped."""
+def how_to_run(rows: Sequence[ResultRow], scale: str | None = None) -> str:
+    """Command that runs the experiments of the rows, with the seeds that most of them declare, at full scale if it is
+    None; finished runs are skipped."""
     others: dict[str, dict[str, None]] = {}
     declared = Counter(row.declared_seeds for row in rows if row.declared_seeds).most_common(1)
     seeds = ",".join(map(str, declared[0][0] if declared else (0, 1, 2)))
@@ -75,7 +78,8 @@ def how_to_run(rows: Sequence[ResultRow]) -> str:
             key, _, value = word.partition("=")
             others.setdefault(key, {})[value] = None
     over = [f"{key}={','.join(values)}" for key, values in others.items()]
-    words = [f"experiment={_selection(_experiments(rows))}", *over, f"seed={seeds}"]
+    at = [] if scale is None else [f"scale={scale}"]
+    words = [f"experiment={_selection(_experiments(rows))}", *over, *at, f"seed={seeds}"]
     return shlex.join(["neurobench", "sweep", *rows[0].options, *words])
 
 

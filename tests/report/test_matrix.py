@@ -95,3 +95,30 @@ def test_the_lines_of_the_csv_end_as_those_of_other_tables(tmp_path: Path, capsy
     written = capsys.readouterr().out
     assert written.count("\n") == 31
     assert "\r" not in written
+
+
+def test_a_scale_of_the_users_own_can_be_selected_and_a_typo_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The matrix showed the runs at such a scale, but `--scale` refused it."""
+    (tmp_path / "own" / "scale").mkdir(parents=True)
+    (tmp_path / "own" / "scale" / "tiny.yaml").write_text("name: tiny\nepochs: 1\ntrain: 200\ntest: 200\n")
+    words = ["matrix", "--format", "csv", "--outputs", str(tmp_path), "--config-dir", str(tmp_path / "own"), "--scale"]
+    assert main([*words, "tiny"]) == FINE
+    assert capsys.readouterr().out.count("not run") == 30
+    with pytest.raises(SystemExit):
+        main([*words, "tiney"])
+    assert "--scale tiney: there is no such scale; there is paper, quick, smoke, tiny. Did you mean tiny?" in (
+        capsys.readouterr().err
+    )
+
+
+def test_the_command_for_cells_that_were_not_run_runs_them_at_the_selected_scale(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It had run them at full scale, an hour after which they were still not run at that scale."""
+    for options, scale in (([], ""), (["--scale", "paper"], ""), (["--scale", "quick"], " scale=quick")):
+        assert main(["matrix", *options, "--outputs", str(tmp_path)]) == FINE
+        shown = capsys.readouterr().out
+        assert f" 'experiment=glob(matrix_*)' backend=sim,mock{scale} seed=" in shown
+        assert ("of one core per seed" in shown) == (scale == ""), "times are those of full scale"
