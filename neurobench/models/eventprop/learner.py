@@ -121,7 +121,9 @@ class EventPropLearner:
         labels = np.zeros(b, np.int64) if y is None else y.cpu().numpy()
         network = (weights, delays, np.array(self.sizes), self.neuron, loss, labels, learns)
         run(self.inputs(x), *network, first, fired, late, losses, gradient)
-        times, counts, lost = torch.from_numpy(first * tau), torch.from_numpy(fired), torch.from_numpy(late)
+        # of silent outputs exactly `length`, to which the product may round down
+        ms = np.where(first < self.neuron.end, first * tau, spec.length)
+        times, counts, lost = torch.from_numpy(ms), torch.from_numpy(fired), torch.from_numpy(late)
         return Response(times, counts, lost, torch.from_numpy(losses), gradient / max(b, 1))
 
     @property

@@ -75,6 +75,19 @@ def test_samples_without_output_spikes_are_of_the_first_class_in_every_accuracy_
     assert sums.extra["silent_outputs"] == sums.extra["silent_labels"] == 60
 
 
+@pytest.mark.parametrize(("length", "tau_syn"), [(61.0, 7.0), (57.0, 50.0), (115.0, 14.0)])
+def test_silent_outputs_are_counted_whatever_the_rounding_of_the_length(
+    train: Split, length: float, tau_syn: float
+) -> None:
+    assert length / (2 * tau_syn) * (2 * tau_syn) < length, "as a multiple of tau_mem it rounds down"
+    one = learner(length=length, tau_syn=tau_syn)
+    one.start(train, None)
+    one.params["w"][-40 * 3 :] = 0.0
+    sums = one.measure(train.batch(slice(60)))
+    assert sums.extra["silent_outputs"] == sums.extra["silent_labels"] == 60
+    assert not one.predict(train.x[:60]).any(), "outputs that do not spike score 0"
+
+
 def test_recordings_of_another_sensor_are_refused() -> None:
     images = spec("dataset/nmnist", validation=0).load(0).train.head(2)
     with pytest.raises(UserError, match=r"recordings of a sensor of \(1, 4, 1\)"):
