@@ -36,6 +36,9 @@ def _read(initial: Initial, layers: list[Layer], spec: SlayerSNN, core: Core) ->
         source = f"model.init_from={initial.reference}: {name}"
         require("layers" in initial.state, f"{source} contains no network of slayer_snn.")
         copy_parameters(initial.state["layers"], layers, f"{source}: layers")
+        threshold = initial.state.get("threshold", spec.threshold)  # absent from runs of earlier versions
+        sentence = f"its neurons have a threshold of {threshold:g}, this run's {spec.threshold:g}"
+        require(threshold == spec.threshold, f"{source}: {sentence}. Set model.threshold={threshold:g}.")
         return layers
     sentence = (
         f"model.init_from={initial.reference}: a network with convolutions can start from a run, not from a file."

@@ -197,6 +197,7 @@ class SlayerLearner:
         return {
             "layers": [{name: each.clone() for name, each in layer.tensors().items()} for layer in self.layers],
             "moments": [copied_moments(moments, self.device) for moments in self.moments],
+            "threshold": self.spec.threshold,  # for runs that start from this one
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

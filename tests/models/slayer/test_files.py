@@ -245,6 +245,12 @@ def test_training_starts_from_the_weights_of_another_run(trained: SlayerLearner)
         learner().start(four(), Initial("first", run, trained.state_dict()))
 
 
+def test_a_run_whose_neurons_have_another_threshold_is_refused_as_a_file_is(trained: SlayerLearner) -> None:
+    initial = Initial("first", Path("outputs/first/1"), trained.state_dict())
+    with pytest.raises(UserError, match=r"first/1: .* threshold of 1.25, this run's 2.5. Set model.threshold=1.25"):
+        learner(hidden=(20, 15), threshold=2.5).start(four(), initial)
+
+
 @pytest.mark.parametrize(("kind", "suffix"), [("netx", "net"), ("nir", "nir"), ("pt", "pt"), ("run", "")])
 def test_delays_above_the_longest_are_refused_not_shortened(
     trained: SlayerLearner, tmp_path: Path, kind: str, suffix: str
