@@ -3,6 +3,7 @@
 A file that does not fit is rejected with a message that names the entry at fault.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,7 +61,7 @@ def _check(net: list[FileLayer], layers: list[Layer], spec: SlayerSNN, core: Cor
     for k, layer in enumerate(net):
         other = f"a threshold of {layer.threshold:g}, this run's is {threshold:g}"
         sentence = f"{name}: layer {k} has {other}. Set model.threshold={layer.threshold:g}."
-        require(abs(layer.threshold - threshold) <= 1e-6, sentence)
+        require(math.isclose(layer.threshold, threshold, rel_tol=1e-6), sentence)  # files contain float32
         what = "set model.delay=true" if not spec.delay else "this model does not delay its outputs"
         delayed = spec.delay and k + 1 < len(net)
         require(delayed or not layer.delay.any(), f"{name}: layer {k} has delays; {what}.")

@@ -245,6 +245,17 @@ def test_training_starts_from_the_weights_of_another_run(trained: SlayerLearner)
         learner().start(four(), Initial("first", run, trained.state_dict()))
 
 
+@pytest.mark.parametrize("threshold", [0.1, 20.1, 1000.1])
+def test_a_graph_of_floats_fits_the_threshold_it_was_trained_with_to_the_precision_of_the_file(
+    tmp_path: Path, threshold: float
+) -> None:
+    core = sim(arithmetic="float")
+    (tmp_path / "a.nir").write_bytes(formats(learner(core, hidden=(20, 15), threshold=threshold))["nir"]())
+    started(tmp_path / "a.nir", core, threshold=threshold)
+    with pytest.raises(UserError, match=f"this run's is {threshold * 1.001:g}"):
+        started(tmp_path / "a.nir", core, threshold=threshold * 1.001)
+
+
 def test_a_run_whose_neurons_have_another_threshold_is_refused_as_a_file_is(trained: SlayerLearner) -> None:
     initial = Initial("first", Path("outputs/first/1"), trained.state_dict())
     with pytest.raises(UserError, match=r"first/1: .* threshold of 1.25, this run's 2.5. Set model.threshold=1.25"):
