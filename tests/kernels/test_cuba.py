@@ -29,7 +29,10 @@ def run(chunks: int, keep_v: bool) -> tuple[np.ndarray, ...]:
     out, count = np.zeros((N, T, C), np.uint16), np.zeros((N, T), np.int32)
     spikes, tally = np.zeros((N, C), np.int32), np.zeros((chunks, len(TALLY)), np.int64)
     neuron = FixedNeuron(*(np.int32(number) for number in (3072, 3973, 5120, 2**30, 2**30)))
-    dropout, activity = Dropout(1.0, np.ones((N, C), np.uint8)), Activity(v, out, count, spikes, tally)
+    dropout, activity = (
+        Dropout(1.0, np.ones((N, C), np.uint8)),
+        Activity(v, out, count, spikes, tally, np.empty(N, np.uint8)),
+    )
     forward(lists(0), Layer(W, delay), neuron, dropout, chunks, keep_v, True, activity)
     y = np.zeros((N, T, C), np.float32)
     for n, t in np.ndindex(N, T):

@@ -64,6 +64,7 @@ class Pass(NamedTuple):
     keep: np.float32  # share of the neurons left by dropout
     out: np.ndarray  # (N, T, C) uint16 spikes as they arrived
     count: np.ndarray  # type: ignore[assignment]  # (N, T) int32
+    clipped: np.ndarray  # (N,) uint8 whether a voltage of the sample reached its limit
 
 
 class Gradients(NamedTuple):
@@ -99,7 +100,7 @@ def backward(g, layer, surrogate, with_decays, weights, chunks, eu, below, gradi
     weights: panels or tiles of W', see `product` and `product_amx`, empty if dL/dx is not needed.
     Written: eu (B, T, C) float32, scratch of B samples at once; below (N, T, I) float32, dL/dx.
     """
-    inputs, v, threshold, delay, mask, keep, out, out_count = layer
+    inputs, v, threshold, delay, mask, keep, out, out_count, clipped = layer
     index, begin, count, _ = inputs
     dW, dD, dd = gradients
     samples, steps, width = g.shape
@@ -127,7 +128,7 @@ def backward(g, layer, surrogate, with_decays, weights, chunks, eu, below, gradi
             if weights.shape[0]:
                 for b in range(here * c // chunks, here * (c + 1) // chunks):
                     _times(eu[b], weights, below[start + b])
-    add_decay_terms(terms, dD)
+    add_decay_terms(terms, clipped, dD)
 
 
 @njit(inner=True, cache=True, error_model="numpy")
@@ -228,7 +229,7 @@ def _filtered(e1, f1, ku, kv, e, f):
 @njit(cache=True, _nrt=False, error_model="numpy")
 def _write_decay_sums(v, before, e1, f1, threshold, kv, term):
     """Write the sums of some steps. `before`: voltages of the steps before them; e1 and f1: ev and eu of the steps
-    after them. The current is v[t] - (decayed w[t-1])."""
+    after them. The current is v[t] - (decayed w[t-1]), unless v[t] was clipped."""
     term[0], term[1], term[2] = decay_sums(v, before, e1, f1, threshold, kv)
 
 
@@ -239,12 +240,29 @@ def decay_terms(samples, steps):
 
 
 @njit(inner=True, cache=True, _nrt=False, error_model="numpy")
-def add_decay_terms(terms, dD):
-    """Add the terms to dD in order."""
+def add_decay_terms(terms, clipped, dD):
+    """Add the terms to dD in order, but not those of the current if the sample's voltages do not determine it."""
     for n in range(terms.shape[0]):
         for row in range(terms.shape[1]):
-            for k in range(3):
+            for k in range(1 if clipped[n] else 0, 3):
                 dD[k] += terms[n, row, k]
+
+
+@njit(cache=True, error_model="numpy")
+def current_terms(g, layer, surrogate, u, terms):
+    """Write to terms (N,) the sum of eu[t+1] u[t] of each clipped sample, whose terms `backward` leaves out: there the
+    current is not v[t] - (decayed w[t-1]). u (N, T, C): currents in units of v; the rest as in `backward`."""
+    _, v, threshold, delay, mask, keep, _, _, clipped = layer
+    samples, steps, width = g.shape
+    eu, routes, scratch = np.empty((steps, width), np.float32), routes_of(delay), new_scratch(v)
+    unused = decay_terms(1, steps)
+    for n in range(samples):
+        terms[n] = 0.0
+        if clipped[n]:
+            scan(g[n], Sample(v[n], threshold, mask[n], keep), routes, surrogate, False, scratch, eu, unused[0])
+            for t in range(steps - 1):
+                for j in range(width):
+                    terms[n] += np.float64(eu[t + 1, j]) * u[n, t, j]
 
 
 @njit(inner=True, cache=True, _nrt=False, error_model="numpy")

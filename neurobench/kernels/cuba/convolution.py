@@ -19,7 +19,7 @@ from neurobench.kernels.cuba.backward import (
     routes_of,
     scan,
 )
-from neurobench.kernels.cuba.forward import tally_states
+from neurobench.kernels.cuba.forward import reaches_limit, tally_states
 from neurobench.kernels.cuba.product import multiply
 from neurobench.kernels.cuba.scatter import share_of_columns
 from neurobench.kernels.cuba.step import emit, step_fixed, step_float
@@ -43,7 +43,7 @@ class Places(NamedTuple):
 def forward_convolved(inputs, layer, places, neuron, dropout, chunks, keep_v, counted, activity):
     """Run `forward.forward` with W (taps, input channels, C) int32 or float32 and neurons (P C)."""
     (index, begin, count, _), (W, delay), (keep, mask) = inputs, layer, dropout
-    v, out, out_count, spikes, tally = activity
+    v, out, out_count, spikes, tally, clipped = activity
     samples, steps = begin.shape
     width = delay.shape[0]
     for c in prange(chunks):
@@ -65,6 +65,7 @@ def forward_convolved(inputs, layer, places, neuron, dropout, chunks, keep_v, co
                 else:
                     step_float(a, keep, neuron, u, w, now, fired)
                 tally[c, 0] += emit(fired, t, delay, mask[n], out[n], out_count[n], spikes[n])
+            clipped[n] = keep_v and reaches_limit(v[n], neuron)
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")
@@ -90,7 +91,7 @@ def _gather(index, begin, count, W, places, a):
 def backward_convolved(g, layer, places, surrogate, with_decays, weights, chunks, eu, below, gradients):
     """Run `backward.backward` with dW (taps, input channels, C), unchanged for pools; weights: panels of
     (taps channels, C)'."""
-    inputs, v, threshold, delay, mask, keep, out, out_count = layer
+    inputs, v, threshold, delay, mask, keep, out, out_count, clipped = layer
     index, begin, count, _ = inputs
     dW, dD, dd = gradients
     (samples, steps, width), (taps, channels, outputs), together = g.shape, dW.shape, eu.shape[0]
@@ -114,7 +115,7 @@ def backward_convolved(g, layer, places, surrogate, with_decays, weights, chunks
                 delay_gradient(g[n], out[n], out_count[n], keep, low, high, dd)
                 if not places.pools:
                     _scatter(index, begin[n], count[n], eu[b], places, shares[c : c + 2], dW)
-    add_decay_terms(terms, dD)
+    add_decay_terms(terms, clipped, dD)
 
 
 @njit(cache=True, error_model="numpy")

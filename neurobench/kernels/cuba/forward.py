@@ -39,6 +39,7 @@ class Activity(NamedTuple):
     count: np.ndarray  # type: ignore[assignment]  # (N, T) int32
     fired: np.ndarray  # (N, C) int32 spikes of each neuron before dropout and delay
     tally: np.ndarray  # (chunks, 8) int64: see TALLY; only spikes and operations unless integers are counted
+    clipped: np.ndarray  # (N,) uint8 whether an integer voltage of the sample reached its limit, if v is stored
 
 
 @njit(cache=True, error_model="numpy")
@@ -52,7 +53,7 @@ def dropout_mask(key, dropout, mask):
 def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
     """Run a layer; equations: see `step_fixed` and `step_float`. inputs: Spikes; neuron: FixedNeuron or FloatNeuron."""
     (index, begin, count, _), (W, delay), (keep, mask) = inputs, layer, dropout
-    v, out, out_count, spikes, tally = activity
+    v, out, out_count, spikes, tally, clipped = activity
     samples, steps = begin.shape
     width = W.shape[1]
     for c in prange(chunks):
@@ -77,6 +78,19 @@ def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
                     step_float(a, keep, neuron, u, w, now, fired)
                 tally[c, 0] += emit(fired, t, delay, mask[n], out[n], out_count[n], spikes[n])
                 tally[c, 1] += np.int64(count[n, t]) * width
+            clipped[n] = keep_v and reaches_limit(v[n], neuron)
+
+
+@njit(inner=True, cache=True, _nrt=False, error_model="numpy")
+def reaches_limit(v, neuron):
+    """Whether a voltage in v (T, C) may have been clipped; floats have no limit."""
+    if not isinstance(neuron.threshold, np.int32):  # decided at compile time
+        return False
+    most = np.int32(0)
+    for t in range(v.shape[0]):
+        for j in range(v.shape[1]):
+            most = max(most, abs(v[t, j]))
+    return most >= neuron.v_limit
 
 
 @njit(inner=True, cache=True, _nrt=False, error_model="numpy")

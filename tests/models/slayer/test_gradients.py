@@ -74,8 +74,12 @@ def test_a_delay_gradient_is_the_slope_between_two_whole_delays() -> None:
 @pytest.mark.parametrize("steps", [7, 8, 17, T], ids=lambda steps: f"{steps} steps")  # the kernels' tiles have 8
 @pytest.mark.parametrize(
     "neuron",
-    [FloatNeuron(0.75, 0.97, 1.25), FixedNeuron(POINT - 1024, POINT - 123, 5120, 2**30, 2**30)],
-    ids=["float", "fixed"],
+    [
+        FloatNeuron(0.75, 0.97, 1.25),
+        FixedNeuron(POINT - 1024, POINT - 123, 5120, 2**30, 2**30),
+        FixedNeuron(POINT - 1024, POINT - 123, 5120, 2**13, 2**13 - 1),
+    ],
+    ids=["float", "fixed", "clipped and wrapped"],
 )
 def test_event_and_dense_engines_agree_with_dropout_delays_and_three_layers(neuron: Neuron, steps: int) -> None:
     draw = torch.Generator().manual_seed(3)

@@ -14,6 +14,7 @@ from tests.models.slayer.test_learner import same_state
 NETWORKS = {
     "dense": {"hidden": (70, 33)},
     "emulated chip": {"core": mock(), "hidden": (40,), "dropout": 0.3},
+    "clipped voltages": {"core": mock(state_bits=14), "hidden": (40,), "convolutions": ("4c5s2p2",)},
     "no norm, no delays": {"hidden": (40,), "weight_norm": False, "delay": False, "learn_decays": False},
     "convolutions": {"convolutions": ("6c5s2p2", "5c3"), "hidden": (20,)},
     "pools": {"convolutions": ("2a", "4c5s2p1", "2a"), "hidden": (), "weight_scale": 0.75, "threshold": 0.5},
