@@ -39,8 +39,9 @@ class Evaluation:
 def mean_sums(learner: Learner, split: Split) -> dict[str, float]:
     """Means of the learner's measures over a split's samples."""
     sums: dict[str, float] = {}
+    size = BATCH - BATCH % getattr(learner, "loss_batch", 1)
     with phase("measuring the loss", len(split)) as progress:
-        for index in torch.arange(len(split)).split(BATCH):
+        for index in torch.arange(len(split)).split(size):
             for name, value in learner.measure(split.batch(index)).named().items():
                 sums[name] = sums.get(name, 0.0) + value
             progress.advance(len(index))

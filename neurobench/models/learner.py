@@ -110,7 +110,9 @@ class Divergence(Exception):
 class Learner(Protocol):
     """A model that learns batch by batch.
 
-    If its spec requests snapshots, it also has `snapshot(label) -> Any`, in the types of `state_dict`.
+    If its spec requests snapshots, it also has `snapshot(label) -> Any`, in the types of `state_dict`. If its measures
+    depend on the division of samples into batches, it has their size, `loss_batch`: all but the last batch that is to
+    be measured are then multiples of it.
     """
 
     def start(self, train: Split, initial: Initial | None) -> None:

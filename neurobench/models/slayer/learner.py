@@ -47,6 +47,8 @@ _A16 = 32767  # lava declares sums of 16 bits but does not enforce them
 class SlayerLearner:
     """Learner of the SLAYER network, see `neurobench.models.learner.Learner`."""
 
+    loss_batch = BLOCK
+
     def __init__(self, spec: SlayerSNN, task: Task, seeds: Seeds, devices: Mapping[str, Any], device: torch.device):
         self.spec, self.task, self.seeds, self.device = spec, task, seeds, device
         self.core: Core = devices["core"].arithmetic

@@ -9,6 +9,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from neurobench.data.dataset import Batch
 from neurobench.data.events import Events
+from neurobench.experiment import evaluate
 from neurobench.models.learner import Divergence, Step
 from neurobench.models.slayer import learner as module
 from tests.models.slayer.conftest import learner
@@ -63,6 +64,16 @@ def test_the_loss_as_lava_prints_it_is_that_of_batches_of_32_however_many_sample
     parts = [one.measure(bundled().train.batch(slice(first, min(first + 32, 70)))) for first in (0, 32, 64)]
     wanted = sum(size * part.loss for size, part in zip((32, 32, 6), parts, strict=True))
     assert small.extra["lava_loss"] == pytest.approx(wanted, rel=1e-6)
+
+
+def test_the_loss_as_lava_prints_it_does_not_depend_on_how_many_samples_are_measured_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    split, one = bundled().train.head(70), learner()
+    whole = one.measure(split.batch(slice(None))).extra["lava_loss"] / 70
+    for size in (50, 64, 1000):  # 50: as 1000 is of the tutorial's 10,000, no multiple of 32
+        monkeypatch.setattr(evaluate, "BATCH", size)
+        assert evaluate.mean_sums(one, split)["lava_loss"] == pytest.approx(whole, rel=1e-6)
 
 
 @pytest.mark.parametrize("n", [7, 10])
