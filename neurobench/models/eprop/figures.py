@@ -15,7 +15,7 @@ from neurobench.kernels.eprop.records import Constants
 from neurobench.models.eprop.evaluation import run_test_phase
 from neurobench.models.eprop.inputs import Spikes
 from neurobench.models.eprop.learner import KINDS, EpropLearner
-from neurobench.models.eprop.minibatch import BsshslmEngine, recorded
+from neurobench.models.eprop.minibatch import BsshslmEngine, output_error, recorded
 from neurobench.models.eprop.network import Recording, Weights
 from neurobench.models.eprop.stream import ExactEngine
 from neurobench.models.learner import TrainingRecord
@@ -47,7 +47,7 @@ def figures(learner: EpropLearner, test: Split, record: TrainingRecord) -> Mappi
     if spec.record and len(test):
         spikes, label = learner.inputs.encode(test.batch(slice(1)).x, c.T), int(test.y[0])  # type: ignore[arg-type]
         numbers = learner.engine.numbers if isinstance(learner.engine, BsshslmEngine) else None
-        for when, weights in (("before", learner.initial), ("after", trained)):
+        for when, weights in (("before", learner.with_feedback(learner.initial)), ("after", trained)):
             rows = run_sample(c, weights, spikes, label, numbers)
             sample = (label, test.classes, f"{when} training", c.T, _variables(spikes, rows, label, spec.record))
             name = f"dynamic_variables_{when}_training"
@@ -61,7 +61,12 @@ def run_sample(c: Constants, weights: Weights, spikes: Spikes, label: int, numbe
     if numbers is not None:
         return recorded(c, numbers, weights, spikes, label)
     engine = ExactEngine(c._replace(adam=False, each_step=False, batch=1), weights)
-    return engine.learn(spikes, np.array([label]), 0.0, record=c.T)[1]
+    rows = engine.learn(spikes, np.array([label]), 0.0, record=c.T)[1]
+    if c.softmax:  # NEST's neurons have no such error; at learning rate 0 it affects nothing but these rows
+        learning = (rows.error != 0).any(1)
+        rows.error[learning] = output_error(c, rows.out[learning], label)
+        rows.L[1:] = rows.error[:-1] @ weights.feedback.T
+    return rows
 
 
 def _variables(spikes: Spikes, rows: Recording, label: int, variables: Sequence[str]) -> dict[str, Any]:

@@ -152,8 +152,11 @@ class EpropLearner:
 
     def weights(self) -> Weights:
         """Current weights."""
-        now = Weights(*self.engine.weights(), *self.initial[3:])
-        return now._replace(feedback=self.symmetric * now.w_out.T) if self.symmetric else now
+        return self.with_feedback(Weights(*self.engine.weights(), *self.initial[3:]))
+
+    def with_feedback(self, weights: Weights) -> Weights:
+        """Weights with the feedback by which the network learns while it has them."""
+        return weights._replace(feedback=self.symmetric * weights.w_out.T) if self.symmetric else weights
 
     def snapshot(self, label: str) -> dict[str, Tensor]:
         """Weights of the first synapses by kind, (record_weights,) float64 each, as recorded in the tutorial."""

@@ -183,12 +183,20 @@ def simulate(c: Constants, a: Numbers, weights: Matrices, spikes: Spikes, g: int
     return steps
 
 
+def output_error(c: Constants, y: np.ndarray, label: int) -> np.ndarray:
+    """Errors of readouts y (steps, K): y - onehot, or softmax(y) - onehot."""
+    if c.softmax:
+        y = np.exp(y - y.max(1, keepdims=True))
+        y = y / y.sum(1, keepdims=True)
+    return y - np.eye(c.K)[label]
+
+
 def recorded(c: Constants, a: Numbers, weights: Weights, spikes: Spikes, label: int) -> Recording:
     """Recording of the first sample. Its step t is row t + 2, as in the stream of `exact`; y of step t and its error
     reach the readouts a step later, and L of step t is two rows after step t."""
     steps = simulate(c, a, weights[:3], spikes, 0)
     psi = steps.free * np.vectorize(surrogate)(c.surrogate, steps.v - c.v_th, c.height, c.width)
-    error = steps.y - np.eye(c.K)[label]
+    error = output_error(c, steps.y, label)
     error[: c.T - c.W] = 0.0
     rows = network.recording(c, 0, c.T)
     shifts = {"v": (steps.v, 2), "psi": (psi, 2), "z": (steps.z, 2), "out": (steps.y, 3), "error": (error, 3)}

@@ -336,3 +336,21 @@ def test_the_test_phase_cycles_through_the_test_set_and_is_drawn_after_training(
     (tested,) = [line for line, label in zip(*points, strict=True) if label == "test"]
     assert tested.get_xdata().tolist() == [3, 4]  # type: ignore[attr-defined]
     assert tested.get_ydata().mean() == pytest.approx(metrics["nest_test_error"])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("neuron", ["iaf", "iaf_bsshslm_2020"])
+@pytest.mark.parametrize(("error", "feedback"), [("softmax", "random"), ("difference", "symmetric")])
+def test_recorded_errors_and_learning_signals_are_those_with_which_the_network_learns(
+    recordings: Any, neuron: str, error: str, feedback: str
+) -> None:
+    made = learner(hidden=12, neuron=neuron, error=error, feedback=feedback)
+    drawn = figures(made, recordings.test, TrainingRecord())["dynamic_variables_before_training"]
+    values, label = drawn.arguments[-1], int(recordings.test.y[0])
+    learning = (values["error"] != 0).any(1)
+    y = values["readout_v"][learning]
+    assert learning.sum() > 5
+    output = np.exp(y) / np.exp(y).sum(1, keepdims=True) if error == "softmax" else y
+    np.testing.assert_allclose(values["error"][learning], output - np.eye(10)[label], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(values["readout"][learning], output, rtol=0, atol=1e-12)
+    B = made.engine.B[:, :12].astype(float)  # (K, N)
+    np.testing.assert_allclose(values["learning_signal"][1:], values["error"][:-1] @ B, rtol=1e-6, atol=1e-9)
