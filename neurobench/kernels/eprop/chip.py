@@ -64,7 +64,8 @@ class ChipResults(NamedTuple):
     window: np.ndarray  # (G, W, K) readouts, written
     counts: np.ndarray  # (G, N) int64 spikes, written
     arrived: np.ndarray  # (N,) int64, added to: spikes of each neuron that arrived within their sample
-    changed: np.ndarray  # (2,) int64, added to: changes of membranes and of readouts, all in a sample's first step
+    changed: np.ndarray  # (2,) int64, added to: changes of membranes and of readouts; all in a sample's first step, and
+    # a membrane whenever it fires, also if its input brings it back to where it was before the reset
 
 
 class Traces(NamedTuple):
@@ -183,7 +184,7 @@ def _neuron_steps(c, s, counts, changed, t):
         u = max(-c.v_limit, min(u, c.v_limit))
         s.psi[j] = stairs(u - c.v_th, c.v_th)
         s.z[j] = u >= c.v_th
-        changed[0] += t == 0 or u != s.v[j]
+        changed[0] += t == 0 or s.z[j] == 1 or u != s.v[j]
         s.v[j] = u - c.v_th * s.z[j]
         counts[j] += s.z[j]
     for k in range(c.K):

@@ -141,3 +141,23 @@ def test_counting_operations_leaves_predictions_unchanged_and_counts_their_spike
     assert figures["parameter_count"] > 0
     assert 0 < figures["effective_acs"] < figures["dense_operations"]
     assert figures["dense_operations"] == 300 * made.spec.hidden * (made.inputs.size + made.spec.hidden + 10)
+
+
+def test_updates_of_the_chip_under_strong_input_are_those_of_its_equations() -> None:
+    """In whole numbers, input often brings a membrane to where it was before the reset of a spike: it fires again."""
+    c = TINY._replace(T=40, W=1, inputs=6, N=5, K=2)
+    made = ChipEngine(c, reckon(weight_bits=4).fixed_point, draw(2, 6, 5, 2, 0.01, (0.0, 0.0, 0.0)), 0)
+    events = np.random.default_rng(0).poisson(2.0, (3, 41, 6))
+    w_in, w_rec, chip, updates, stays = made.w.w_in.astype(int), made.w.w_rec.astype(int), made.chip, 0, 0
+    for counted in events:
+        v = z = np.zeros(5, int)
+        for t in range(40):
+            u = (v * chip.alpha >> chip.alpha_bits) + counted[t] @ w_in + z @ w_rec
+            u = u.clip(-chip.v_limit, chip.v_limit)
+            stays += int(((u == v) & (u >= chip.v_th)).sum()) if t else 0
+            before, z = v, (u >= chip.v_th).astype(int)
+            v = u - chip.v_th * z
+            updates += int(((v != before) | (z > 0)).sum()) if t else 5
+    assert stays > 0
+    hidden, _ = of_engine(made, spikes_of(events), 3).populations
+    assert hidden.updates == updates
