@@ -28,9 +28,11 @@ class ChipEngine:
     def __init__(self, c: Constants, numbers: FixedPoint, weights: Weights, seed: int):
         self.c, self.seed = c, seed
         self.w_limit = 2 ** (numbers.weight_bits - 1) - 1
-        largest = max(np.abs(weights.w_in).max(), np.abs(weights.w_rec).max())
+        # without synapses all weights are 0, in any unit
+        largest = max(np.abs(weights.w_in).max(), np.abs(weights.w_rec).max()) or 1.0
+        largest_out = np.abs(weights.w_out).max() or 1.0
         self.lsb = 2.0 * largest / (self.w_limit + 1)  # pA; a weight may grow to twice the largest initial one
-        self.lsb_out = 2.0 * np.abs(weights.w_out).max() / (self.w_limit + 1)
+        self.lsb_out = 2.0 * largest_out / (self.w_limit + 1)
         self.B = weights.feedback.astype(np.float32)
         self.chip = self._registers(numbers)
         scaled = RATE * (1.0 - c.kappa) ** 2 * numbers.update_scale

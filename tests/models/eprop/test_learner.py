@@ -338,6 +338,14 @@ def test_the_test_phase_cycles_through_the_test_set_and_is_drawn_after_training(
     assert tested.get_ydata().mean() == pytest.approx(metrics["nest_test_error"])  # type: ignore[attr-defined]
 
 
+@pytest.mark.filterwarnings("ignore:.*pixels", "ignore:no recurrent neuron", "ignore:the chip learns")
+@pytest.mark.parametrize("sparsity", [(1.0, 1.0, 0.0), (0.75, 0.99, 1.0)])
+def test_a_chip_without_synapses_of_a_kind_scores_0(recordings: Any, sparsity: tuple[float, ...]) -> None:
+    made, batch = learner(core=reckon(), sparsity=sparsity), recordings.train.batch(slice(0, 2))
+    made.learn(batch, Step(0, 1, 0))
+    assert not made.predict(batch.x).any()
+
+
 @pytest.mark.parametrize("neuron", ["iaf", "iaf_bsshslm_2020"])
 @pytest.mark.parametrize(("error", "feedback"), [("softmax", "random"), ("difference", "symmetric")])
 def test_recorded_errors_and_learning_signals_are_those_with_which_the_network_learns(
