@@ -5,6 +5,7 @@ equivalent is a leaky integrator, a threshold, and a recurrent weight of -alpha 
 v(t) = alpha (v(t - 1) - v_th z(t - 1)) + x(t). With alpha = exp(-1 ms / tau) per step, tau = dt / (1 - alpha) and
 r = 1 / (1 - alpha) make one Euler step of dt one step of the neuron; `psc_delta` is reset to a value and is an LIF.
 Recurrent spikes arrive a step later, there and here. Readouts see a spike a step earlier than here (`shift_steps`).
+The graph reads all pixels of a recording, unless they are pooled.
 Source: Pedersen et al., "Neuromorphic intermediate representation", Nature Communications 15:8122 (2024).
 """
 
@@ -36,7 +37,8 @@ def write_nir(learner: EpropLearner) -> bytes:
     if fault := _beyond_nir(learner):
         raise UserError(f"{fault}, which NIR cannot express. model.neuron=iaf and psc_delta can be exported.")
     w_in, w_rec, w_out = (np.asarray(each, np.float64) for each in learner.engine.weights())
-    nodes: dict[str, Any] = {"input": nir.Input({"input": np.array([c.inputs])}), "w_in": _linear(nir, w_in)}
+    w_in = _by_pixel(learner, w_in)
+    nodes: dict[str, Any] = {"input": nir.Input({"input": np.array([w_in.shape[1]])}), "w_in": _linear(nir, w_in)}
     if c.hard_reset:
         limits = (_full(c, c.v_th), _full(c, c.v_reset))
         nodes["neuron"] = nir.LIF(*_leak(c.alpha, c.N), _full(c, 0), *limits)
@@ -55,6 +57,13 @@ def write_nir(learner: EpropLearner) -> bytes:
     memory = io.BytesIO()
     nir.write(memory, nir.NIRGraph(nodes, edges, metadata=metadata))
     return memory.getvalue()
+
+
+def _by_pixel(learner: EpropLearner, w_in: np.ndarray) -> np.ndarray:
+    """Weights (N, pixels of the sensor), 0 for pixels without an input, so that the graph reads whole recordings. Those
+    of pooled inputs remain: events of a cell in one step count once, which a sum over its pixels does not."""
+    source_of = learner.inputs.source_of
+    return w_in if learner.inputs.once else np.where(source_of < 0, 0.0, w_in[:, source_of])
 
 
 def _arithmetic(learner: EpropLearner) -> dict[str, Any]:

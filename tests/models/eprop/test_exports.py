@@ -1,14 +1,19 @@
 """The recurrent network as a NIR graph gives the engine's spikes and readouts when its equations are run."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from neurobench.config.errors import UserError
+from neurobench.experiment.plan import spawn
 from neurobench.models.eprop.exports import formats, write_nir
-from tests.models.eprop.conftest import learner, reckon
+from neurobench.models.eprop.inputs import active_pixels
+from neurobench.models.learner import Initial
+from tests.models.eprop.conftest import CPU, learner, reckon
+from tests.specs import spec
 
 nir = pytest.importorskip("nir", reason="the extra spiking is not installed")
 
@@ -40,14 +45,28 @@ def test_the_exported_nir_graph_gives_the_networks_spikes_and_readouts(recording
     content = write_nir(one)
     assert set(formats(one)) == set(one.spec.formats)
     for g in range(3):
-        x = np.zeros((one.c.T, one.c.inputs))
+        x = np.zeros((one.c.T, 2312))
         for t in range(one.c.T):
             at = g * (one.c.T + 1) + t
-            np.add.at(x[t], spikes.source[spikes.start[at] : spikes.start[at + 1]], 1)
+            np.add.at(x[t], active_pixels()[spikes.source[spikes.start[at] : spikes.start[at + 1]]], 1)
         fired, readouts = run(content, x)
         assert fired.sum(0) == pytest.approx(response.counts[g])
         assert readouts[-one.c.W - 1 : -1] == pytest.approx(response.window[g], abs=1e-4)
     assert response.counts.sum() > 50
+
+
+def test_a_graph_of_nmnist_is_imported_and_gives_the_same_scores(recordings: Any, tmp_path: Path) -> None:
+    """Readouts see a spike a step earlier there, so that a sample is a step shorter."""
+    steps, few = 60, recordings.train.head(5)
+    one, file = learner(hidden=20, steps=steps, window=1, v_th=0.3), tmp_path / "model.nir"
+    file.write_bytes(write_nir(one))
+    bin = 336.04 / steps
+    fields = {"bin": bin, "length": 336.04 - bin, "counts": True, "readout": "last"}
+    again = spec("model/nir_graph", **fields).build(one.task, spawn(0), {}, CPU)
+    again.start(few, Initial("model.nir", file, None))
+    scores = one.predict(few.x)
+    assert float(scores.std()) > 1e-4
+    np.testing.assert_allclose(again.predict(few.x).numpy(), scores.numpy(), rtol=0, atol=1e-6)
 
 
 def test_a_chips_weights_are_whole_multiples_of_the_scales_in_its_nir_file() -> None:
