@@ -16,6 +16,7 @@ from neurobench.data.dataset import Batch, Split
 from neurobench.data.events import Events as Recordings
 from neurobench.kernels.eventprop import Events, Loss, Neuron, run, spikes_of
 from neurobench.metrics.operations import Operations, Population, synapses
+from neurobench.models.common.late_events import warn_of_late_events
 from neurobench.models.common.supervised import require_shapes
 from neurobench.models.common.training import FACTORS, Moments, at_rest, descend
 from neurobench.models.eventprop.spec import EventPropSNN
@@ -49,10 +50,11 @@ class EventPropLearner:
     def start(self, train: Split, initial: Initial | None) -> None:
         """Draw initial weights, scaled to the training samples' number of events: mean m / n and standard deviation
         s / sqrt(n) for n events that arrive within a tau_mem. Raises UserError if none arrives, or if initial
-        weights are given."""
+        weights are given; warns if events come too late."""
         if initial is not None:
             raise UserError("model=eventprop_snn cannot start from another run or file; leave model.init_from out")
         events = self.inputs(train.limited(_SEEN).batch(slice(None)).x)
+        warn_of_late_events(train, self.spec.length)
         if not len(events.t):
             raise UserError(f"no event in the first {self.spec.length:g} ms of the samples; use a longer model.length")
         arriving = len(events.t) / (len(events.start) - 1) / max(1.0, float(events.t.max()))

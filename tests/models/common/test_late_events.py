@@ -4,7 +4,11 @@ import warnings
 
 import pytest
 
-from tests.models.slayer.conftest import learner, recordings
+from neurobench.models.learner import Seeds, Task
+from tests.models.slayer.conftest import CPU, learner, recordings, sim
+from tests.specs import spec
+
+TASK = Task("events", (2, 34, 34), 10)
 
 
 def test_events_after_the_models_length_are_reported_if_they_are_a_tenth_of_all_or_more() -> None:
@@ -14,3 +18,12 @@ def test_events_after_the_models_length_are_reported_if_they_are_a_tenth_of_all_
         learner(length=100.0).start(train, None)
     with warnings.catch_warnings(action="error"):
         learner().start(train, None)
+
+
+def test_every_model_that_ignores_later_events_reports_them() -> None:
+    train = recordings().train.head(50)
+    for name in ("slayer_snn", "eventprop_snn", "nir_graph"):
+        devices = {"core": sim().open(0, CPU)} if name == "slayer_snn" else {}
+        one = spec(f"model/{name}", hidden=(3,), length=80.0).build(TASK, Seeds(0, 1, 2, 3), devices, CPU)
+        with pytest.warns(UserWarning, match=r"% of the events come after model\.length=80 ms"):
+            one.start(train, None)
