@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 EMULATED_NOTE = "EMULATED.txt"  # file next to recordings written by `neurobench data emulate`
-MANY_LATE = 0.1  # share of events after the part that is read, from which on users are warned; N-MNIST has fewer
+MANY_LATE = 0.1  # share of events outside the part that is read, from which on users are warned; N-MNIST has fewer
 
 
 def are_emulated(folder: Path) -> bool:

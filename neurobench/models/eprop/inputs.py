@@ -94,6 +94,12 @@ class InputMap(NamedTuple):
         spikes = spikes.ascending(self.size) if ascending or self.once else spikes
         return spikes.distinct() if self.once else spikes
 
+    def ignored(self, events: Events) -> float:
+        """Share of the events whose pixels have no input."""
+        _, rows, columns = self.sensor
+        pixels = (events.p.long() * rows + events.y.long()) * columns + events.x.long()
+        return float((self.source_of[pixels.numpy()] < 0).sum()) / max(1, len(pixels))
+
 
 @lru_cache
 def _limits(T: int) -> np.ndarray:

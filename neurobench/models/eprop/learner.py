@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from neurobench.data.dataset import Batch, Split
+from neurobench.data.events import MANY_LATE, Events
 from neurobench.devices.learning_core.specs import LearningCore
 from neurobench.kernels.random import derive
+from neurobench.models.common.late_events import SEEN
 from neurobench.models.common.training import FACTORS
 from neurobench.models.eprop.chip import ChipEngine
 from neurobench.models.eprop.inputs import Spikes, one_each, pooled
@@ -105,7 +107,16 @@ class EpropLearner:
             warnings.warn(f"{fault}: NEST's test phase continues a stream of samples, and it has none", stacklevel=2)
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        """Do nothing: the initial weights depend on the seed alone."""
+        """Warn of events that are ignored. The initial weights depend on the seed alone."""
+        events = train.limited(SEEN).batch(slice(None)).x
+        assert isinstance(events, Events)
+        if (ignored := self.inputs.ignored(events)) >= MANY_LATE:
+            warnings.warn(
+                f"{100 * ignored:.0f} % of the events come from pixels that never see one in N-MNIST, and are ignored: "
+                f"from a sensor of its size the network reads its {self.inputs.size} active pixels. With "
+                "backend.learning_core.pool=16x16 it reads all pixels, in 256 cells",
+                stacklevel=2,
+            )
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """Learn a batch: one sample after the other (exact, online, a chip), or in one update (minibatch)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from neurobench.cli.main import main
 from neurobench.config.bounds import BoundsError
 from neurobench.config.errors import UserError
+from neurobench.data.dataset import Split
 from neurobench.data.events import Events
 from neurobench.models.eprop.evaluation import tutorial_metrics
 from neurobench.models.eprop.figures import figures
@@ -336,6 +338,23 @@ def test_the_test_phase_cycles_through_the_test_set_and_is_drawn_after_training(
     (tested,) = [line for line, label in zip(*points, strict=True) if label == "test"]
     assert tested.get_xdata().tolist() == [3, 4]  # type: ignore[attr-defined]
     assert tested.get_ydata().mean() == pytest.approx(metrics["nest_test_error"])  # type: ignore[attr-defined]
+
+
+def test_events_of_pixels_without_an_input_are_reported_if_they_are_a_tenth_of_all_or_more(recordings: Any) -> None:
+    """Those of N-MNIST are fewer; of recordings from all over a sensor of its size they are 1 - 1196 / 2312."""
+    with warnings.catch_warnings(action="error"):
+        learner(hidden=5).start(recordings.train, None)
+    pixels = torch.arange(2312)
+    places = ((pixels % 34).byte(), (pixels // 34 % 34).byte(), (pixels // 1156).byte())
+    everywhere = Events(pixels.int(), *places, torch.tensor([0, 2312]), (2, 34, 34))
+    train = Split(everywhere, torch.tensor([0]), torch.tensor([0]))
+    with pytest.warns(UserWarning, match=r"48 % of the events come from pixels .* its 1196 active pixels"):
+        learner(hidden=5).start(train, None)
+    pools_all = spec("backend/sim", "learning_core", pool="16x16").open(0, torch.device("cpu"))
+    with warnings.catch_warnings(action="ignore"):
+        one = learner(hidden=5, core=pools_all)
+    with warnings.catch_warnings(action="error"):
+        one.start(train, None)
 
 
 @pytest.mark.filterwarnings("ignore:.*pixels", "ignore:no recurrent neuron", "ignore:the chip learns")
