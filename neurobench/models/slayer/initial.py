@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from neurobench.config.errors import UserError
-from neurobench.devices.core.specs import Core
+from neurobench.devices.core.specs import Core, FloatCore
 from neurobench.models.learner import Initial
 from neurobench.models.slayer.network import LARGEST_DELAY, Layer, copy_parameters, neuron_on
 from neurobench.models.slayer.neuron import GRID, POINT
@@ -62,6 +62,12 @@ def _check(net: list[FileLayer], layers: list[Layer], spec: SlayerSNN, core: Cor
         other = f"a threshold of {layer.threshold:g}, this run's is {threshold:g}"
         sentence = f"{name}: layer {k} has {other}. Set model.threshold={layer.threshold:g}."
         require(math.isclose(layer.threshold, threshold, rel_tol=1e-6), sentence)  # files contain float32
+        ranges = () if isinstance(core, FloatCore) else (core.i_decay, core.v_decay)
+        for kind, decay, (low, high) in zip(("current", "voltage"), layer.decays, ranges, strict=False):
+            sentence = (
+                f"{name}: layer {k} has a {kind} decay of {decay:g}/4096; this core's range from {low} to {high}."
+            )
+            require(low <= round(decay) <= high, sentence)
         what = "set model.delay=true" if not spec.delay else "this model does not delay its outputs"
         delayed = spec.delay and k + 1 < len(net)
         require(delayed or not layer.delay.any(), f"{name}: layer {k} has delays; {what}.")

@@ -245,6 +245,23 @@ def test_training_starts_from_the_weights_of_another_run(trained: SlayerLearner)
         learner().start(four(), Initial("first", run, trained.state_dict()))
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("current_decay", 0.0, "layer 0 has a current decay of 0/4096; this core's range from 1 to 4096"),
+        ("voltage_decay", 1.0, "layer 0 has a voltage decay of 4096/4096; this core's range from 0 to 4095"),
+    ],
+)
+def test_a_file_whose_decays_a_chip_does_not_have_is_refused_not_changed(
+    tmp_path: Path, field: str, value: float, sentence: str
+) -> None:
+    file = tmp_path / "a.net"
+    file.write_bytes(formats(learner(hidden=(20, 15), **{field: value}))["netx"]())
+    started(file, sim())
+    with pytest.raises(UserError, match=sentence):
+        started(file, mock())
+
+
 @pytest.mark.parametrize("threshold", [0.1, 20.1, 1000.1])
 def test_a_graph_of_floats_fits_the_threshold_it_was_trained_with_to_the_precision_of_the_file(
     tmp_path: Path, threshold: float
