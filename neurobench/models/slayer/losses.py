@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, log_softmax
 
+_ROUNDING = 1e-9  # spikes; 100 steps at a rate of 0.29 are 28.999999999999996 in floating point
 FLOOR = 1e-6  # least probability whose logarithm is taken: a silent class would make the loss infinite
 
 
@@ -17,9 +18,11 @@ def rates(y: Tensor, window: int | None = None) -> Tensor:
     return _causal(y, torch.full((window,), 1.0 / window, device=y.device))
 
 
-def target_rates(label: Tensor, n_classes: int, true_rate: float, false_rate: float) -> Tensor:
+def target_rates(
+    label: Tensor, n_classes: int, true_rate: float, false_rate: float, dtype: torch.dtype = torch.float32
+) -> Tensor:
     """Target rates (N, C): true_rate at the label, false_rate elsewhere."""
-    target = torch.full((len(label), n_classes), float(false_rate), device=label.device)
+    target = torch.full((len(label), n_classes), float(false_rate), device=label.device, dtype=dtype)
     return target.scatter(1, label[:, None], true_rate)
 
 
@@ -61,9 +64,10 @@ def spike_time(y: Tensor, desired: Tensor, tau: float, order: int = 1, length: i
 
 def regular_trains(label: Tensor, n_classes: int, steps: int, true_rate: float, false_rate: float) -> Tensor:
     """Trains (N, T, C) of evenly spaced spikes at the target rates, for `spike_time` without recorded targets."""
-    rate = target_rates(label, n_classes, true_rate, false_rate)[:, None, :]
-    t = torch.arange(1, steps + 1, device=label.device)[None, :, None]
-    return ((t * rate).floor() > ((t - 1) * rate).floor()).float()
+    rate = target_rates(label, n_classes, true_rate, false_rate, torch.float64)[:, None, :]
+    t = torch.arange(steps + 1, device=label.device, dtype=torch.float64)[None, :, None]
+    due = (t * rate + _ROUNDING).floor()
+    return (due[:, 1:] > due[:, :-1]).float()
 
 
 def predicted(y: Tensor, window: int | None = None) -> Tensor:

@@ -79,3 +79,12 @@ def test_regular_spike_trains_have_the_requested_rates() -> None:
     assert trains.sum(1).tolist() == [[9, 60, 9]]
     every_fourth = regular_trains(torch.tensor([1]), 2, 9, 0.25, 0.0)
     assert every_fourth[0].T.tolist() == [[0] * 9, [0, 0, 0, 1, 0, 0, 0, 1, 0]]
+
+
+@pytest.mark.parametrize("steps", [100, 300, 1000])
+def test_regular_spike_trains_have_every_spike_of_their_rate_in_its_step(steps: int) -> None:
+    """Spike k of a rate of n / 100 comes in step ceil(100 k / n), in whole numbers."""
+    for n in range(1, 101):
+        (train,) = regular_trains(torch.tensor([0]), 1, steps, n / 100, 0.0)[:, :, 0]
+        due = [-(-100 * k // n) for k in range(1, n * steps // 100 + 1)]
+        assert (train.nonzero()[:, 0] + 1).tolist() == due
