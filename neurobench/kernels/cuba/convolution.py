@@ -55,6 +55,7 @@ def forward_convolved(inputs, layer, places, neuron, dropout, chunks, keep_v, co
             w[:] = 0
             out_count[n, :] = 0
             spikes[n, :] = 0
+            clipped[n] = 0
             for t in range(steps):
                 now = v[n, t] if keep_v else v[c, 0]
                 tally[c, 1] += _gather(index, begin[n, t], count[n, t], W, places, a)
@@ -62,10 +63,11 @@ def forward_convolved(inputs, layer, places, neuron, dropout, chunks, keep_v, co
                     if counted:
                         tally_states(a, keep, neuron, u, w, tally[c])
                     step_fixed(a, keep, neuron, u, w, now, fired)
+                    if keep_v:
+                        clipped[n] |= reaches_limit(now, neuron.v_limit)
                 else:
                     step_float(a, keep, neuron, u, w, now, fired)
                 tally[c, 0] += emit(fired, t, delay, mask[n], out[n], out_count[n], spikes[n])
-            clipped[n] = keep_v and reaches_limit(v[n], neuron)
 
 
 @njit(cache=True, _nrt=False, error_model="numpy")

@@ -66,6 +66,7 @@ def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
             w[:] = 0
             out_count[n, :] = 0
             spikes[n, :] = 0
+            clipped[n] = 0
             for t in range(steps):
                 now = v[n, t] if keep_v else v[c, 0]
                 if isinstance(neuron.threshold, np.int32):  # decided at compile time
@@ -73,24 +74,22 @@ def forward(inputs, layer, neuron, dropout, chunks, keep_v, counted, activity):
                     if counted:
                         tally_states(a, keep, neuron, u, w, tally[c])
                     step_fixed(a, keep, neuron, u, w, now, fired)
+                    if keep_v:
+                        clipped[n] |= reaches_limit(now, neuron.v_limit)
                 else:
                     gather_float(index, begin[n, t], count[n, t], W, a)
                     step_float(a, keep, neuron, u, w, now, fired)
                 tally[c, 0] += emit(fired, t, delay, mask[n], out[n], out_count[n], spikes[n])
                 tally[c, 1] += np.int64(count[n, t]) * width
-            clipped[n] = keep_v and reaches_limit(v[n], neuron)
 
 
 @njit(inner=True, cache=True, _nrt=False, error_model="numpy")
-def reaches_limit(v, neuron):
-    """Whether a voltage in v (T, C) may have been clipped; floats have no limit."""
-    if not isinstance(neuron.threshold, np.int32):  # decided at compile time
-        return False
-    most = np.int32(0)
-    for t in range(v.shape[0]):
-        for j in range(v.shape[1]):
-            most = max(most, abs(v[t, j]))
-    return most >= neuron.v_limit
+def reaches_limit(v, limit):
+    """1 if a voltage in v (C,) may have been clipped, else 0. Called while the row is in the innermost cache."""
+    reached = np.uint8(0)
+    for j in range(v.shape[0]):
+        reached |= np.uint8(v[j] >= limit) | np.uint8(v[j] <= -limit)
+    return reached
 
 
 @njit(inner=True, cache=True, _nrt=False, error_model="numpy")

@@ -8,18 +8,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurobench.devices.core.specs import UNLIMITED
 from neurobench.kernels.aligned import on_lines
 from neurobench.kernels.cuba import backward as back_kernel
 from neurobench.kernels.cuba import forward as kernel
-from neurobench.kernels.cuba import step
-from neurobench.kernels.cuba.convolution import backward_convolved, forward_convolved
+from neurobench.kernels.cuba.convolution import backward_convolved
 from neurobench.kernels.cuba.forward import COUNTS, TALLY
 from neurobench.kernels.cuba.product import COLUMNS, pack_transposed
 from neurobench.kernels.cuba.product_amx import fits, pack_pairs, tile_grid
 from neurobench.kernels.cuba.spike_lists import Spikes, mark
 from neurobench.kernels.host import fast
 from neurobench.kernels.random import kernel_key
+from neurobench.models.slayer.layer_kernels import (
+    currents,
+    forward_layer,
+    neuron_constants,
+    new_activity,
+    part_of,
+    surrogate_constants,
+)
 from neurobench.models.slayer.layout import (
     channels_first,
     channels_last,
@@ -30,7 +36,7 @@ from neurobench.models.slayer.layout import (
     renamed,
 )
 from neurobench.models.slayer.network import QuantizedLayer
-from neurobench.models.slayer.neuron import FixedNeuron, Neuron, Surrogate
+from neurobench.models.slayer.neuron import FixedNeuron, Surrogate
 from neurobench.models.slayer.spikes import arrivals
 
 _BLOCK = 4  # samples per thread in a block of the backward pass: what a layer hands to the one below stays in the cache
@@ -126,7 +132,7 @@ class EventEngine:
                 mask = (drawn if layer.conv is None else drawn[:, last_from_first(layer.conv.outputs)]).numpy()
             passes.append(_LayerPass(inputs, passes[-1].keep_prob if passes else 1.0, mask, keep_prob, buffers))
             arriving = kernel.Dropout(passes[-1].input_keep_prob, mask)
-            _forward(inputs, layer, _constants(layer), arriving, (chunks, learns, counted), buffers.activity)
+            forward_layer(inputs, layer, neuron_constants(layer), arriving, (chunks, learns, counted), buffers.activity)
             inputs = buffers.arrivals()
         y = torch.empty(n, steps, layers[-1].W.shape[1])
         mark(inputs, chunks, y.numpy())
@@ -151,30 +157,30 @@ class EventEngine:
         together = 1 if chunks == 1 else 2 * chunks  # one sample stays in the cache; several threads wait less often
         whole, rest = [], []  # of each layer: its pass of all samples, and what is the same for every block
         for k, (layer, (inputs, _, mask, keep_prob, (activity, *_))) in enumerate(zip(layers, passes, strict=True)):
-            neuron, keep, delay = _constants(layer), np.float32(keep_prob), layer.delay.numpy()
+            neuron, keep, delay = neuron_constants(layer), np.float32(keep_prob), layer.delay.numpy()
             arrived = (activity.out, activity.count, activity.clipped)
             whole.append(back_kernel.Pass(inputs, activity.v, neuron.threshold, delay, mask, keep, *arrived))
             eu = self._array("eu", k, (together, *activity.out.shape[1:]))
-            rest.append((_surrogate(surrogate, layer.neuron), with_decays, weights[k], chunks, eu))
-        currents = np.zeros((len(layers), len(g)))  # see `current_terms`
+            rest.append((surrogate_constants(surrogate, layer.neuron), with_decays, weights[k], chunks, eu))
+        terms = np.zeros((len(layers), len(g)))  # see `current_terms`
         for first in range(0, len(g), block):
             back = g[first : first + block].numpy()
             n, steps, _ = back.shape
             part = slice(first, first + n)
             for k in reversed(range(len(layers))):
-                layer, done = layers[k], _samples(whole[k], part)
+                layer, done = layers[k], part_of(whole[k], part)
                 below = self._array("g", k, (n if k else 0, steps, done.inputs.width))
                 if layer.conv is None:
                     back_kernel.backward(back, done, *rest[k], below, sums[k])
                 else:
                     backward_convolved(back, done, places(layer.conv), *rest[k], below, sums[k])
                 if with_decays and done.clipped.any():
-                    u = _currents(layer, done, passes[k].input_keep_prob)
-                    back_kernel.current_terms(back, done, rest[k][0], u, currents[k, part])
+                    u = currents(layer, done, passes[k].input_keep_prob)
+                    back_kernel.current_terms(back, done, rest[k][0], u, terms[k, part])
                 back = below
         gradients = []
-        for terms, (_, dD, _) in zip(currents.tolist(), sums, strict=True):
-            dD[0] += sum(terms)  # in order
+        for each, (_, dD, _) in zip(terms.tolist(), sums, strict=True):
+            dD[0] += sum(each)  # in order
         for (dW, dD, dd), layer, each, shape in zip(sums, layers, passes, input_shapes(layers), strict=True):
             dD, delay, parts = dD * layer.neuron.lsb, torch.from_numpy(dd), torch.from_numpy(dW)[None]
             if layer.conv is not None:
@@ -216,7 +222,9 @@ class EventEngine:
         kind = np.int32 if isinstance(layer.neuron, FixedNeuron) else np.float32
         key = ("buffers", k, n, steps, width, learns, kind)
         if key not in self._cache:
-            activity = _activity(n, steps, width, on_lines((n, steps, width) if learns else (chunks, 1, width), kind))
+            activity = new_activity(
+                n, steps, width, on_lines((n, steps, width) if learns else (chunks, 1, width), kind)
+            )
             begin = (np.arange(n * steps, dtype=np.int64) * width).reshape(n, steps)
             self._cache[key] = _Buffers(activity, begin, np.ones((n, width), np.uint8))
         return self._cache[key]
@@ -243,64 +251,3 @@ class EventEngine:
         if k:
             pack_transposed(w, panels)
         return panels
-
-
-def _surrogate(surrogate: Surrogate, neuron: Neuron) -> back_kernel.Surrogate:
-    lsb, slope = neuron.lsb, (surrogate.centre, -1 / surrogate.tau, surrogate.peak)
-    return back_kernel.Surrogate(*map(np.float32, (lsb, *slope, neuron.ku * lsb, neuron.kv * lsb)))
-
-
-def _activity(n: int, steps: int, width: int, v: np.ndarray) -> kernel.Activity:
-    """Uninitialised output of a forward pass, with voltages v."""
-    return kernel.Activity(
-        v=v,
-        out=on_lines((n, steps, width), np.uint16),
-        count=np.empty((n, steps), np.int32),
-        fired=np.empty((n, width), np.int32),
-        tally=np.empty((numba.config.NUMBA_NUM_THREADS, len(TALLY)), np.int64),
-        clipped=np.empty(n, np.uint8),
-    )
-
-
-def _forward(
-    inputs: Spikes,
-    layer: QuantizedLayer,
-    neuron: step.FixedNeuron | step.FloatNeuron,
-    arriving: kernel.Dropout,
-    how: tuple[int, bool, bool],
-    activity: kernel.Activity,
-) -> None:
-    """Run the forward pass of a layer whose neurons have the constants `neuron`."""
-    delay = layer.delay.numpy()
-    if layer.conv is None:
-        kernel.forward(inputs, kernel.Layer(layer.W.numpy(), delay), neuron, arriving, *how, activity)
-    else:
-        whole = layer.W if layer.W.is_floating_point() else layer.W.int()
-        weights = kernel.Layer(whole.numpy(), delay)
-        forward_convolved(inputs, weights, places(layer.conv), neuron, arriving, *how, activity)
-
-
-def _currents(layer: QuantizedLayer, done: back_kernel.Pass, input_keep_prob: float) -> np.ndarray:
-    """Currents (N, T, C) int32 of a pass. Neurons that keep no voltage and never fire have these as their voltages."""
-    unlimited = step.FixedNeuron(*map(np.int32, layer.neuron))._replace(
-        kv=np.int32(0), threshold=np.int32(2**31 - 1), v_limit=np.int32(UNLIMITED)
-    )
-    n, steps, width = done.v.shape
-    activity = _activity(n, steps, width, np.empty((n, steps, width), np.int32))
-    how = (numba.get_num_threads(), True, False)
-    _forward(done.inputs, layer, unlimited, kernel.Dropout(input_keep_prob, done.mask), how, activity)
-    return activity.v
-
-
-def _samples(whole: back_kernel.Pass, part: slice) -> back_kernel.Pass:
-    """A layer's pass of some of the samples."""
-    (index, begin, counts, width), v, threshold, delay, mask, keep, out, count, clipped = whole
-    inputs = Spikes(index, begin[part], counts[part], width)
-    arrived = out[part], count[part], clipped[part]
-    return back_kernel.Pass(inputs, v[part], threshold, delay, mask[part], keep, *arrived)
-
-
-def _constants(layer: QuantizedLayer) -> step.FixedNeuron | step.FloatNeuron:
-    if isinstance(layer.neuron, FixedNeuron):
-        return step.FixedNeuron(*map(np.int32, layer.neuron))
-    return step.FloatNeuron(*map(np.float32, layer.neuron))
