@@ -40,6 +40,14 @@ def stop_signals() -> list[signal.Signals]:
     return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
 
+def is_stop(error: BaseException | None) -> bool:
+    """Whether an error is, or was caused by, Ctrl-C or another of these signals: a parallel compiled kernel that was
+    running ends in a SystemError instead."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error is not None
+
+
 @contextmanager
 def importing(what: str) -> Iterator[None]:
     """Context manager: import modules, as a separate phase, and exempt them from garbage collection, then and later."""

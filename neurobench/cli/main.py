@@ -15,7 +15,7 @@ from pathlib import Path
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE, ConfigError, UserError, did_you_mean
 from neurobench.phases import phase, shown
-from neurobench.process import importing, run_one_command
+from neurobench.process import importing, is_stop, run_one_command
 
 VERBS = {
     "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
@@ -155,9 +155,7 @@ def _answer(verb: str, words: list[str]) -> int:
         sys.stdout.flush()  # a closed pipe is noticed here, not when Python exits
         return code
     except KeyboardInterrupt:
-        hint = "; the same command resumes it" if verb in ("sweep", "tune") else ""
-        _say(f"neurobench {verb}: stopped{hint}")
-        return 130
+        return _stopped(verb)
     except ConfigError as error:
         _say(error)
         return BAD_USAGE
@@ -173,9 +171,17 @@ def _answer(verb: str, words: list[str]) -> int:
         _say(f"neurobench {verb}: {where}{error.strerror or error}{_story(error)}")
         return FAILED
     except Exception as error:
+        if is_stop(error):
+            return _stopped(verb)
         is_of_data = isinstance(error, getattr(sys.modules.get("neurobench.data.dataset"), "DataError", ()))
         _say(f"neurobench {verb}: " + (f"{error}" if is_of_data else f"{type(error).__name__}: {error}{_story(error)}"))
         return FAILED
+
+
+def _stopped(verb: str) -> int:
+    hint = "; the same command resumes it" if verb in ("sweep", "tune") else ""
+    _say(f"neurobench {verb}: stopped{hint}")
+    return 130
 
 
 def _require_folder() -> None:

@@ -35,7 +35,7 @@ from neurobench.experiment.views import live_views
 from neurobench.figures.second_process import Renderer, rendered_files, second_process
 from neurobench.metrics.costs import Ledger
 from neurobench.phases import phase
-from neurobench.process import importing, runs_alone
+from neurobench.process import importing, is_stop, runs_alone
 from neurobench.storage.folder import RunFolder
 from neurobench.storage.journal import Journal
 from neurobench.storage.predictions import Predictions, write_predictions
@@ -106,10 +106,10 @@ def execute(
     except (Pruned, Queued) as end:
         folder.update(status="pruned" if isinstance(end, Pruned) else "queued")
         raise end if isinstance(end, Pruned) else end.kept_in(folder.path) from None
-    except KeyboardInterrupt:
-        raise _interrupted(folder, "stopped") from None
-    except (Exception, SystemExit) as error:  # user code that exits the process has not finished the run
-        raise _failure(folder, error) from error
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if is_stop(error):
+            raise _interrupted(folder, "stopped") from None
+        raise _failure(folder, error) from error  # also of user code that exits the process
     finally:
         try:
             end_all(begun, folder, console)
@@ -266,6 +266,8 @@ class _Run:
         except OSError:  # a full disk would prevent writing the result as well: the run must be resumed
             raise
         except (Exception, SystemExit) as error:
+            if is_stop(error):
+                raise
             self.folder.log(error)
             story = self.folder.path / "run.log"
             sentence = (
