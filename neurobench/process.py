@@ -1,4 +1,5 @@
-"""The process of a command: the signals that stop it; and imported modules, which are exempt from garbage collection.
+"""The process of a command: the signals that stop it; its readers, who may leave; and imported modules, which are
+exempt from garbage collection.
 
 Torch and its dependencies are a million objects that live until the end. Python's collector of reference cycles
 traverses all of them several times while they are created and again when the process ends: 3 s of a run. It works as
@@ -8,11 +9,14 @@ usual in a process that is not a command's, such as a notebook's.
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
+import io
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from neurobench.phases import phase
 
@@ -46,6 +50,37 @@ def is_stop(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__
     return error is not None
+
+
+class _Unread(io.FileIO):
+    """File of a standard stream that discards what is written once nobody can read it, for which the system reports one
+    of the errors `ends`."""
+
+    def __init__(self, number: int, ends: Sequence[int]):
+        super().__init__(number, "w", closefd=False)
+        self.ends = ends
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in self.ends:
+                raise
+            return len(data)
+
+
+def outlive_readers() -> None:
+    """Let this process continue if its terminal is closed without a signal (`disown`), or if the reader of its messages
+    is gone. If the reader of stdout is gone, each command decides whether it continues."""
+    for name, of_pipe in (("stdout", ()), ("stderr", (errno.EPIPE,))):
+        stream = getattr(sys, name)
+        if stream is not getattr(sys, f"__{name}__") or not isinstance(stream, io.TextIOWrapper):
+            continue  # replaced already, such as by the null device; it would be closed with its last reference
+        if ends := (errno.EIO,) if stream.isatty() else of_pipe:
+            file = _Unread(stream.fileno(), ends)
+            buffer = file if stream.write_through else io.BufferedWriter(file)
+            layout = (None, stream.line_buffering, stream.write_through)
+            setattr(sys, name, io.TextIOWrapper(buffer, stream.encoding, stream.errors, *layout))
 
 
 @contextmanager

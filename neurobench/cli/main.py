@@ -15,7 +15,7 @@ from pathlib import Path
 
 from neurobench.config.errors import BAD_USAGE, FAILED, FINE, ConfigError, UserError, did_you_mean
 from neurobench.phases import phase, shown
-from neurobench.process import importing, is_stop, run_one_command
+from neurobench.process import importing, is_stop, outlive_readers, run_one_command
 
 VERBS = {
     "run": "load, train, evaluate, record, draw: neurobench run model=qrbm backend=sim",
@@ -79,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
         _open_closed_streams()
+        outlive_readers()
         os.environ["MPLBACKEND"] = "agg"  # figures go into files; a notebook's shell sets a backend that may be absent
         _end_in_words()
         run_one_command()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.config.targets import ALLOW
-from neurobench.process import importing, run_one_command
+from neurobench.process import importing, outlive_readers, run_one_command
 from neurobench.storage.atomic import make_folder, write_json
 from neurobench.storage.folder import InUse
 from neurobench.sweeps.gpus import VISIBLE, has_gpu, take_gpu
@@ -219,6 +219,7 @@ def warm(parent: int, code: Sequence[Mapping[str, str]], named_in: str | None, g
     take_gpu(parent, gpus)
     threading.Thread(target=stop_with_parent, daemon=True).start()
     run_one_command(as_worker=True)
+    outlive_readers()
     try:
         with importing("torch"):
             import matplotlib.figure  # noqa: F401

@@ -2,7 +2,9 @@
 
 import json
 import os
+import pty
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,35 @@ def test_a_run_continues_if_nobody_reads_its_output(tmp_path: Path) -> None:
     done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, cwd=tmp_path, env=environment(), text=True)
     os.close(writing)
     assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("outputs/*/*/result.json"))) == 1
+
+
+def test_a_run_continues_if_the_reader_of_its_messages_has_gone(tmp_path: Path) -> None:
+    """`neurobench run ... --resume 2>&1 | head -1`: the note that there is nothing to resume is a message."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = command("run", "model=toy", "scale=smoke", "--resume")
+    done = subprocess.run(words, stdout=writing, stderr=writing, cwd=tmp_path, env=environment())
+    os.close(writing)
+    assert done.returncode == 0
+    assert len(list(tmp_path.glob("outputs/*/*/result.json"))) == 1
+
+
+@pytest.mark.parametrize("options", ["", "--quiet"])
+@pytest.mark.parametrize("messages", ["terminal", "file"])
+def test_a_run_outlives_its_terminal(tmp_path: Path, options: str, messages: str) -> None:
+    """`neurobench run ... & disown`, then the window is closed: no signal ends the run, but each write is an error."""
+    ours, theirs = pty.openpty()
+    words = command("run", "model=toy", "scale=smoke", *options.split())
+    with (tmp_path / "messages").open("w") as file:
+        stderr = theirs if messages == "terminal" else file
+        child = subprocess.Popen(words, stdout=theirs, stderr=stderr, cwd=tmp_path, env=environment())
+    os.close(theirs)
+    while child.poll() is None and not list(tmp_path.glob("outputs/*/*/run.json")):
+        time.sleep(0.01)
+    os.close(ours)
+    assert child.wait(240) == 0
+    assert "rror" not in (tmp_path / "messages").read_text()
     assert len(list(tmp_path.glob("outputs/*/*/result.json"))) == 1
 
 
