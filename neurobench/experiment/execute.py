@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -295,6 +296,8 @@ def _failure(folder: RunFolder, error: BaseException) -> RunFailed:
     if "LinAlgError" in kind or isinstance(error, FloatingPointError):
         error = Divergence(f"diverged: {error}. Try a smaller learning rate.")
     folder.update(status="failed", error=scrubbed(f"{kind}: {error}"))
-    folder.log(error)
     sentence = str(error) if isinstance(error, UserError | DataError | Divergence) else f"{kind}: {error}"
-    return RunFailed(scrubbed(f"the run failed: {sentence}\nThe traceback is in {folder.path / 'run.log'}"))
+    with suppress(OSError):  # a full disk
+        folder.log(error)
+        sentence += f"\nThe traceback is in {folder.path / 'run.log'}"
+    return RunFailed(scrubbed(f"the run failed: {sentence}"))

@@ -202,3 +202,21 @@ def test_a_run_whose_code_exits_the_process_has_failed(tmp_path: Path, monkeypat
         run(tmp_path)
     (path,) = tmp_path.glob("*/*")
     assert RunFolder(path).record()["status"] == "failed"
+
+
+class FullLog(Follower):
+    """A callback that leaves no room for run.log."""
+
+    def begin(self, plan: Any, folder: RunFolder) -> None:
+        (folder.path / "run.log").symlink_to("/dev/full")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_log_for_which_there_is_no_room_ends_no_run_and_prints_no_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = run(tmp_path, callbacks=[FullLog(ends_with(None))])
+    assert (folder.is_finished, folder.status) == (True, "finished")
+    with pytest.raises(RunFailed, match="the run failed: prune_on=x is not a figure$"):
+        run(tmp_path, callbacks=[FullLog(ends_with(None), ends_with(UserError("prune_on=x is not a figure")))])
+    assert "Traceback" not in capfd.readouterr().err
