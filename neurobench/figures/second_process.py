@@ -35,7 +35,9 @@ class Refused(Exception):
 
 class Answer(NamedTuple):
     files: Files
-    surroundings: Surroundings  # in which they were drawn
+    surroundings: bytes  # Surroundings in which they were drawn, pickled
+    # The thread that receives an answer must not import modules of matplotlib, as unpickling settings does: the main
+    # thread may be importing them, and Python resolves a deadlock of the two by an ImportError.
 
 
 class Renderer:
@@ -118,7 +120,7 @@ def rendered_files(
         answer = None
         with suppress(Exception):  # an error of the second process occurs again here, or does not matter
             answer = future.result(PATIENCE)
-        valid = answer is not None and answer.surroundings == _surroundings()
+        valid = answer is not None and pickle.loads(answer.surroundings) == _surroundings()
         yield name, answer.files if answer is not None and valid else files_of(figure, vector)
 
 
@@ -168,7 +170,7 @@ def _drawn(request: bytes) -> Answer | None:
                 # Of equally suitable fonts the first is taken. Processes that make matplotlib's list of fonts at the
                 # same time, the first time on a computer, order it differently.
                 fontManager.ttflist.sort(key=lambda font: fonts.index(font.fname))
-        return Answer(files_of(figure, vector), _surroundings())
+        return Answer(files_of(figure, vector), pickle.dumps(_surroundings()))
     return None
 
 

@@ -97,13 +97,26 @@ def test_a_figure_drawn_with_other_settings_or_fonts_is_drawn_again_in_this_proc
     monkeypatch.setattr(renderer, "submit", lambda *figure: renderer._queue.submit(renderer._ask, None, *figure))
     drawing = Drawing("neurobench.experiment.plots.confusion", (np.eye(2), "a title"))
     usual = renderer.submit(drawing, "svg").result()
-    assert usual.surroundings == module._surroundings()
+    assert pickle.loads(usual.surroundings) == module._surroundings()
     assert usual.files == files_of(drawing, "svg")
     with rc_context({"font.family": "monospace"}):
         files = dict(rendered_files([("one", drawing), ("other", drawing)], "svg", renderer))
         assert files["one"] == files["other"] == files_of(drawing, "svg") != usual.files
     monkeypatch.setattr(font_manager.fontManager, "ttflist", font_manager.fontManager.ttflist[1:])
-    assert usual.surroundings != module._surroundings()
+    assert pickle.loads(usual.surroundings) != module._surroundings()
+
+
+def test_receiving_a_figure_imports_no_matplotlib_which_the_main_thread_may_be_importing() -> None:
+    """Two threads that import its modules at once can end in "cannot import name ... from partially initialized"."""
+    script = (
+        "import sys\nimport numpy as np\nfrom neurobench.figures.drawing import Drawing\n"
+        "from neurobench.figures.second_process import second_process\n"
+        "with second_process(True) as renderer:\n"
+        "    drawing = Drawing('neurobench.experiment.plots.confusion', (np.eye(2), 'a title'))\n"
+        "    assert renderer.submit(drawing, 'png').result().files['png']\n"
+        "assert 'matplotlib' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_drawings_need_no_torch() -> None:
