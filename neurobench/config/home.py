@@ -16,7 +16,8 @@ def as_stored(key: str, text: str) -> str:
     there is such a file, `model.init_from` names a run."""
     if key in ("dataset.root", "dataset.camera") or (key == "model.init_from" and _is_named_file(text)):
         return absolute_path(text)
-    return home_path(text) if text.startswith("~/") else text
+    # `outputs` names a folder in any case, as --outputs and NEUROBENCH_OUTPUTS do; other keys may be texts of any kind
+    return home_path(text) if key == "outputs" or text.startswith("~/") else text
 
 
 def _is_named_file(text: str) -> bool:

@@ -38,6 +38,14 @@ def test_a_tilde_in_a_key_or_variable_is_the_home_folder(tmp_path: Path, monkeyp
     assert default_outputs() == tmp_path / "runs"
 
 
+@pytest.mark.parametrize("typed", ["~", "~/", "~/runs", "~root", "~root/runs", "runs"])
+def test_a_run_is_written_to_the_folder_that_other_commands_read(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    """It had been written to a folder named `~`, which `rm -r ~` does not delete."""
+    monkeypatch.setenv("NEUROBENCH_OUTPUTS", typed)
+    with composer() as compose:
+        assert Path(resolved(compose(read([])))["outputs"]) == default_outputs() == Path(typed).expanduser()
+
+
 def test_data_have_the_same_path_in_whatever_folder_a_command_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
