@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from neurobench.config.errors import FAILED, UserError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ANOTHER = "name another folder"
+
+_TEMPORARY = re.compile(r"\..+\.[^.]+\.[a-z0-9_]{8}")  # .NAME.SUFFIX.RANDOM, as mkstemp makes it below
 
 _UMASK = os.umask(0o022)  # the umask can only be read by setting it
 os.umask(_UMASK)
@@ -78,6 +81,12 @@ def replacing(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """Temporary files of `replacing` in a folder, of files with a suffix, whose process was killed. Other hidden files
+    are the user's."""
+    return [path for path in folder.glob(".*.*.*") if _TEMPORARY.fullmatch(path.name) and path.is_file()]
 
 
 def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from neurobench.config.errors import UserError
 from neurobench.config.secrets import scrubbed
-from neurobench.storage.atomic import make_folder, write_bytes, write_json, writing
+from neurobench.storage.atomic import make_folder, unfinished, write_bytes, write_json, writing
 from neurobench.storage.checkpoint import write_checkpoint
 from neurobench.storage.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
 
@@ -80,7 +80,7 @@ class RunFolder:
     def clean(self) -> None:
         """Remove what a crash during a write has left behind: temporary files that were never renamed, and the first
         part of a line of metrics.jsonl."""
-        for path in (*self.path.glob(".*.*"), *self.path.glob("figures/.*.*")):
+        for path in (*unfinished(self.path), *unfinished(self.path / "figures")):
             path.unlink(missing_ok=True)
         rows = self.path / "metrics.jsonl"
         if rows.is_file() and not (text := rows.read_bytes()).endswith(b"\n"):

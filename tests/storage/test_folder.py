@@ -243,15 +243,22 @@ def test_the_runs_of_one_setting_are_found_without_a_look_at_any_other(
     assert [path for path in looked_at if path.startswith(f"{tmp_path}/a/")] == []
 
 
-def test_clean_removes_half_written_files_of_a_killed_process_and_nothing_else(tmp_path: Path) -> None:
+def test_clean_removes_half_written_files_of_a_killed_process_and_no_file_of_the_user(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "toy", "ab" * 6, "")
     folder.update(status="running")
     (folder.path / "figures").mkdir()
-    for name in (".result.json.x1y2", ".checkpoint.pt.zz", "figures/.confusion.png.q"):
-        (folder.path / name).write_text("half")
+    for name in ("result.json", "checkpoint.pt", "figures/confusion.png"):
+        killed = f"with replacing(Path({str(folder.path / name)!r})): os.kill(os.getpid(), 9)"
+        script = f"import os\nfrom pathlib import Path\nfrom neurobench.storage.atomic import replacing\n{killed}"
+        subprocess.run([sys.executable, "-c", script], check=False)
+    assert len(list(folder.path.rglob(".*.*.*"))) == 3
+    (folder.path / ".notes.d").mkdir()
+    users = {".notes.txt", ".notes.markdown", ".config.yaml.swp", ".notes.d/.a.txt", "figures/.thumbs.db"}
+    for name in users:
+        (folder.path / name).write_text("mine")
     folder.clean()
-    there = {str(path.relative_to(folder.path)) for path in folder.path.rglob("*") if path.is_file()}
-    assert there == {".lock", "config.yaml", "run.json"}
+    present = {str(path.relative_to(folder.path)) for path in folder.path.rglob("*") if path.is_file()}
+    assert present == {".lock", "config.yaml", "run.json"} | users
     folder.release()
 
 
