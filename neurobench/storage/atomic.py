@@ -31,6 +31,15 @@ class Unwritable(UserError, OSError):
         return self.sentence
 
 
+def lost_link(path: Path) -> str | None:
+    """Message if a path leads through a link whose target does not exist, such as a disk that is not mounted, for which
+    the system reports only that the link exists; else None."""
+    for place in (path, *path.parents):
+        if place.is_symlink() and not place.exists():
+            return f"{place} is a link to {place.readlink()}, which does not exist"
+    return None
+
+
 @contextmanager
 def writing(path: Path, remedy: str = _ANOTHER) -> Iterator[None]:
     """Context manager: create `path`, a file or folder, within it. Raises Unwritable, which names the folder that
@@ -41,8 +50,11 @@ def writing(path: Path, remedy: str = _ANOTHER) -> Iterator[None]:
         raise
     except OSError as error:
         folder = next(parent for parent in path.absolute().parents if parent.exists())
+        lost, reason = lost_link(path), error.strerror or error
         first = "Make room there" if error.errno in _FULL else "Make it writable"
-        name, reason = path.absolute().relative_to(folder), error.strerror or error
+        if lost:
+            first, reason = "Create it", lost
+        name = path.absolute().relative_to(folder)
         unwritable = Unwritable(error.errno, error.strerror, str(folder))
         unwritable.sentence = f"{name} cannot be written to {folder}: {reason}. {first}, or {remedy}."
         raise unwritable from error

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from neurobench.config.errors import UserError
 from neurobench.config.secrets import scrubbed
-from neurobench.storage.atomic import make_folder, unfinished, write_bytes, write_json, writing
+from neurobench.storage.atomic import lost_link, make_folder, unfinished, write_bytes, write_json, writing
 from neurobench.storage.checkpoint import write_checkpoint
 from neurobench.storage.files import Damaged, read_checkpoint, read_config, read_metrics, read_record, read_result
 
@@ -49,10 +49,11 @@ class RunFolder:
             path = outputs / name / (stem if attempt == 1 else f"{stem}-{attempt}")
             try:
                 path.mkdir(parents=True)
-            except FileExistsError:
-                continue
             except OSError as error:
-                raise UserError(f"cannot create the run folder {path}: {error.strerror}. Set outputs=FOLDER.") from None
+                if isinstance(error, FileExistsError) and not lost_link(path):
+                    continue
+                reason = lost_link(path) or error.strerror
+                raise UserError(f"cannot create the run folder {path}: {reason}. Set outputs=FOLDER.") from None
             folder = cls(path)
             folder.acquire()
             write_bytes(path / "config.yaml", config_yaml.encode())

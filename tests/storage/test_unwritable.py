@@ -94,6 +94,22 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
             write(tmp_path / "file" / "result.json")
 
 
+def test_a_link_to_a_disk_that_is_not_mounted_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The system says only that it exists."""
+    (tmp_path / "runs").symlink_to("/not/mounted")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "name").symlink_to("/not/mounted")
+    reason = "is a link to /not/mounted, which does not exist"
+    with pytest.raises(Unwritable, match=f"^runs/.tune cannot be written to {tmp_path}: {tmp_path}/runs {reason}. C"):
+        make_folder(tmp_path / "runs" / ".tune")
+    words = ["run", "model=mlp", "dataset=yin_yang", "scale=smoke"]
+    for options, link in (["runs"], "runs"), (["model", "name=name"], "model/name"):
+        for resume in ([], ["--resume"]):
+            outputs = f"outputs={tmp_path / options[0]}"
+            assert main([*words, outputs, *options[1:], *resume]) == 2
+            assert f"{tmp_path / link} {reason}. Set outputs=FOLDER." in capsys.readouterr().err
+
+
 def test_checking_whether_a_file_can_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     require_writable(tmp_path / "a", "look elsewhere")
     assert list(tmp_path.iterdir()) == []
