@@ -52,6 +52,17 @@ def is_stop(error: BaseException | None) -> bool:
     return error is not None
 
 
+@contextmanager
+def stops_as_usual() -> Iterator[None]:
+    """Context manager: such a SystemError is the KeyboardInterrupt that callers expect."""
+    try:
+        yield
+    except SystemError as error:
+        if is_stop(error):
+            raise KeyboardInterrupt from None
+        raise
+
+
 class _Unread(io.FileIO):
     """File of a standard stream that discards what is written once nobody can read it, for which the system reports one
     of the errors `ends`."""

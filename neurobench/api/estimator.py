@@ -25,6 +25,7 @@ from neurobench.data.dataset import DataError
 from neurobench.experiment.plan import Plan, parse
 from neurobench.experiment.request import plan_of
 from neurobench.models.learner import Divergence
+from neurobench.process import stops_as_usual
 
 # Parameters of every estimator besides the model's own; epochs and batch_size are added with the model's defaults.
 COMMON: Mapping[str, Any] = {
@@ -127,6 +128,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
     own: ClassVar[tuple[str, ...]]  # parameters of the model itself
 
     @usual_torch()
+    @stops_as_usual()
     def fit(self, X: Any, y: Any) -> Classifier:
         """Train on numbers X (N, D), (N, H, W) or (N, C, H, W) and labels y (N,) of any kind. Raises ValueError."""
         try:
@@ -148,6 +150,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         return self
 
     @usual_torch()
+    @stops_as_usual()
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores (N, C), highest for the predicted class; for two classes (N,), above 0 for the second."""
         from neurobench.data.encoders import TEST

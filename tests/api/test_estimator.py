@@ -21,6 +21,7 @@ import neurobench as nb
 from neurobench.api.torch_state import usual_torch
 from neurobench.config.compose import choices
 from neurobench.config.targets import load
+from tests.experiment.test_resumed_end import alarm, stopped_in_a_kernel  # noqa: F401
 
 # Check -> why an estimator fails it. On a device with noise (hxtorch_mlp without exact=True, mock chips) predictions
 # depend on the order of samples, too: check_methods_sample_order_invariance.
@@ -316,3 +317,12 @@ def test_an_override_sets_part_of_a_parameter_unless_the_parameter_is_given_too(
 
 def test_every_shipped_model_is_checked_as_an_estimator() -> None:
     assert set(CHECKED) == set(choices("model")) - {"toy"}
+
+
+@pytest.mark.usefixtures("alarm")
+def test_ctrl_c_while_a_parallel_kernel_runs_stops_a_grid_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scikit-learn takes numba's SystemError for a failed fit: it had scored NaN, and continued with the next one."""
+    monkeypatch.setattr("neurobench.experiment.build.build_learner", stopped_in_a_kernel)
+    X, y = np.random.default_rng(0).random((20, 4)), np.arange(20) % 2
+    with pytest.raises(KeyboardInterrupt):
+        GridSearchCV(nb.estimator("pixels_lr"), {"seed": [0, 1]}, cv=2).fit(X, y)
