@@ -216,6 +216,20 @@ def test_relaxation_ends_in_the_ground_state_and_coherence_falls_with_t2() -> No
     assert torch.allclose(depolarizing(1.0, 1) @ plus, torch.tensor([1.0, 0, 0, 0], dtype=torch.float64))
 
 
+@pytest.mark.parametrize("chip", [None, "fez"])
+@pytest.mark.parametrize("t1", [1e-4, 1e-3, 2e-3, 3e-3])
+def test_qubits_that_relax_within_a_gate_are_read_as_0_whatever_the_circuit(t1: float, chip: str | None) -> None:
+    """Nothing survives the last gate, after which every qubit is in its ground state."""
+    device = qpu(chip=chip, t1=t1, t2=t1, p1_given_0=0.0, p0_given_1=0.0, error_1q=0.5, error_2q=0.75)
+    program = layered(3, 1, reupload=True, zz=False)
+    angles = random_angles(program, 4, 0)
+    survived = math.exp(-0.024 / t1)  # of an excitation, in the shortest gate
+    z = device.expectation(program, angles).values
+    torch.testing.assert_close(z, torch.ones_like(z), rtol=0, atol=1e-12 + 3 * survived)
+    trajectories = qpu(chip=chip, t1=t1, t2=t1, method="trajectories")
+    assert trajectories.counts(program, angles, 20, seed=0).counts.sum(-1).tolist() == [20] * 4
+
+
 def test_mitigation_restores_exact_probabilities() -> None:
     device = qpu(**SHOWN)
     program = random_program(3, 20, seed=1)

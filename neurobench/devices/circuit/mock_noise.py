@@ -156,7 +156,10 @@ def remaining(error: float, wires: int, F: float, mode: str) -> float:
     if mode != "residual":
         return error * d / (d - 1)
     A = (d * F + 1) / (d + 1)
-    return max(0.0, (error - (1 - A)) / (A - 1 / d))
+    excess = error - (1 - A)
+    if excess <= 0:  # also if nothing is left to depolarize, A = 1/d
+        return 0.0
+    return min(1.0, excess / (A - 1 / d))
 
 
 class Fused(NamedTuple):
