@@ -67,7 +67,8 @@ class HybridQCNN(ModelSpec):
     def for_task(self, task: Task) -> HybridQCNN:
         """Copy of this spec with all open settings resolved. Raises UserError if it does not fit the task."""
         head = ("binary" if task.n_classes == 2 else "linear") if self.head == "auto" else self.head
-        chosen = {name: value for name, value in _defaults(head).items() if getattr(self, name) in (None, "auto")}
+        defaults = _defaults(head, self.classical)
+        chosen = {name: value for name, value in defaults.items() if getattr(self, name) in (None, "auto")}
         try:
             spec = replace(self, head=head, **chosen)
         except BoundsError as error:
@@ -100,7 +101,7 @@ class HybridQCNN(ModelSpec):
         n, classical = self.n_qubits or 1, self.classical or ()
         if self.head in TWO_CLASS and n != 1:
             faults.append(("n_qubits", f"={n}: head={self.head} has one; set head=linear for more"))
-        if self.head == "binary" and (self.depth or self.reupload or self.zz):
+        if self.head == "binary" and ((self.depth and "ring" not in classical) or self.reupload or self.zz):
             faults.append(("depth", ", reupload and zz belong to head=linear; head=binary has the tutorial's circuit"))
         if not self.entangled and self.head not in ("auto", "linear"):
             faults.append(("entangled", f"=False removes the CZ ring from head=linear; head={self.head} has none"))
@@ -136,12 +137,15 @@ class HybridQCNN(ModelSpec):
         return [(name, f"={getattr(self, name)} is for a circuit; head={self.head} has none") for name in moved]
 
 
-def _defaults(head: str) -> dict[str, Any]:
-    """Values of a head for settings that the configuration leaves open. Source: conf/model/hybrid_qcnn.yaml."""
+def _defaults(head: str, classical: tuple[Classical, ...] | None) -> dict[str, Any]:
+    """Values of a head for settings that the configuration leaves open. `classical`: heads for comparison, if they are
+    set. Source: conf/model/hybrid_qcnn.yaml."""
+    depth = 1 if {"linear", "ring"} & {head, *(classical or ())} else 0
     if head in TWO_CLASS:
         rates = {"lr": 0.004, "schedule": "constant", "weight_decay": 0.001}
-        return {"classical": ("sigmoid",) if head == "binary" else (), "n_qubits": 1, "depth": 0, "gain": 2.0, **rates}
+        twins = ("sigmoid",) if head == "binary" else ()
+        return {"classical": twins, "n_qubits": 1, "depth": depth, "gain": 2.0, **rates}
     comparisons = {"linear": ("tanh", "mlp"), "tanh": ("mlp",)}.get(head, ())
-    circuit = {"depth": 1 if head in ("linear", "ring") else 0, "gain": 4.0 if head == "linear" else 2.0}
+    circuit = {"depth": depth, "gain": 4.0 if head == "linear" else 2.0}
     rates = {"lr": 0.008, "schedule": "one_cycle", "weight_decay": 0.0}
     return {"classical": comparisons, "n_qubits": 8, **circuit, **rates}

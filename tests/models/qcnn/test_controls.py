@@ -63,6 +63,15 @@ def test_the_classical_map_has_as_many_parameters_inputs_and_outputs_as_the_circ
     assert circuit.main.features(circuit.main.named(), z, circuit.runner, 0).shape == (3, n)
 
 
+@pytest.mark.parametrize("head", ["binary", "sigmoid", "tanh", "mlp"])
+@pytest.mark.parametrize(("depth", "layers"), [(None, 1), (3, 3)])
+def test_a_ring_trained_for_comparison_has_the_layers_that_are_set_or_one(
+    head: str, depth: int | None, layers: int
+) -> None:
+    made = learner(head=head, classical=("ring",), depth=depth)
+    assert made.networks["ring"].named()["b"].shape == (layers, 1)
+
+
 def test_each_unit_of_the_classical_map_depends_on_itself_and_its_two_neighbours() -> None:
     made = learner(classes=10, **{**RING, "n_qubits": 5, "depth": 2})
     p, z = made.main.named(), torch.randn(4, 5, generator=torch.Generator().manual_seed(1))
