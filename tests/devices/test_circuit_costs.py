@@ -41,13 +41,20 @@ def test_device_seconds_of_an_emulated_processor_match_a_hand_computation() -> N
     assert cost["device_seconds"] == pytest.approx(60 * shot + 2 * 0.5, rel=1e-12)
 
 
-def test_parameter_shift_costs_as_many_circuits_as_the_runner_announces() -> None:
-    """The backward pass uses the device too: one circuit per sample, and two for each of its angles."""
+@pytest.mark.parametrize(
+    ("gradient", "circuits", "shots"),
+    [("param_shift", 24, 24 * 50), ("spsa", 24, 24 * 50), ("straight_through", 16, 8 * 50)],
+)
+def test_a_gradient_costs_as_many_circuits_and_shots_as_the_runner_announces(
+    gradient: Any, circuits: int, shots: int
+) -> None:
+    """The backward pass uses the device too: one circuit per sample, and two for each of its angles, or for each random
+    direction; straight_through runs the circuit again, exactly."""
     ledger = Ledger()
     device: Any = Billed("circuit", spec("backend/sim", "circuit").open(0, CPU), ledger)
-    runner = CircuitRunner(device, TURN, 50, "param_shift")
+    runner = CircuitRunner(device, TURN, 50, gradient)
     angles = Angles(uniform(8, 1, requires_grad=True), torch.zeros(0))
     torch.autograd.backward(runner.run(angles, 3).sum())
     cost = ledger.of_run()["circuit"]
-    assert cost["circuits"] == 8 * runner.circuits_per_sample == 24
-    assert cost["shots"] == 24 * 50
+    assert cost["circuits"] == 8 * runner.circuits_per_sample == circuits
+    assert cost["shots"] == 8 * runner.measured_per_sample * 50 == shots

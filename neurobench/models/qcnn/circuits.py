@@ -106,7 +106,12 @@ class CircuitRunner:
     def circuits_per_sample(self) -> int:
         """Number of circuits run to learn from one sample."""
         shifted = 2 * (self.program.n_sample + self.program.n_shared)
-        return 1 + {"param_shift": shifted, "spsa": 2}.get(self.gradient, 0)
+        return 1 + {"param_shift": shifted, "spsa": 2, "straight_through": 1}.get(self.gradient, 0)
+
+    @property
+    def measured_per_sample(self) -> int:
+        """Number of these that take shots, if any are set: straight_through is differentiated by an exact one."""
+        return self.circuits_per_sample - (self.gradient == "straight_through")
 
 
 class _Measured(torch.autograd.Function):

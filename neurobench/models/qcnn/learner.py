@@ -57,19 +57,20 @@ class HybridQCNNLearner:
         self.learning_runners = {head: self.learning_runner if head == spec.head else None for head in self.networks}
 
     def start(self, train: Split, initial: Initial | None) -> None:
-        """Warn of the time that an epoch would take on the real device."""
+        """Warn of the time that an epoch would take on the real device, with full jobs: at least so long."""
         cost = self._epoch_cost(len(train))
         if hours := cost.get("qpu_seconds", 0) / 3600:
             work = f"{cost['circuits']:,.0f} circuits, {cost['shots']:,.0f} shots"
-            warnings.warn(f"an epoch of training would take {hours:.3g} h on the real processor: {work}", stacklevel=2)
+            sentence = f"an epoch of training would take at least {hours:.3g} h on the real processor: {work}"
+            warnings.warn(f"{sentence}, in full jobs", stacklevel=2)
 
     def _epoch_cost(self, samples: int) -> dict[str, float]:
         if (runner := self.learning_runner) is None:
             return {}
-        circuits, shots = samples * runner.circuits_per_sample, runner.shots or 0
-        seconds = runner.device.seconds(runner.program, circuits, shots)
-        modelled = {} if seconds is None else {"shots": float(circuits * shots), "qpu_seconds": seconds}
-        return {"circuits": circuits, **modelled}
+        measured, shots = samples * runner.measured_per_sample, runner.shots or 0
+        seconds = runner.device.seconds(runner.program, measured, shots)
+        modelled = {} if seconds is None else {"shots": float(measured * shots), "qpu_seconds": seconds}
+        return {"circuits": samples * runner.circuits_per_sample, **modelled}
 
     def learn(self, batch: Batch, at: Step) -> Sums:
         """Take one step of Adam for each network, with the same dropout and jitter."""

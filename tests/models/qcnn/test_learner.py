@@ -13,6 +13,7 @@ from neurobench.config.errors import UserError
 from neurobench.data.dataset import Splits
 from neurobench.devices.circuit.sim_statevector import StatevectorDevice
 from neurobench.experiment.plan import faults_of
+from neurobench.metrics.costs import Billed, Ledger
 from neurobench.models.learner import Divergence, Step, Task, TrainingRecord
 from neurobench.models.qcnn import network
 from neurobench.models.qcnn.comparisons import tutorial_metrics
@@ -308,8 +309,23 @@ def test_unset_settings_follow_from_the_head_and_the_head_from_the_number_of_cla
 
 def test_the_cost_of_training_on_the_real_processor_is_warned_of_at_the_start() -> None:
     made = learner(qpu(), shots=1000, gradient="param_shift")
-    with pytest.warns(UserWarning, match=r"would take 0.00842 h on the real processor: 120 circuits, 120,000 shots"):
+    with pytest.warns(
+        UserWarning,
+        match=r"would take at least 0.00842 h on the real processor: 120 circuits, 120,000 shots, in full jobs",
+    ):
         made.start(bars(40), None)
     figures = made.finalize(bars(40), bars(4), TrainingRecord([{"epoch": 1}]))
     assert figures["training_circuits"] == 3 * 40
     assert figures["training_qpu_seconds"] == pytest.approx(120_000 * 252.656e-6)
+
+
+@pytest.mark.parametrize("gradient", ["param_shift", "spsa", "straight_through"])
+def test_figures_of_the_cost_of_training_are_those_that_the_device_was_asked_for(gradient: str) -> None:
+    ledger, data = Ledger(), bars(40)
+    made = learner(Billed("circuit", qpu(job=10), ledger), shots=3, gradient=gradient)
+    train(made, data, 10)
+    figures = made.finalize(data, bars(4), TrainingRecord([{"epoch": 1}]))
+    billed = ledger.of_run()["circuit"]
+    assert figures["training_circuits"] == billed["circuits"]
+    assert figures["training_shots"] == billed["shots"]
+    assert figures["training_qpu_seconds"] == pytest.approx(billed["device_seconds"])
