@@ -43,7 +43,7 @@ SENTENCES = {
     r"accuracy_lost.*": "ideal accuracy minus that on the emulated chip",
     r"test_reconstruction_mse": "mean squared difference between a pixel and its reconstruction",
     r"sme.*": "squared mean error, as printed by the tutorial",
-    r"parameter_count": "number of values that are learned; of a spiking network, of all that its core stores",
+    r"parameter_count": "learned values that a prediction needs; of random features and spiking networks all stored",
     r"footprint_bytes": "memory of parameters and buffers",
     r"connection_sparsity": "share of weights that are 0",
     r"activation_sparsity": "share of outputs that are 0, over all units, samples and steps",

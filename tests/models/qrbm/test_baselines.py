@@ -14,8 +14,10 @@ from neurobench.config.compose import composer
 from neurobench.config.errors import UserError
 from neurobench.experiment.plan import faults_of
 from neurobench.kernels.random import derive
+from neurobench.metrics.operations import total
 from neurobench.models.common import readout
 from neurobench.models.learner import Step, Sums, TrainingRecord
+from neurobench.models.qrbm.classifier import operations
 from tests.models.qrbm.conftest import CPU, SEEDS
 from tests.specs import spec
 
@@ -156,3 +158,15 @@ def test_pixels_and_random_features_see_downsampled_images(task, train, held_out
         torch.testing.assert_close(learner.pixels(train.x)[:, 0], train.x[:, 0, :2, :2].mean((1, 2)))
         with pytest.raises(UserError, match="downsample=7 is more than the 6 pixels"):
             spec(f"model/{model}", downsample=7).demand(task)
+
+
+def test_parameter_counts_are_those_of_a_prediction_as_documented(task, train, held_out):
+    """The readout's weights and biases, of an RBM and of random features also W and the hidden biases, not the visible
+    ones."""
+    inputs, hidden, classes = 6 * 6, 7, task.n_classes
+    readout = 2 * hidden * classes + classes
+    for name in ("random_features", "qrbm"):
+        made = spec(f"model/{name}", n_hidden=hidden).build(task, SEEDS, {"sampler": None}, CPU)
+        made.finalize(train, held_out, TrainingRecord())
+        figures, _ = total([operations(made, train.x)])
+        assert figures["parameter_count"] == inputs * hidden + hidden + readout
