@@ -200,3 +200,11 @@ def test_an_invalid_value_is_refused_with_a_specific_message(bad: dict, sentence
     with pytest.raises(BoundsError) as refusal:
         wrapped(**bad)
     assert sentence in str(refusal.value)
+
+
+@pytest.mark.parametrize("field", ["options", "parameters"])
+@pytest.mark.parametrize("value", [None, 5, "text"])
+def test_arguments_that_are_no_section_of_keys_are_refused(field: str, value: Any) -> None:
+    with pytest.raises(BoundsError) as refusal:
+        DimodSampler(sampler=NEAL, **{"options": {}, "parameters": {}, "composites": (), field: value})
+    assert f"{field}={value!r} is not a section of keys" in str(refusal.value)

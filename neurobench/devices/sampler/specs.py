@@ -92,6 +92,14 @@ class DimodSampler(DeviceSpec):
     parameters: Mapping[str, Any]  # arguments of each call of its `sample`
     composites: tuple[str, ...]  # dotted names of classes wrapped around it, innermost first
 
+    def section_faults(self) -> list[Fault]:
+        given = {"options": self.options, "parameters": self.parameters}
+        return [
+            (name, f"={value!r} is not a section of keys; {{}} is an empty one")
+            for name, value in given.items()
+            if not isinstance(value, Mapping)
+        ]
+
     def conflicts(self) -> list[Fault]:
         faults = [(field, fault) for field, name in self._classes() if (fault := outside_fault(name, SAMPLERS))]
         parameters = ((name, _parameter_fault(name, value)) for name, value in self.parameters.items())
