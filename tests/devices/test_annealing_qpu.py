@@ -188,6 +188,16 @@ def test_rounding_stays_within_the_dac_error_and_is_coarsest_at_the_negative_end
     assert len(errors.dac(x, span, error).unique()) < 5000
 
 
+@pytest.mark.parametrize("error", [(1.0, 1e-9), (1e-9, 1.0), (0.3, 0.001), (0.001, 0.3), (1.0, 0.5)])
+def test_no_coefficient_moves_by_more_than_the_largest_rounding_error_however_coarse_the_dac(
+    error: tuple[float, float],
+) -> None:
+    x = torch.linspace(-1, 1, 10_001, dtype=torch.float64)
+    moved = (errors.dac(x, (-1.0, 1.0), error) - x).abs()
+    assert torch.isfinite(moved).all()
+    assert float(moved.max()) <= max(error) + 1e-12
+
+
 def test_dac_levels_can_be_evenly_spaced_and_rounding_can_be_switched_off() -> None:
     x = torch.tensor([0.26, -0.9, 0.0]).double()
     torch.testing.assert_close(errors.dac(x, (-1.0, 1.0), (0.25, 0.25)), torch.tensor([0.5, -1.0, 0.0]).double())

@@ -13,6 +13,7 @@ from neurobench.devices.sampler.specs import AnnealingQPU
 from neurobench.kernels.random import derive, uniforms
 from neurobench.problems.bqm import Ising, Units
 
+_LOWEST = -1 + 2**-52  # argument of log1p
 _OFFSET_H, _OFFSET_J, _GAIN_H, _SIGMA_H, _SIGMA_J, _FLUX = range(6)  # purposes of a draw
 
 
@@ -98,8 +99,10 @@ def dac(x: Tensor, span: tuple[float, ...], error: tuple[float, ...]) -> Tensor:
 
     zero = level(torch.zeros((), dtype=torch.float64))
     u = torch.round(level(x) - zero) + zero
-    rounded = lo + torch.log1p(k * s_lo * u) / k
-    return torch.where(x == 0, 0.0, rounded)
+    # Of coarse steps the last level may lie far beyond the range, or be none: its logarithm does not exist
+    rounded = lo + torch.log1p((k * s_lo * u).clamp(min=_LOWEST)) / k
+    most = max(error)
+    return torch.where(x == 0, 0.0, torch.maximum(torch.minimum(rounded, x + most), x - most))
 
 
 def normal(shape: tuple[int, ...], seed: int) -> Tensor:
