@@ -55,7 +55,7 @@ def fit(patterns: Patterns) -> Fit:
     """
     y = patterns.y.double()
     linear = within(patterns)
-    if linear.sum() < 2:
+    if not is_linear(patterns):
         raise UserError(
             "calibration: no two patterns keep every column within 90 LSB, so there is no straight line to fit. "
             "Lower the chip's gain, mismatch or column_offset."
@@ -74,6 +74,11 @@ def within(patterns: Patterns) -> Tensor:
     """Mask (D,) of patterns that every column answers within 90 LSB, beyond which it is no longer linear."""
     m = patterns.y.double().mean(1) + 0.5
     return (m.abs() <= 90).all(1)
+
+
+def is_linear(patterns: Patterns) -> bool:
+    """Whether at least two patterns keep every column in its linear range, so that `fit` has a straight line."""
+    return int(within(patterns).sum()) >= 2
 
 
 def compat(mac: AnalogMac, seed: int, device: torch.device) -> Compat:

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from neurobench.data.dataset import Split
-from neurobench.devices.mac.calibration import WEIGHT, Fit, Patterns, fit, fit_patterns, within
+from neurobench.devices.mac.calibration import WEIGHT, Fit, Patterns, fit, fit_patterns, is_linear, within
 from neurobench.devices.mac.protocol import COLUMNS, ROWS, W_MAX, AnalogMac
 from neurobench.figures.classmap import COLOURS, blend
 from neurobench.figures.style import (
@@ -60,7 +60,9 @@ def figures(learner: HXTorchMLPLearner, test: Split, record: TrainingRecord) -> 
     if not learner.spec.exact:
         drawn["output_against_weight"] = output_against_weight(learner.mac, learner.device)
         drawn["columns"] = columns(learner.mac, learner.device)
-        drawn["calibration"] = calibration(learner.mac, learner.device)
+        patterns = fit_patterns(learner.mac, derive(_CALIBRATION), learner.device)
+        if is_linear(patterns):  # not at a large gain, which an ideal device and `compat` accept
+            drawn["calibration"] = calibration(learner.mac, patterns)
     return drawn
 
 
@@ -233,9 +235,8 @@ def columns(mac: AnalogMac, device: torch.device) -> Figure:
     return figure
 
 
-def calibration(mac: AnalogMac, device: torch.device) -> Figure:
+def calibration(mac: AnalogMac, patterns: Patterns) -> Figure:
     """Straight lines of `fit` for three columns, and the gains of all columns."""
-    patterns = fit_patterns(mac, derive(_CALIBRATION), device)
     estimate = fit(patterns)
     figure = Figure(figsize=(COLUMN, 4.4), layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=(3, 2))

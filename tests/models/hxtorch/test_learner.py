@@ -190,6 +190,15 @@ def test_no_dataset_figure_is_drawn_for_inputs_other_than_points_and_their_compl
     assert "dataset" not in figures(made, flowers, TrainingRecord())
 
 
+@pytest.mark.parametrize("mac", [linear(gain=1.0), chip(gain=1.0, calibration="compat")])
+def test_of_a_device_that_saturates_all_figures_but_that_of_its_calibration_are_drawn(mac: Any) -> None:
+    data, made = yin_yang(40), learner(mac, phases=phases(host=3, loop=1))
+    made.start(data, None)
+    drawn = figures(made, data, train(made, data, 4))
+    assert {"dataset", "training", "output_against_weight", "columns"} <= set(drawn)
+    assert "calibration" not in drawn
+
+
 def test_num_sends_follow_from_the_devices_gain_unless_they_are_given() -> None:
     made = learner(linear(gain=0.002))
     assert made.net.num_sends == [34, 6]
