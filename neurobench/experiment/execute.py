@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from neurobench.config.errors import FAILED, UserError
+from neurobench.config.errors import UserError
 from neurobench.config.secrets import scrubbed
 from neurobench.config.targets import load
 from neurobench.data.dataset import stamp
@@ -25,6 +24,7 @@ from neurobench.experiment.build import (
     require_memory,
 )
 from neurobench.experiment.callbacks import Callback, ObservedMeter, Pruned, end_all, started
+from neurobench.experiment.endings import RunInterrupted, failure, interrupted
 from neurobench.experiment.exports import write_exports, write_printout
 from neurobench.experiment.folder_choice import folder_for
 from neurobench.experiment.host_energy import RESUMED, HostEnergy
@@ -49,19 +49,6 @@ if TYPE_CHECKING:
     from neurobench.experiment.loop import Loop
     from neurobench.kernels.compilation import Compilation
     from neurobench.models.learner import Initial
-
-
-class RunFailed(UserError):
-    """Error: the run began and did not finish. Its folder says why."""
-
-    exit_code = FAILED
-
-
-class RunInterrupted(UserError):
-    """Error: the run was stopped and can be resumed from its checkpoint."""
-
-    exit_code = 130  # as shells report Ctrl-C
-    stops_sweep = True
 
 
 Answer = Callable[[RunFolder, Mapping[str, Any]], None]  # receives a run's result, as it will be in result.json
@@ -109,8 +96,8 @@ def execute(
         raise end if isinstance(end, Pruned) else end.kept_in(folder.path) from None
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if is_stop(error):
-            raise _interrupted(folder, "stopped") from None
-        raise _failure(folder, error) from error  # also of user code that exits the process
+            raise interrupted(folder, "stopped") from None
+        raise failure(folder, error) from error  # also of user code that exits the process
     finally:
         try:
             end_all(begun, folder, console)
@@ -195,7 +182,7 @@ class _Run:
             with self.host.measured("train"), live_views(self.console):
                 loop.run()
         except Interrupted as stop:
-            raise _interrupted(self.folder, f"stopped {stop}") from None
+            raise interrupted(self.folder, f"stopped {stop}") from None
         if loop.resumed:
             self.host.forget("train", RESUMED)
         self.seconds["train"] = loop.position.seconds
@@ -279,25 +266,3 @@ class _Run:
 
 def _now() -> str:
     return datetime.now().astimezone().isoformat()
-
-
-def _interrupted(folder: RunFolder, what: str) -> RunInterrupted:
-    folder.update(status="interrupted")
-    how = "with the same command and --resume, in Python with resume=True"
-    return RunInterrupted(f"{what}. Nothing is lost: resume {folder.path} {how}.")
-
-
-def _failure(folder: RunFolder, error: BaseException) -> RunFailed:
-    """Record the failure of a run, and return the error with a message for the user."""
-    from neurobench.data.dataset import DataError
-    from neurobench.models.learner import Divergence
-
-    kind = type(error).__name__
-    if "LinAlgError" in kind or isinstance(error, FloatingPointError):
-        error = Divergence(f"diverged: {error}. Try a smaller learning rate.")
-    folder.update(status="failed", error=scrubbed(f"{kind}: {error}"))
-    sentence = str(error) if isinstance(error, UserError | DataError | Divergence) else f"{kind}: {error}"
-    with suppress(OSError):  # a full disk
-        folder.log(error)
-        sentence += f"\nThe traceback is in {folder.path / 'run.log'}"
-    return RunFailed(scrubbed(f"the run failed: {sentence}"))

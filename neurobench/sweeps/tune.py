@@ -26,7 +26,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from neurobench.config.errors import ConfigError, UserError
 from neurobench.config.overrides import override_of
 from neurobench.experiment.callbacks import Pruned
-from neurobench.experiment.execute import RunFailed, RunInterrupted, execute
+from neurobench.experiment.endings import RunFailed, RunInterrupted
+from neurobench.experiment.execute import execute
 from neurobench.experiment.plan import Plan
 from neurobench.metrics.catalog import larger_is_better
 from neurobench.storage.atomic import make_folder, require_writable

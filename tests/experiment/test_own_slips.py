@@ -17,7 +17,8 @@ from neurobench.config.errors import UserError
 from neurobench.experiment import drawing
 from neurobench.experiment import execute as execute_module
 from neurobench.experiment.callbacks import Callback
-from neurobench.experiment.execute import RunFailed, execute
+from neurobench.experiment.endings import RunFailed
+from neurobench.experiment.execute import execute
 from neurobench.experiment.metric_values import numbers_of
 from neurobench.experiment.plan import Plan
 from neurobench.experiment.request import plan_of

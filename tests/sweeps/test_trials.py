@@ -13,7 +13,7 @@ from rich.console import Console
 
 from neurobench.config.errors import UserError
 from neurobench.experiment.callbacks import Pruned
-from neurobench.experiment.execute import RunFailed, RunInterrupted
+from neurobench.experiment.endings import RunFailed, RunInterrupted
 from neurobench.experiment.plan import Plan
 from neurobench.storage.folder import InUse, RunFolder
 

@@ -8,7 +8,8 @@ import torch
 from rich.console import Console
 
 from neurobench.config.compose import composer
-from neurobench.experiment.execute import RunFailed, execute
+from neurobench.experiment.endings import RunFailed
+from neurobench.experiment.execute import execute
 from neurobench.experiment.plan import Plan, faults_of, parse
 from neurobench.experiment.reload import load_learner
 from neurobench.figures.style import files_of
