@@ -98,7 +98,7 @@ class Splits:
     validation: Split  # may be empty: then nothing may be selected by it
     test: Split
     source: str  # "bundled", "generated" or the root that was read
-    sha256: str  # of the bytes read, or of the generated arrays
+    sha256: str  # of the bytes read, and of the classes that folders state; or of the generated arrays
     evaluated_on: str  # the test set in words: "the official test set", "100 of the 10,000 official test recordings"
     emulated: bool = False  # emulated data never replace recorded data in a table
     validation_is_tested: bool = False  # the mistake of a tutorial that validates on its test set

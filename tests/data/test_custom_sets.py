@@ -160,3 +160,25 @@ def test_files_beside_the_folders_are_counted_in_a_warning(place: str, tmp_path:
     (tmp_path / place / "labels.txt").write_text("of nobody's")
     with pytest.warns(UserWarning, match=f"{tmp_path / place}: 1 other files are ignored"):
         loaded(*words.split())
+
+
+@pytest.mark.parametrize("make", [pictures, recordings])
+def test_a_file_moved_to_another_class_or_set_is_a_change_of_the_data(make: Any, tmp_path: Path) -> None:
+    """The bytes of all files, and their order are the same: the last file of a folder becomes the first of another."""
+
+    def sha256() -> str:
+        return loaded(f"dataset={kind}", f"dataset.root={tmp_path}").sha256
+
+    kind = "image_folder" if make is pictures else "events_folder"
+    for part in ("train", "test"):
+        for folder in make(tmp_path / part, 40).iterdir():
+            for file in folder.iterdir():
+                if (part == "test") != (int(file.stem) >= 30):
+                    file.unlink()
+    first, second, tested, _ = sorted(tmp_path.glob("*/*"), key=lambda folder: (folder.parent.name != "train", folder))
+    seen = [sha256()]
+    for source, target in ((first, second), (second, tested)):
+        last = max(source.iterdir())
+        last.rename(target / f"{'!' * len(seen)}{last.name}")
+        seen.append(sha256())
+    assert len({*seen}) == 3

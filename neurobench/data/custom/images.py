@@ -34,7 +34,7 @@ def load(spec: ImageFolder, seed: int) -> Splits:
 
     validation, test = (samples(part) if part else None for part in (folders.validation, folders.test))
     content = Content(samples(folders.train), test, folders.classes, folders.files, scaled, validation)
-    return splits(spec, content, seed)
+    return splits(spec, content._replace(folders=folders.folders), seed)
 
 
 def _read(spec: ImageFolder, files: Sequence[Path]) -> np.ndarray:

@@ -32,7 +32,17 @@ class Folders(NamedTuple):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        return tuple(file for part in (self.train, self.validation, self.test) if part for file in part.files)
+        return tuple(file for _, part in self._parts for file in part.files)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Set and class of each of `files`."""
+        return tuple(f"{name}/{self.classes[label]}" for name, part in self._parts for label in part.labels)
+
+    @property
+    def _parts(self) -> list[tuple[str, Labelled]]:
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return [(name, part) for name, part in parts.items() if part]
 
 
 def existing(root: str | None, wanted: str, folder: bool = False) -> Path:

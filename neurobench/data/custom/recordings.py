@@ -58,8 +58,9 @@ def load(spec: EventsFolder, seed: int) -> Splits:
 
     validation, test = (samples(part) if part else None for part in (folders.validation, folders.test))
     train = samples(folders.train, str(spec.root))
-    content = Content(train, test, folders.classes, folders.files, validation=validation)
-    return splits(spec, content._replace(emulated=are_emulated(Path(str(spec.root)).expanduser())), seed)
+    emulated = are_emulated(Path(str(spec.root)).expanduser())
+    content = Content(train, test, folders.classes, folders.files, None, validation, emulated, folders.folders)
+    return splits(spec, content, seed)
 
 
 def _view(spec: EventsFolder, folders: Folders) -> View:

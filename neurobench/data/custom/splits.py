@@ -37,6 +37,7 @@ class Content(NamedTuple):
     scale: Callable[[np.ndarray, np.ndarray], Tensor] | None = None  # (values, training values) -> float32 in [0, 1]
     validation: Samples | None = None
     emulated: bool = False
+    folders: tuple[str, ...] = ()  # set and class of each file, if its folder states them
 
 
 def splits(spec: CustomData, content: Content, seed: int) -> Splits:
@@ -64,6 +65,8 @@ def splits(spec: CustomData, content: Content, seed: int) -> Splits:
     if absent:
         warnings.warn(f"{spec.root}: no test sample is of class {', '.join(absent[:10])}", stacklevel=2)
     digests = [_sha256(file) for file in content.files]
+    if content.folders:  # a file that was moved to another class has the same bytes, but another label
+        digests = [f"{digest} {folder}" for digest, folder in zip(digests, content.folders, strict=True)]
     raw = Splits(
         train=made[0],
         validation=made[1],
