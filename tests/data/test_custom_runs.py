@@ -198,13 +198,25 @@ def aedat2(events: np.ndarray) -> bytes:
 
 
 def aedat3(events: np.ndarray) -> bytes:
-    """Two packets of polarity events, encoded by the specification of AEDAT 3.1."""
-    packets = b""
-    for part in np.array_split(events, 2):
+    """Two packets of polarity events, encoded by the specification of AEDAT 3.1, between those of other kinds (a
+    signal, motion) as cameras record them; one event is marked as not valid. The time overflows between the two."""
+    signal = struct.pack("<2H6I2I", 0, 1, 8, 4, 0, 1, 1, 1, 1 << 1 | 1, 0)
+    motion = struct.pack("<2H6I9I", 3, 1, 36, 4, 0, 1, 1, 1, 1, 7, *[0] * 7)
+    packets, late = signal, events["t"] >= events["t"][len(events) // 2]
+    for overflows, part in enumerate((events[~late], events[late])):
         t, x, y, p = (part[name].astype(np.int64) for name in "txyp")
-        head = struct.pack("<2H6I", 1, 1, 8, 4, 0, *[len(part)] * 3)
-        packets += head + np.stack([x << 17 | y << 2 | p << 1 | 1, t], 1).astype("<u4").tobytes()
+        n, t = len(part), t + 2**31 - int(events["t"][late][0]) & 2**31 - 1
+        words = np.stack([x << 17 | y << 2 | p << 1 | 1, t], 1)
+        invalid = words[:1] & [~1, -1]
+        packets += struct.pack("<2H6I", 1, 1, 8, 4, overflows, n + 1, n + 1, n)
+        packets += np.concatenate([invalid, words]).astype("<u4").tobytes() + motion
     return b"#!AER-DAT3.1\r\n#Format: RAW\r\n#!END-HEADER\r\n" + packets
+
+
+def davis2(events: np.ndarray) -> bytes:
+    """Events with jAER's addresses of a DAVIS240: 32 bits, the row from bit 22, the column from bit 12."""
+    t, x, y, p = (events[name].astype(np.int64) for name in "txyp")
+    return b"#!AER-DAT2.0\r\n" + np.stack([y << 22 | x << 12 | p << 11, t], 1).astype(">u4").tobytes()
 
 
 FORMATS = [
@@ -238,6 +250,23 @@ def test_recordings_in_camera_formats_are_read_as_the_events_written(
         assert one.t.tolist() == (wanted["t"] - wanted["t"][0]).tolist()  # type: ignore[union-attr]
         for field in "xyp":
             assert getattr(one, field).tolist() == (wanted[field] * (11 if field == "x" else 1)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        (davis2(recording()), "more than 16 bits, as of a DAVIS"),
+        (b"#!AER-DAT3.0\r\n" + aedat3(recording())[14:], "AEDAT 3;"),
+        (aedat3(recording())[:-1], "truncated"),
+        (aedat3(recording()).replace(struct.pack("<2H", 1, 1), struct.pack("<2H", 0x8001, 1), 1), "compressed"),
+    ],
+    ids=["davis", "3.0", "truncated", "compressed"],
+)
+def test_aedat_files_that_would_be_misread_are_refused(written: bytes, reason: str, tmp_path: Path) -> None:
+    root = recordings(tmp_path / "e")
+    (root / "left" / "9.aedat").write_bytes(written)
+    with pytest.raises(ConfigError, match=reason):
+        loaded("dataset=events_folder", f"dataset.root={root}")
 
 
 @pytest.mark.parametrize("head", [b"% evt 2.1\n% end\n", b"", b"garbage"])

@@ -164,7 +164,7 @@ def test_files_beside_the_folders_are_counted_in_a_warning(place: str, tmp_path:
 
 @pytest.mark.parametrize("make", [pictures, recordings])
 def test_a_file_moved_to_another_class_or_set_is_a_change_of_the_data(make: Any, tmp_path: Path) -> None:
-    """The bytes of all files, and their order are the same: the last file of a folder becomes the first of another."""
+    """The bytes of all files and their order are the same: the last file of a folder becomes the first of another."""
 
     def sha256() -> str:
         return loaded(f"dataset={kind}", f"dataset.root={tmp_path}").sha256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +29,9 @@ NAMES = {"t": ("t", "ts", "time", "timestamp", "timestamps"), "x": ("x",), "y": 
 }
 
 EVT = (b"evt 2.0", b"EVT2;", b"evt 3.0", b"EVT3;")  # in the headers of Prophesee's .raw files
+POLARITY = 1  # kind of packet in AEDAT 3.1
+PACKET = struct.Struct("<2h6i")  # its header: kind, source, bytes of an event, place of its time, overflows of time,
+# capacity, number of events, number of valid ones
 
 
 def _fields(file: Path, arrays: Mapping[str, Any]) -> Raw:
@@ -77,18 +81,45 @@ def _aedat4(file: Path) -> Raw:
 
 
 def _aedat(file: Path) -> Raw:
-    """Read AEDAT 2 of a DVS128 and AEDAT 3.1: words by tonic, whose functions for whole events fail on its own header.
+    """Read AEDAT 2 of a DVS128 and AEDAT 3.1; the header by tonic, whose functions for whole events fail on its own.
 
     Source of the DVS128's addresses (x from the right, bit 0 set for OFF, bit 15 for non-pixel words): jAER, `DVS128`.
     """
     io = importlib.import_module("tonic.io")
     version, start, _created = io.read_aedat_header_from_file(str(file))
+    if version >= 3:
+        return _polarity_events(file, version, file.read_bytes()[start:])
     words = io.get_aer_events_from_file(str(file), version, start)
-    if version < 3:
-        words = words[words["address"] & 0x8000 == 0]
+    words = words[words["address"] & 0x8000 == 0]
     word, t = words["address"].astype(np.int64), words["timeStamp"].astype(np.int64)
-    if version < 3:
-        return Raw(t, 127 - (word >> 1 & 0x7F), word >> 8 & 0x7F, 1 - (word & 1))
+    if (word >> 16).any():
+        raise DataError(
+            f"{file}: has addresses of more than 16 bits, as of a DAVIS; AEDAT 2 is read from a DVS128 alone. Convert "
+            "it to another format"
+        )
+    return Raw(t, 127 - (word >> 1 & 0x7F), word >> 8 & 0x7F, 1 - (word & 1))
+
+
+def _polarity_events(file: Path, version: float, packets: bytes) -> Raw:
+    """Valid polarity events of AEDAT 3.1, whose packets may also contain frames, motion or signals of the camera.
+
+    Source: inivation's specification of the format. Not by tonic, which takes the words of all packets for such events.
+    """
+    if version < 3.1:
+        raise DataError(f"{file}: is AEDAT {version:g}; 2 and 3.1 are read. Convert it")
+    parts, at = [np.empty((0, 2), np.int64)], 0
+    while at < len(packets):
+        kind, _source, size, _place, overflow, _capacity, n, _valid = PACKET.unpack_from(packets, at)
+        at += PACKET.size
+        if kind < 0:  # the upper bit marks a compressed packet
+            raise DataError(f"{file}: its packets are compressed. Store them raw")
+        if at + n * size > len(packets):
+            raise DataError(f"{file}: is truncated: its last packet has {len(packets) - at} of {n * size} bytes")
+        if kind == POLARITY:
+            words = np.frombuffer(packets, "<u4", n * size // 4, at).reshape(n, -1).astype(np.int64)
+            parts.append(np.stack([words[:, 0], words[:, 1] + (overflow << 31)], 1)[words[:, 0] & 1 == 1])
+        at += n * size
+    word, t = np.concatenate(parts).T
     return Raw(t, word >> 17 & 0x7FFF, word >> 2 & 0x7FFF, word >> 1 & 1)
 
 
