@@ -141,10 +141,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"a classifier needs at least two classes; y has one class, {self.classes_.tolist()[0]!r}")
-        axis = 0 if X.ndim == 2 else None  # one range per feature; for images one for all pixels
-        self.low_, self.span_ = X.min(axis), np.ptp(X, axis)
         try:
-            self._learn(self._samples(X), labels)
+            self._learn(X, labels)
         except (UserError, DataError, Divergence) as error:
             raise ValueError(str(error)) from error
         return self
@@ -174,6 +172,11 @@ class Classifier(ClassifierMixin, BaseEstimator):
         chosen = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(1)
         return self.classes_[chosen]
 
+    def _measure_range(self, X: np.ndarray) -> None:
+        """Range of the training samples: one per feature; for images one for all pixels."""
+        axis = 0 if X.ndim == 2 else None
+        self.low_, self.span_ = X.min(axis), np.ptp(X, axis)
+
     def _samples(self, X: np.ndarray) -> np.ndarray:
         """Samples scaled to [0, 1]; values outside the range of the training samples are clipped to it."""
         if not self.scaling:
@@ -184,6 +187,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
     def _learn(self, X: np.ndarray, labels: np.ndarray) -> None:
         import torch
 
+        from neurobench.data.dataset import hold_out
         from neurobench.experiment.build import build_learner, pick_device, require_memory
         from neurobench.experiment.loop import Interrupted
         from neurobench.experiment.progress import meter_for
@@ -193,10 +197,12 @@ class Classifier(ClassifierMixin, BaseEstimator):
         from neurobench.experiment.training import training_loop
         from neurobench.metrics.costs import Ledger
 
-        x = samples(X)
         y, n_held_out = torch.from_numpy(labels), int(self.validation * len(labels))
-        plan = _planned(self._words(len(y) - n_held_out), self.config_dir, *kind(x), len(self.classes_))
+        of_sample = kind(samples(np.zeros((1, *X.shape[1:]))))
+        plan = _planned(self._words(len(y) - n_held_out), self.config_dir, *of_sample, len(self.classes_))
         pin_threads(threads_of(plan))
+        self._measure_range(X[hold_out(len(y), n_held_out, plan.seeds.data)[0]] if n_held_out else X)
+        x = samples(self._samples(X))
         splits = held_out_splits(encoded(x, plan.encoders), y, n_held_out, plan.seeds.data)
         require_memory(plan, splits)
         if absent := set(labels) - set(splits.train.y.tolist()):

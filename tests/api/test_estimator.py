@@ -21,6 +21,8 @@ import neurobench as nb
 from neurobench.api.torch_state import usual_torch
 from neurobench.config.compose import choices
 from neurobench.config.targets import load
+from neurobench.data.dataset import hold_out
+from neurobench.experiment.plan import spawn
 from tests.experiment.test_resumed_end import alarm, stopped_in_a_kernel  # noqa: F401
 
 # Check -> why an estimator fails it. On a device with noise (hxtorch_mlp without exact=True, mock chips) predictions
@@ -199,6 +201,18 @@ def test_a_grid_search_in_threads_plans_its_fits_one_after_the_other() -> None:
     with parallel_config("threading"):
         search.fit(X, y)
     assert search.cv_results_["mean_test_score"].min() > 0.8
+
+
+def test_held_out_samples_do_not_change_the_range_by_which_samples_are_scaled() -> None:
+    """They would tell the model what it is judged on. Which are held out is drawn with the run's data seed."""
+    X, y = load_iris(return_X_y=True)
+    trained, held_out = hold_out(len(X), len(X) // 5, spawn(3).data)
+    shifted = X.copy()
+    shifted[held_out] *= 1000
+    shifted[held_out, 0] = -5
+    fitted = nb.estimator("pixels_lr", validation=0.2, seed=3).fit(shifted, y)
+    np.testing.assert_array_equal(fitted.low_, X[trained].min(0))
+    np.testing.assert_array_equal(fitted.span_, np.ptp(X[trained], 0))
 
 
 def test_a_class_of_which_all_samples_are_held_out_is_reported() -> None:
