@@ -315,6 +315,8 @@ NPZ_FAULTS: list[tuple[Make, str]] = [
     (lambda r: saved(r, x=X.astype(str), y=Y), "samples must be numbers"),
     (lambda r: saved(r, x=X.astype(object), y=Y), "array x"),
     (lambda r: saved(r, x=X, y=Y.astype(object)), r"array y contains Python objects, .* such as y.astype\(str\)"),
+    (lambda r: saved(r, x=X, y=np.where(Y == 3, np.nan, Y).astype(str)), r"y\[3\] is 'nan', a missing label"),
+    (lambda r: saved(r, x=X, y=np.array([[None, "a"][k % 2] for k in Y]).astype(str)), r"y\[0\] is 'None', a missing"),
     (lambda r: saved(r, x_train=X, y_train=Y, x_test=X[:, :4], y_test=Y), "different shapes"),
     (lambda r: saved(r, x_train=X, y_train=Y, x_test=X[:3], y_test=Y[:3]), "3 test samples are in the training set"),
     (lambda r: saved(r, x_train=X[:30], y_train=Y[:30] % 2, x_test=X[30:], y_test=Y[30:]), "class 2, 3 is in the test"),

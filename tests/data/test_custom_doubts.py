@@ -48,6 +48,22 @@ def test_8_bit_numbers_that_use_little_of_their_range_are_reported(
         loaded("dataset=npz", saved(tmp_path, x=GREY[:, 0, :, 0] // 16, y=Y))
 
 
+def test_labels_of_any_size_are_different_classes(tmp_path: Path) -> None:
+    """Numbers of 2**63 or more, as hashes, do not fit the largest integers of NumPy."""
+    for y in (Y * 2.0**63, Y.astype(np.uint64) * 2**62):
+        splits = loaded("dataset=npz", saved(tmp_path, x=X, y=y))
+        assert splits.classes == tuple(str(int(label)) for label in y[:4])  # one of each class
+        assert splits.test.y.tolist() == Y[splits.test.ids.numpy()].tolist()
+
+
+def test_classes_that_are_the_same_number_are_reported(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    loaded("dataset=csv", f"dataset.root={table(tmp_path / 'a.csv', y=[2**60 + k for k in Y])}")
+    assert not recwarn
+    path = table(tmp_path / "b.csv", y=[("1", "2", "1.0", "a")[k] for k in Y])
+    with pytest.warns(UserWarning, match=r"classes 1 and 1\.0 are the same number; are they one\?"):
+        loaded("dataset=csv", f"dataset.root={path}")
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.filterwarnings("ignore:.*channels last")
 def test_images_with_their_channels_last_are_recognised_for_up_to_four_channels(channels: int, tmp_path: Path) -> None:

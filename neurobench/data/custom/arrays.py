@@ -17,6 +17,7 @@ from neurobench.data.custom.splits import Content, Samples, encode_labels, scale
 from neurobench.data.dataset import DataError, Splits
 
 CHANNELS = (1, 2, 3, 4)  # numbers of channels by which an image's last axis is recognised
+MISSING = ("", "nan", "NaN", "None", "<NA>", "NaT")  # how NumPy and pandas write a missing label as a string
 FAINT = 64  # 8-bit numbers below it use less than a quarter of their range: hardly grey levels
 
 
@@ -161,9 +162,14 @@ def _numbered(path: str, _version: Any, names: tuple[str, ...], parts: tuple[str
         if y.dtype.kind == "f":
             if not np.isfinite(y).all() or (y != np.round(y)).any():
                 raise DataError(f"{path}: {name} contains numbers that are not whole; is it the label?")
-            y = y.astype(np.int64)
+            y = np.array([int(label) for label in y.tolist()], object)  # of any size
         elif y.dtype.kind not in "biuU":
             raise DataError(f"{path}: {name} is of type {y.dtype}; labels must be whole numbers or strings")
+        elif y.dtype.kind == "U" and (missing := np.flatnonzero(np.isin(y, MISSING))).size:
+            raise DataError(
+                f"{path}: {name}[{missing[0]}] is {str(y[missing[0]])!r}, a missing label; give it one, rename a class "
+                "of that name, or remove the sample"
+            )
         read.append(y.astype(np.int64) if y.dtype.kind == "b" else y)
     classes, y = encode_labels(label for part in read for label in part.tolist())
     return classes, dict(zip(parts, np.split(y, np.cumsum([len(part) for part in read])[:-1]), strict=True))

@@ -7,6 +7,8 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,6 +63,9 @@ def splits(spec: CustomData, content: Content, seed: int) -> Splits:
         trained, held_ids = rest, np.arange(len(validation.y))
     parts = zip((_at(train, trained), validation, test), (places[trained], held_ids, test_ids), strict=True)
     made = [_split(part, ids) for part, ids in parts]
+    for one, other in pairwise(name for name in content.classes if _is_number(name)):
+        if Decimal(one) == Decimal(other):
+            warnings.warn(f"{spec.root}: classes {one} and {other} are the same number; are they one?", stacklevel=2)
     absent = [name for k, name in enumerate(content.classes) if not (test.y == k).any()]
     if absent:
         warnings.warn(f"{spec.root}: no test sample is of class {', '.join(absent[:10])}", stacklevel=2)
