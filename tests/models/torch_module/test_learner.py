@@ -65,6 +65,35 @@ class WithMask(Net):
         return self.last(self.drop(self.act(self.norm(self.first(x, torch.ones(5))))), mask=None)
 
 
+class Ternary(nn.Linear):
+    """It applies the signs of its weights, and 0 for small ones."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.linear(x, self.weight.sign() * (self.weight.abs() > 0.1), self.bias)
+
+
+class WithTernary(Net):
+    layer = Ternary
+
+
+class WithPruned(Net):
+    """Half of the values that reach its first layer are masked within it."""
+
+    layer = Masked
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.drop(self.act(self.norm(self.first(x, torch.tensor([1.0, 0, 1, 0, 0]))))))
+
+
+class OwnConvolution(nn.Sequential):
+    def __init__(self) -> None:
+        class Absolute(nn.Conv2d):
+            def _conv_forward(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+                return super()._conv_forward(x, weight.abs(), bias)
+
+        super().__init__(nn.Unflatten(1, (1, 1, 5)), Absolute(1, 2, 1), nn.Flatten(), nn.Linear(10, 3))
+
+
 class Lazy(nn.Sequential):
     def __init__(self) -> None:
         super().__init__(nn.LazyLinear(4), nn.Tanh(), nn.LazyLinear(3))
@@ -310,6 +339,17 @@ def test_layers_called_by_keyword_or_with_further_arguments_are_counted_like_oth
     assert one == other
 
 
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [("WithTernary", "first (Ternary), last (Tern"), ("WithPruned", "first (Masked)"), ("OwnConvolution", "1 (Abs")],
+)
+def test_layers_of_ones_own_that_apply_other_weights_or_inputs_are_named_and_not_counted(name: str, named: str) -> None:
+    figures, undefined = total([operations(built(name), batch().x)])
+    for figure in ("connection_sparsity", "effective_macs", "dense_operations"):
+        assert figure not in figures
+        assert named in undefined[figure]
+
+
 def test_products_of_weights_outside_of_known_layers_are_named_and_not_counted():
     operations_of = total([operations(built("Matrix"), batch().x)])
     assert "effective_macs" not in operations_of[0]
@@ -428,7 +468,7 @@ def test_a_module_with_a_state_besides_tensors_is_restored():
     ("changes", "sentence"),
     [
         ({"module": f"{__name__}.NoModule"}, "is not a torch.nn.Module"),
-        ({"module": f"{__name__}.Nett"}, "offers Net, ByKeyword, Masked, WithMask, Lazy, Matrix, Two, "),
+        ({"module": f"{__name__}.Nett"}, "offers Net, ByKeyword, Masked, WithMask, Ternary, WithTernary, "),
         ({"module": "os.system"}, "module=os.system is not allowed"),
         ({"module": "Net"}, "is not the dotted name of a class"),
         ({"module": f"{__name__}.Net", "arguments": {"wide": 3}}, "unexpected keyword argument 'wide'"),
