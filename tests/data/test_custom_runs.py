@@ -1,6 +1,7 @@
 """User-defined data train models from end to end, and files in published formats are read by third-party readers."""
 
 import json
+import os
 import struct
 import tempfile
 import warnings
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from neurobench.api.run import load
+from neurobench.api.run import load, run
 from neurobench.cli.main import main
 from neurobench.config.errors import ConfigError
 from neurobench.data.dataset import DataError
@@ -304,6 +305,18 @@ def test_a_missing_tonic_data_set_is_refused_rather_than_downloaded(tmp_path: Pa
     for name, pool in (("POKERDVS", 1), ("SSC", 3)):
         with pytest.raises(DataError, match="Nothing is downloaded without dataset.download=true"):
             loaded("dataset=tonic", f"dataset.set={name}", f"dataset.root={tmp_path}", f"dataset.pool={pool}")
+
+
+def test_warnings_on_data_are_given_by_the_run_that_reads_them_and_not_by_a_command_that_compares_them(
+    tmp_path: Path,
+) -> None:
+    path = table(tmp_path / "t.csv", x=[*X, *X[:4]], y=np.arange(44) % 4)
+    words = ("model=mlp", "dataset=csv", f"dataset.root={path}", "scale=smoke", f"outputs={tmp_path / 'runs'}")
+    first = run(*words, progress=False)
+    assert "4 samples repeat others" in (first.path / "run.log").read_text()
+    os.utime(path, (1, 1))
+    with warnings.catch_warnings(action="error"):
+        assert run(*words, resume=True, progress=False).path == first.path
 
 
 def test_a_run_on_files_that_have_moved_names_the_remedy_and_predicts_and_exports_with_it(
