@@ -129,7 +129,8 @@ class _Run:
             self.splits = load_splits(self.plan)
         require_memory(self.plan, self.splits)
         self._require_the_same_data()
-        self.folder.update(data={**describe(self.splits), "stamp": stamp(self.plan.root)})
+        shape = list(self.plan.dataset.shape)
+        self.folder.update(data={**describe(self.splits), "shape": shape, "stamp": stamp(self.plan.root)})
         self.ledger = Ledger()
         jobs = Jobs(Journal(self.folder.path), self.plan.run.wait)
         with phase("building the model"):

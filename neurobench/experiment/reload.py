@@ -102,11 +102,26 @@ def load_learner(folder: RunFolder, root: str | None = None) -> Loaded:
             f"{folder.path} is '{folder.status}' and has no trained model. Resume it: same command with --resume, "
             "in Python with resume=True."
         )
+    _require_the_same_task(folder, plan)
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # on training: the run has given them
         learner = build_learner(plan, torch.device("cpu"), Ledger(), opens_devices=False)
     with fitting(folder):
         learner.load_state_dict(checkpoint["learner"])
         return Loaded(learner, unpacked(checkpoint["record"]), plan, result["data"]["sha256"])
+
+
+def _require_the_same_task(folder: RunFolder, plan: Plan) -> None:
+    """Check that the files at the data's root have samples of the shape, and as many classes, as when the run read
+    them: encoders and model depend on both. Raises UserError."""
+    read, now = folder.record().get("data", {}), plan.dataset
+    if plan.root is None:
+        return
+    shape, n_classes = tuple(read.get("shape", now.shape)), len(read.get("classes", ())) or now.n_classes
+    if (shape, n_classes) != (now.shape, now.n_classes):
+        raise UserError(
+            f"the run read samples of {shape} in {n_classes} classes, but {plan.root} now has {now.shape} in "
+            f"{now.n_classes}: these are different samples. Restore them, or {MOVED}"
+        )
 
 
 def find_initial(plan: Plan) -> Initial | None:

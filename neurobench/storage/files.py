@@ -53,7 +53,9 @@ RESULT_MAY: Kinds = {
     "peak_rss_mb": int,
 }
 OF_NUMBERS = ("metrics", "seconds", "baselines", "samples_per_s")  # sections of result.json
-DATA: Kinds = {"source": str, "sha256": str, "n_train": int, "n_validation": int, "n_test": int}  # of run.json
+DATA: Kinds = {  # of run.json
+    "source": str, "sha256": str, "n_train": int, "n_validation": int, "n_test": int, "classes": list, "shape": list,
+}  # fmt: skip
 CHECKPOINT: Kinds = {
     "position": dict, "record": dict, "costs": dict, "learner": dict, "best": (dict, type(None)),
 }  # fmt: skip

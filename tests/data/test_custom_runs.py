@@ -16,9 +16,9 @@ from sklearn.datasets import load_digits
 
 from neurobench.api.run import load, run
 from neurobench.cli.main import main
-from neurobench.config.errors import ConfigError
+from neurobench.config.errors import ConfigError, UserError
 from neurobench.data.dataset import DataError
-from tests.data.test_custom import X, loaded, pictures, plan, recording, recordings, table
+from tests.data.test_custom import X, Y, loaded, pictures, plan, recording, recordings, table
 
 
 def fashion(root: Path, n: int = 40, labels: int | None = None) -> Path:
@@ -317,6 +317,23 @@ def test_warnings_on_data_are_given_by_the_run_that_reads_them_and_not_by_a_comm
     os.utime(path, (1, 1))
     with warnings.catch_warnings(action="error"):
         assert run(*words, resume=True, progress=False).path == first.path
+
+
+@pytest.mark.parametrize(("model", "x", "y"), [("mlp", X[:, 1:], Y), ("qrbm", X[:, 1:], Y), ("qrbm", X, Y % 3)])
+def test_a_run_does_not_predict_as_if_it_had_been_trained_on_the_present_files(
+    model: str, x: np.ndarray, y: np.ndarray, tmp_path: Path
+) -> None:
+    """Encoders depend on the number of features: after a column had been removed, samples of the other shape were
+    encoded in another way and classified."""
+    path = table(tmp_path / "t.csv")
+    words = (f"model={model}", "dataset=csv", f"dataset.root={path}", "scale=smoke", f"outputs={tmp_path / 'runs'}")
+    trained = run(*words, progress=False)
+    table(path, x, y)
+    found = rf"samples of \(5,\) in 4 classes, but .*t\.csv now has \({x.shape[1]},\) in {len(set(y))}: .*Restore them"
+    with pytest.raises(UserError, match=found):
+        load(trained.path).predict(np.zeros((1, x.shape[1])))
+    table(path)
+    assert len(load(trained.path).predict(np.zeros((1, 5)))) == 1
 
 
 def test_a_run_on_files_that_have_moved_names_the_remedy_and_predicts_and_exports_with_it(
