@@ -131,6 +131,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
     @stops_as_usual()
     def fit(self, X: Any, y: Any) -> Classifier:
         """Train on numbers X (N, D), (N, H, W) or (N, C, H, W) and labels y (N,) of any kind. Raises ValueError."""
+        from neurobench.data.custom.arrays import has_channels_last
+
         try:
             self._require_sound()
         except UserError as error:
@@ -138,6 +140,9 @@ class Classifier(ClassifierMixin, BaseEstimator):
         self.__dict__.pop("learner_", None)  # an estimator whose second fit does not end is not fitted at all
         X, y = validate_data(self, _with_channel(X), y, dtype=np.float64, allow_nd=True)
         check_classification_targets(y)
+        if has_channels_last(X.shape[1:]):
+            words = f"X {X.shape} is read as images of {X.shape[1]} channels, (N, C, H, W)"
+            warnings.warn(f"{words}. If its channels are last: np.moveaxis(X, 3, 1)", stacklevel=3)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"a classifier needs at least two classes; y has one class, {self.classes_.tolist()[0]!r}")

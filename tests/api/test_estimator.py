@@ -144,6 +144,16 @@ def test_images_with_and_without_a_channel_axis_are_accepted() -> None:
     assert made.score(X.reshape(-1, 1, 8, 8)[:300], y[:300]) > 0.95
 
 
+@pytest.mark.filterwarnings("error")
+def test_images_with_their_channels_last_are_reported() -> None:
+    X = np.random.default_rng(0).random((20, 8, 9, 3))
+    made, y = nb.estimator("pixels_lr"), np.arange(20) % 2
+    made.fit(np.moveaxis(X, 3, 1), y)
+    made.fit(X[..., 0], y)
+    with pytest.raises(UserWarning, match=r"read as images of 8 channels, .*np\.moveaxis\(X, 3, 1\)"):
+        made.fit(X, y)
+
+
 def test_a_list_of_images_is_read_as_their_array() -> None:
     X, y = load_digits(return_X_y=True)
     images = X.reshape(-1, 8, 8)[:100]

@@ -43,7 +43,7 @@ def header(spec: NPZ) -> Header:
         return Header("vector", shape, classes, n)
     if len(shape) == 2:
         shape = (1, *shape)
-    elif _channels_last(shape):
+    elif has_channels_last(shape):
         shape = (shape[2], *shape[:2])
     return Header("image", shape, classes, n)
 
@@ -114,7 +114,8 @@ def _header(path: Path, name: str) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _channels_last(shape: tuple[int, ...]) -> bool:
+def has_channels_last(shape: tuple[int, ...]) -> bool:
+    """Whether an image of this shape is (H, W, C) rather than (C, H, W)."""
     return len(shape) == 3 and shape[2] in CHANNELS and shape[0] not in CHANNELS
 
 
@@ -141,7 +142,7 @@ def _values(path: Path, name: str) -> np.ndarray:
             raise DataError(f"{path}: {name}[{place}] is {x[tuple(bad[0])]}; fill in or leave out missing values")
     if x.ndim == 3:
         return x[:, None]
-    if x.ndim == 4 and _channels_last(x.shape[1:]):
+    if x.ndim == 4 and has_channels_last(x.shape[1:]):
         warnings.warn(f"{path}: {name} has its channels last; they are moved to the front", stacklevel=2)
         return np.moveaxis(x, 3, 1)
     return x
