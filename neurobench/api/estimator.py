@@ -166,7 +166,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"X has samples of shape {X.shape[1:]}, but this estimator was fitted to {fitted}")
         try:
             x = encoded(samples(self._samples(X)), self.plan_.encoders, TEST)
-            scores = scores_of(self.learner_, x).double().numpy()
+            scores = scores_of(self.learner_, x, len(self.classes_)).double().numpy()
         except UserError as error:
             raise ValueError(str(error)) from error
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores

@@ -166,7 +166,7 @@ class Run:
 
         loaded = self._loaded
         with usual_torch():
-            return scores_of(loaded.learner, as_read(x, loaded.plan))
+            return scores_of(loaded.learner, as_read(x, loaded.plan), loaded.plan.task.n_classes)
 
     def __getstate__(self) -> dict[str, Any]:
         """State to pickle and copy: the folder, from which the trained model is loaded again."""

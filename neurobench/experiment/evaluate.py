@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurobench.config.errors import UserError
 from neurobench.config.targets import load
 from neurobench.data.dataset import Split
 from neurobench.kernels.compilation import working_time
@@ -48,20 +49,33 @@ def mean_sums(learner: Learner, split: Split) -> dict[str, float]:
     return means(sums, len(split))
 
 
-def scores_of(learner: Learner, x: Any) -> Tensor:
+def scores_of(learner: Learner, x: Any, n_classes: int) -> Tensor:
     """Scores (N, n_classes) of a learner for samples as in Split, each predicted once.
 
-    Raises ValueError if a score is not finite.
+    Raises ValueError if a score is not finite, and UserError if a learner, which may be a user's, returns anything but
+    a score of each sample for each class.
     """
     parts = []
     with phase("testing", len(x)) as progress:
         for index in torch.arange(len(x)).split(BATCH):
-            parts.append(learner.predict(x[index]).cpu())
+            scores = learner.predict(x[index])
+            _require_scores(scores, len(index), n_classes)
+            parts.append(scores.detach().cpu())
             progress.advance(len(index))
     scores = torch.cat(parts)
     if not torch.isfinite(scores).all():
         raise ValueError("the model's scores are not finite: there is no accuracy to report")
     return scores
+
+
+def _require_scores(scores: Any, n: int, n_classes: int) -> None:
+    """Other shapes would be compared with the labels of other samples, or name classes that there are not."""
+    is_tensor = isinstance(scores, Tensor)
+    if not is_tensor or tuple(scores.shape) != (n, n_classes) or scores.is_complex():
+        kind = str(scores.dtype).removeprefix("torch.") if is_tensor else ""
+        found = f"a tensor of {kind} {tuple(scores.shape)}" if is_tensor else f"a {type(scores).__name__}"
+        wanted = f"expected a tensor of real numbers {n, n_classes}, one score for each class"
+        raise UserError(f"the model's predict returned {found} for {n} samples; {wanted}")
 
 
 def evaluate(
@@ -77,7 +91,7 @@ def evaluate(
     """
     ledger, begun = ledger or Ledger(), working_time()
     with ledger.phase("test"), measured or nullcontext():
-        classes = scores_of(learner, test.x).argmax(1)
+        classes = scores_of(learner, test.x, n_classes).argmax(1)
     seconds = working_time() - begun
     correct = int((classes == test.y).sum())
     with ledger.phase("loss"):

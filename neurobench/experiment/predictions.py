@@ -18,7 +18,7 @@ def predictions_of(folder: RunFolder) -> Predictions:
 
     loaded = load_learner(folder)
     test = loaded.splits().test
-    predicted = scores_of(loaded.learner, test.x).argmax(1)
+    predicted = scores_of(loaded.learner, test.x, loaded.plan.task.n_classes).argmax(1)
     result = folder.result()
     assert result is not None
     accuracy, recorded = int((predicted == test.y).sum()) / len(test), result["metrics"]["test_accuracy"]

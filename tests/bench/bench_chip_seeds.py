@@ -88,7 +88,7 @@ def bss2_copies(copies: int) -> Iterator[Draw]:
 
 
 def on_copy(learner: HXTorchMLPLearner, test: Split, phase: Phase) -> dict[str, float]:
-    logits = scores_of(learner, test.x)
+    logits = scores_of(learner, test.x, learner.task.n_classes)
     on_host = learner.forward(learner.inputs(test.x), learner.host, 0).logits
     return {**figures(logits, test.y, phase.logit_scale), "mean_abs_dz": float((logits - on_host).abs().mean())}
 
@@ -109,7 +109,7 @@ def annealer_trainings(copies: int) -> Iterator[Draw]:
     for draw, device in [*copies_of(plan, copies), exact]:
         learner = trained(replace(plan, devices={"sampler": device}), splits)
         learner.finalize(splits.train, splits.validation, TrainingRecord())
-        yield draw._replace(metrics=figures(scores_of(learner, splits.test.x), splits.test.y))
+        yield draw._replace(metrics=figures(scores_of(learner, splits.test.x, plan.task.n_classes), splits.test.y))
 
 
 def annealing() -> tuple[Plan, Splits]:

@@ -1,10 +1,15 @@
 """Promises of the metrics on the test set."""
 
+import re
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
+from neurobench.config.errors import UserError
 from neurobench.data.dataset import Batch
 from neurobench.experiment import evaluate as module
 from neurobench.experiment.evaluate import confusion_matrix, evaluate
@@ -75,3 +80,27 @@ def test_scores_that_are_not_finite_are_an_error_not_an_accuracy(samples: int) -
     test.x[:samples] = torch.nan
     with pytest.raises(ValueError, match="not finite"):
         evaluate(learner, test, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda scores: scores[:1], "float32 (1, 2)"),
+        (lambda scores: scores[:, :1], "float32 (10, 1)"),
+        (lambda scores: torch.cat([scores, scores[:, :1]], 1), "float32 (10, 3)"),
+        (lambda scores: scores.argmax(1), "int64 (10,)"),
+        (lambda scores: scores + 0j, "complex64 (10, 2)"),
+        (lambda scores: scores.numpy(), "a ndarray"),
+    ],
+)
+def test_anything_but_a_score_of_each_sample_for_each_class_is_refused(
+    change: Callable[[torch.Tensor], Any], found: str
+) -> None:
+    """A row for all samples had been compared with the label of each, without a message."""
+
+    class Own(Softmax):
+        def predict(self, x: torch.Tensor) -> torch.Tensor:
+            return change(super().predict(x))
+
+    with pytest.raises(UserError, match=re.escape(found) + r" for 10 samples; expected a tensor .* \(10, 2\)"):
+        evaluate(Own(), blobs(10), 2)
