@@ -191,6 +191,23 @@ def test_a_window_that_leaves_out_a_tenth_of_the_events_or_more_and_a_wrong_unit
         loaded("dataset=events_folder", f"dataset.root={root}")
 
 
+def test_events_after_those_that_the_encoder_counts_are_reported_if_they_are_a_tenth_of_all_or_more(
+    tmp_path: Path,
+) -> None:
+    """A model of images had seen the first 315 ms of gestures of any length, whatever dataset.window said."""
+    root = recordings(tmp_path)
+    for file in root.glob("*/*.npy"):
+        events = np.load(file)
+        events["t"] = np.linspace(0, 1_575_000, len(events))
+        np.save(file, events)
+    words = ("dataset=events_folder", f"dataset.root={root}", "dataset.window=2000")
+    with pytest.warns(UserWarning, match="80 % of the events come after the 315 ms that the encoder counts"):
+        load_splits(plan("model=mlp", *words))
+    with warnings.catch_warnings(action="error"):
+        load_splits(plan("model=mlp", *words, "encoder=counts", "encoder.length=1600", "model.jitter=0"))
+        load_splits(plan("model=slayer_snn", *words))
+
+
 def test_repeated_samples_are_used_once_with_a_warning(tmp_path: Path) -> None:
     root = table(tmp_path / "t.csv", np.concatenate([X, X[:3]]), np.concatenate([Y, [0, 1, 3]]))
     with pytest.warns(UserWarning, match="3 samples repeat others, 1 of them under another label"):
