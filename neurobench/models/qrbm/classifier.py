@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -18,6 +19,9 @@ from neurobench.problems import rbm as equations
 from neurobench.problems.rbm import RBM
 
 _BLOCK = 5000  # images whose features are computed at a time: bounds memory
+_SEEN = 200  # training samples that are inspected for differences
+_RARE = 0.02  # share of samples: a unit that differs in fewer hardly tells samples apart
+_LEAST = 0.1  # share of the values that differ, of which fewer as binary ones are reported: images have most of them
 
 
 def visible(x: Tensor, threshold: float | None, side: int | None = None) -> Tensor:
@@ -65,6 +69,21 @@ class Classifier:
 
     def start(self, train: Split, initial: Initial | None) -> None:
         require_images(train.x)
+        if self.threshold is not None:
+            self._warn_of_constant_units(train.limited(_SEEN).x)
+
+    def _warn_of_constant_units(self, x: Any) -> None:
+        """Warn if the threshold leaves hardly any difference between samples, as of columns that an outlier scaled."""
+        pixels, units = x.flatten(1), self.pixels(x)
+        ones = units.mean(0)
+        differing, left = int((pixels != pixels[0]).any(0).sum()), int((torch.minimum(ones, 1 - ones) >= _RARE).sum())
+        if left / units.shape[1] < _LEAST * differing / pixels.shape[1]:
+            warnings.warn(
+                f"{units.shape[1] - left} of {units.shape[1]} inputs lie on the same side of model.threshold="
+                f"{self.threshold:.3g} in nearly all samples, though {differing} of {pixels.shape[1]} values differ: "
+                "outliers may have scaled them. Another threshold, or grey pixels, keeps their differences",
+                stacklevel=3,
+            )
 
     @property
     def threshold(self) -> float | None:

@@ -52,6 +52,17 @@ def test_pixels_lr_without_a_threshold_learns_from_grey_pixels(task, train):
     assert (learner.predict(half).argmax(1) == train.y).float().mean() > 0.9
 
 
+@pytest.mark.parametrize("model", ["pixels_lr", "random_features"])
+def test_values_that_an_outlier_scaled_to_one_side_of_the_threshold_are_reported(model, task, train, recwarn):
+    build(model, task).start(train, None)
+    assert not recwarn
+    outlier = dataclasses.replace(train, x=torch.cat([train.x[:1], train.x[1:] * 0.01]))
+    with pytest.warns(UserWarning, match=r"inputs lie on the same side of model.threshold=0.502 in nearly all samples"):
+        build(model, task).start(outlier, None)
+    build(model, task, threshold=None).start(outlier, None)
+    assert not recwarn
+
+
 def test_sklearn_rbm_equals_scikit_learns_bernoulli_rbm_batch_by_batch(task, train):
     learner = build("sklearn_rbm", task, n_hidden=7, chains=30)
     learner.start(train, None)
