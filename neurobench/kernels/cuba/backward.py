@@ -248,7 +248,7 @@ def add_decay_terms(terms, clipped, dD):
                 dD[k] += terms[n, row, k]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
 def current_terms(g, layer, surrogate, u, terms):
     """Write to terms (N,) the sum of eu[t+1] u[t] of each clipped sample, whose terms `backward` leaves out: there the
     current is not v[t] - (decayed w[t-1]). u (N, T, C): currents in units of v; the rest as in `backward`."""
