@@ -259,9 +259,10 @@ def test_recordings_in_camera_formats_are_read_as_the_events_written(
         (davis2(recording()), "more than 16 bits, as of a DAVIS"),
         (b"#!AER-DAT3.0\r\n" + aedat3(recording())[14:], "AEDAT 3;"),
         (aedat3(recording())[:-1], "truncated"),
+        (b"#!AER-DAT3.1\r\n#!END-HEADER\r\n" + struct.pack("<2H6i", 1, 1, 28, 4, 0, 1, -1, -1), "damaged"),
         (aedat3(recording()).replace(struct.pack("<2H", 1, 1), struct.pack("<2H", 0x8001, 1), 1), "compressed"),
     ],
-    ids=["davis", "3.0", "truncated", "compressed"],
+    ids=["davis", "3.0", "truncated", "damaged", "compressed"],
 )
 def test_aedat_files_that_would_be_misread_are_refused(written: bytes, reason: str, tmp_path: Path) -> None:
     root = recordings(tmp_path / "e")

@@ -113,6 +113,8 @@ def _polarity_events(file: Path, version: float, packets: bytes) -> Raw:
         at += PACKET.size
         if kind < 0:  # the upper bit marks a compressed packet
             raise DataError(f"{file}: its packets are compressed. Store them raw")
+        if n < 0 or size <= 0:  # the next packet would begin before this one ends
+            raise DataError(f"{file}: is damaged: a packet of {n} events of {size} bytes")
         if at + n * size > len(packets):
             raise DataError(f"{file}: is truncated: its last packet has {len(packets) - at} of {n * size} bytes")
         if kind == POLARITY:
