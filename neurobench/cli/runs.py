@@ -28,17 +28,8 @@ from neurobench.storage.folder import RunFolder
 from neurobench.storage.store import find_run, summary
 
 RECORDED = (
-    "error",
-    "started",
-    "finished",
-    "config_hash",
-    "commit",
-    "host",
-    "processor",
-    "device",
-    "threads",
-    "kernels",
-)
+    "error", "started", "finished", "config_hash", "commit", "host", "processor", "device", "threads", "kernels",
+)  # fmt: skip
 FILES = {"qasm3": "model.qasm", "netx": "model.net", "nir-snntorch": "model-snntorch.nir"}  # others: model.FORMAT
 
 

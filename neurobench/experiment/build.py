@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from neurobench.config.errors import UserError
-from neurobench.data.dataset import Split, Splits
+from neurobench.data.dataset import Splits
 from neurobench.data.encoders import Counts, encoded
 from neurobench.devices.spec import Deferred, DeviceSpec
 from neurobench.experiment.memory import memory_fault
@@ -25,25 +25,14 @@ if TYPE_CHECKING:
 def load_splits(plan: Plan) -> Splits:
     """Load the data as the model will see them: as many samples as the scale allows, through the plan's encoders."""
     from neurobench.data.checks import load_checked  # imports torch
+    from neurobench.models.common.late_events import warn_of_late_events
 
     splits = load_checked(plan.dataset, plan.seeds.data).limited(plan.scale.train, plan.scale.test)
     for step in plan.encoders:
         if isinstance(step, Counts):
-            _warn_of_uncounted(splits.train, step.length)
+            counted = "the {:g} ms that the encoder counts", "encoder=counts with a longer encoder.length"
+            warn_of_late_events(splits.train, step.length, *counted)
     return encoded(splits, plan.encoders)
-
-
-def _warn_of_uncounted(train: Split, length: float) -> None:
-    """Warn if an encoder leaves out a tenth of the events or more, as of gestures that last for seconds."""
-    from neurobench.data.events import MANY_LATE  # imports torch
-    from neurobench.models.common.late_events import late_share
-
-    if (late := late_share(train, length)) >= MANY_LATE:
-        warnings.warn(
-            f"{100 * late:.0f} % of the events come after the {length:g} ms that the encoder counts, and are left out; "
-            "encoder=counts with a longer encoder.length includes them",
-            stacklevel=3,
-        )
 
 
 def require_memory(plan: Plan, splits: Splits) -> None:

@@ -10,18 +10,14 @@ from neurobench.data.events import MANY_LATE, Events
 SEEN = 200  # training samples whose events are inspected
 
 
-def warn_of_late_events(train: Split, length: float) -> None:
-    """Warn if a tenth of the events or more come after `length` ms, and are therefore ignored."""
-    if (late := late_share(train, length)) >= MANY_LATE:
-        warnings.warn(
-            f"{100 * late:.0f} % of the events come after model.length={length:g} ms and are ignored; a longer "
-            "model.length includes them",
-            stacklevel=3,
-        )
-
-
-def late_share(train: Split, length: float) -> float:
-    """Share of the events that come after `length` ms."""
+def warn_of_late_events(
+    train: Split, length: float, read: str = "model.length={:g} ms", remedy: str = "a longer model.length"
+) -> None:
+    """Warn if a tenth of the events or more come after `length` ms, and are therefore ignored. `read`: the part that is
+    read, in words; `remedy`: what includes the others."""
     events = train.limited(SEEN).batch(slice(None)).x
     assert isinstance(events, Events)
-    return float((events.t >= 1000 * length).float().mean())
+    late = float((events.t >= 1000 * length).float().mean())
+    if late >= MANY_LATE:
+        share = f"{100 * late:.0f} % of the events come after {read.format(length)}"
+        warnings.warn(f"{share} and are ignored; {remedy} includes them", stacklevel=3)
