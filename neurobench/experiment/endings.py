@@ -1,4 +1,4 @@
-"""Ends of runs that did not finish: what their folder records, and what the user is told."""
+"""Ends of runs that did not finish: what their folder records, and the message to the user."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def differences(*runs: RunFolder) -> dict[str, list[Difference]]:
 def _sections(run: RunFolder) -> dict[str, dict[str, Any]]:
     """Configuration, figures and provenance of a run, as stored in its files: nothing is resolved or executed."""
     result, config = run.result() or {}, run.config()
-    record = {"kernels": config.get("kernels"), **run.record()}  # earlier versions recorded only what was asked for
+    record = {"kernels": config.get("kernels"), **run.record()}  # earlier versions recorded only the setting
     data = {"sha256": result.get("data", {}).get("sha256")}
     return {
         "config": {key: value for key, value in config.items() if key not in RUNTIME_KEYS},
